@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Installs what is missing, and nothing else: checks first, so a second run takes no time and needs no network.
+#
+#   tests/deps.sh build    what building and `make demo` need
+#   tests/deps.sh test     additionally what `make test`, `make lint` and `make bench` need
+#
+# Debian 12 and 13 through apt; elsewhere the missing parts are named. Kafka's jars and the Python packages live
+# under build/ and are fetched again only when tests/kafka/pom.xml or tests/requirements.txt change.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+root=$PWD
+missing=()  # Debian packages
+
+say() { printf 'deps: %s\n' "$*"; }
+die() { printf 'deps: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        command -v sudo >/dev/null || die "not root and no sudo: run as root: $*"
+        sudo "$@"
+    fi
+}
+
+need_program() { # program, package
+    command -v "$1" >/dev/null || missing+=("$2")
+}
+
+need_library() { # pkg-config name, package
+    pkg-config --exists "$1" 2>/dev/null || missing+=("$2")
+}
+
+# msgpack-c changed its name between Debian 12 and 13, for pkg-config and for apt.
+need_msgpack() {
+    pkg-config --exists msgpack-c 2>/dev/null && return
+    pkg-config --exists msgpack 2>/dev/null && return
+    missing+=(msgpack)
+}
+
+# Only once the package lists are there can apt be asked which of the two names it knows.
+settle_msgpack() {
+    local i name=libmsgpack-dev
+    apt-cache show libmsgpack-c-dev >/dev/null 2>&1 && name=libmsgpack-c-dev
+    for i in "${!missing[@]}"; do
+        [ "${missing[$i]}" != msgpack ] || missing[$i]=$name
+    done
+}
+
+need_for_build() {
+    need_program gcc gcc
+    [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+    need_program make make
+    need_program pkg-config pkg-config
+    need_program redis-server redis-server
+    need_program redis-cli redis-tools
+    need_library rdkafka librdkafka-dev
+    need_library hiredis libhiredis-dev
+    need_library jansson libjansson-dev
+    need_library libcurl libcurl4-openssl-dev
+    need_library libuv libuv1-dev
+    need_library libmicrohttpd libmicrohttpd-dev
+    need_library openssl libssl-dev
+    need_msgpack
+}
+
+need_for_test() {
+    need_library cmocka libcmocka-dev
+    need_program clang-format clang-format
+    need_program clang-tidy clang-tidy
+    need_program java default-jre-headless
+    need_program mvn maven
+    need_program python3 python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    need_program wrk wrk
+    need_program valgrind valgrind
+}
+
+# Debian starts a daemon that it installs. We want the redis-server binary, not a Redis on port 6379: forbid the
+# start while apt runs (an administrator's own policy stays), and do not let the next boot start it either.
+install_packages() {
+    local policy=/usr/sbin/policy-rc.d ours=0 status=0
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+        ours=1
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null || status=$?
+    [ $ours -eq 0 ] || as_root rm -f $policy
+    [ $status -eq 0 ] || die "apt-get could not install: $*"
+    if [[ " $* " == *" redis-server "* ]] && command -v systemctl >/dev/null; then
+        as_root systemctl disable --now redis-server >/dev/null 2>&1 || true
+    fi
+}
+
+install_missing() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "no apt here; please install what Debian calls: ${missing[*]}"
+    say "installing ${missing[*]}"
+    as_root apt-get update -q </dev/null || die "apt-get update failed"
+    settle_msgpack
+    install_packages "${missing[@]}"
+}
+
+# Kafka's jars are complete only once the stamp is written: a download that was cut off starts over.
+fetch_kafka() {
+    local dir=build/kafka
+    cmp -s tests/kafka/pom.xml $dir/stamp && return
+    say "fetching Kafka's jars"
+    rm -rf $dir
+    mkdir -p $dir
+    mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$root/$dir/libs" </dev/null || die "maven could not fetch Kafka (tests/kafka/pom.xml)"
+    cp tests/kafka/pom.xml $dir/stamp
+}
+
+make_venv() {
+    local dir=build/venv
+    # A checkout that moved has a venv whose scripts point nowhere: ask Python, not the file's presence.
+    cmp -s tests/requirements.txt $dir/stamp && $dir/bin/python -c 'import pytest' 2>/dev/null && return
+    say "making the Python environment"
+    rm -rf $dir
+    python3 -m venv $dir
+    $dir/bin/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt </dev/null ||
+        die "pip could not install tests/requirements.txt"
+    cp tests/requirements.txt $dir/stamp
+}
+
+main() {
+    case "${1:-}" in
+    build)
+        need_for_build
+        install_missing
+        ;;
+    test)
+        need_for_build
+        need_for_test
+        install_missing
+        fetch_kafka
+        make_venv
+        ;;
+    *)
+        printf 'usage: tests/deps.sh build|test\n' >&2
+        exit 2
+        ;;
+    esac
+    say "$1: everything is there"
+}
+
+main "$@"
