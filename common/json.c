@@ -1,0 +1,256 @@
+#include "common/json.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+enum { MAX_DEPTH = 64 };
+
+void json_sep(struct buf *b)
+{
+    if (b->n == 0)
+        return;
+    char last = b->p[b->n - 1];
+    if (last != '{' && last != '[' && last != ':')
+        buf_addc(b, ',');
+}
+
+void json_key(struct buf *b, const char *key)
+{
+    size_t n = strlen(key);
+    json_sep(b);
+    char *to = buf_room(b, n + 3);
+    if (!to)
+        return;
+    to[0] = '"';
+    memcpy(to + 1, key, n);
+    to[n + 1] = '"';
+    to[n + 2] = ':';
+    buf_grew(b, n + 3);
+}
+
+static bool plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* The high bit of each byte that is zero; bits above the first hit may be wrong, which is why only "any" is
+ * asked. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+/* Eight bytes at once: none is a control, a quote, a backslash or outside ASCII. */
+static bool plain_word(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    uint64_t control = (word - ones * 0x20) & ~word;
+    return ((word | control | zero_bytes(word ^ (ones * '"')) | zero_bytes(word ^ (ones * '\\'))) & high) ==
+           0;
+}
+
+/* How many bytes from the start of `text` can be copied as they are. Most strings are ids: all of them. */
+static size_t plain_run(struct span text)
+{
+    size_t i = 0;
+    while (i + 8 <= text.n && plain_word(text.p + i))
+        i += 8;
+    while (i < text.n) {
+        if (plain((unsigned char)text.p[i])) {
+            i++;
+            continue;
+        }
+        size_t step = (unsigned char)text.p[i] < 0x80 ? 0 : span_utf8_char(span_of(text.p + i, text.n - i));
+        if (step == 0)
+            break;
+        i += step;
+    }
+    return i;
+}
+
+/* One byte that cannot stand for itself. */
+static void add_escape(struct buf *b, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef", shorts[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+    const char *found = c ? strchr(shorts, c) : NULL;
+    if (c == 0 || c >= 0x80) {
+        buf_adds(b, "\xEF\xBF\xBD");
+    } else if (found) {
+        buf_add(b, (const char[]){'\\', letters[found - shorts]}, 2);
+    } else {
+        buf_add(b, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+    }
+}
+
+void json_str(struct buf *b, struct span text)
+{
+    size_t run = plain_run(text);
+    char *to = buf_room(b, run + 2);
+    if (!to)
+        return;
+    *to = '"';
+    if (run)
+        memcpy(to + 1, text.p, run);
+    buf_grew(b, run + 1);
+    while (run < text.n) {
+        add_escape(b, (unsigned char)text.p[run]);
+        text = span_of(text.p + run + 1, text.n - run - 1);
+        run = plain_run(text);
+        buf_add(b, text.p, run);
+    }
+    buf_addc(b, '"');
+}
+
+void json_kstr(struct buf *b, const char *key, struct span text)
+{
+    json_key(b, key);
+    json_str(b, text);
+}
+
+void json_kstrz(struct buf *b, const char *key, const char *text)
+{
+    if (text)
+        json_kstr(b, key, span_str(text));
+    else
+        json_knull(b, key);
+}
+
+void json_kint(struct buf *b, const char *key, int64_t value)
+{
+    json_key(b, key);
+    buf_addint(b, value);
+}
+
+void json_kbool(struct buf *b, const char *key, bool value)
+{
+    json_key(b, key);
+    buf_addspan(b, value ? SPAN_LIT("true") : SPAN_LIT("false"));
+}
+
+void json_knull(struct buf *b, const char *key)
+{
+    json_key(b, key);
+    buf_addspan(b, SPAN_LIT("null"));
+}
+
+void json_ktime(struct buf *b, const char *key, int64_t wall_ms)
+{
+    if (wall_ms <= 0) {
+        json_knull(b, key);
+        return;
+    }
+    json_key(b, key);
+    buf_addc(b, '"');
+    clock_add_rfc3339(b, wall_ms);
+    buf_addc(b, '"');
+}
+
+void json_kraw(struct buf *b, const char *key, struct span json)
+{
+    json_key(b, key);
+    buf_addspan(b, json);
+}
+
+void json_kmicros(struct buf *b, const char *key, int64_t micros)
+{
+    uint64_t size = micros < 0 ? 0 - (uint64_t)micros : (uint64_t)micros;
+    char fraction[7] = {'.'};
+    size_t digits = 6;
+    uint64_t rest = size % 1000000;
+    for (size_t i = digits; i >= 1; i--) {
+        fraction[i] = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    while (digits > 0 && fraction[digits] == '0')
+        digits--;
+    json_key(b, key);
+    buf_adds(b, micros < 0 ? "\"-" : "\"");
+    buf_addint(b, (int64_t)(size / 1000000));
+    buf_add(b, fraction, digits ? digits + 1 : 0);
+    buf_addc(b, '"');
+}
+
+/*
+ * Looks at what jansson would accept or would be slow or deep to refuse: nesting, and NUL bytes. Whether
+ * brackets match is left to the parser; unbalanced ones only make the depth larger, never smaller than what
+ * it would recurse to.
+ */
+static int scan(struct span text, struct err *err)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '\0')
+            return err_set(err, ERR_INVALID, "a NUL byte at byte %zu", i);
+        if (in_string) {
+            if (c == '"')
+                in_string = false;
+            else if (c == '\\' && i + 1 < text.n && text.p[i + 1] != '\0')
+                i++;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > MAX_DEPTH)
+                return err_set(err, ERR_INVALID, "nested deeper than %d levels at byte %zu", MAX_DEPTH, i);
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return 0;
+}
+
+/* jansson's own texts quote what they stumbled over, which may be somebody's phone number. */
+static const char *problem_text(enum json_error_code code)
+{
+    switch (code) {
+    case json_error_premature_end_of_input:
+        return "the JSON ends too early";
+    case json_error_end_of_input_expected:
+        return "something follows the end of the JSON";
+    case json_error_invalid_utf8:
+        return "bytes that are not UTF-8";
+    case json_error_duplicate_key:
+        return "a key that is there twice in one object";
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "a NUL character (\\u0000) in a string";
+    case json_error_numeric_overflow:
+        return "a number that is too large";
+    case json_error_stack_overflow:
+        return "nested too deeply";
+    default:
+        return "not valid JSON";
+    }
+}
+
+json_t *json_parse(struct span text, size_t max_bytes, struct err *err)
+{
+    if (text.n > max_bytes) {
+        err_set(err, ERR_LIMIT, "%zu bytes of JSON, at most %zu are taken", text.n, max_bytes);
+        return NULL;
+    }
+    if (text.n == 0) {
+        err_set(err, ERR_INVALID, "nothing there, expected a JSON object");
+        return NULL;
+    }
+    if (scan(text, err) != 0)
+        return NULL;
+    json_error_t why;
+    json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
+    if (!root)
+        err_set(err, ERR_INVALID, "%s at line %d, column %d", problem_text(json_error_code(&why)), why.line,
+                why.column);
+    return root;
+}
+
+struct span json_get_span(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_string(value))
+        return SPAN_NONE;
+    return span_of(json_string_value(value), json_string_length(value));
+}

@@ -1,0 +1,56 @@
+#include "common/span.h"
+
+#include <stdint.h>
+
+static bool continues(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
+}
+
+/* The second byte carries what rules out overlong forms, surrogates and values past U+10FFFF. */
+static bool second_fits(unsigned char lead, unsigned char second)
+{
+    switch (lead) {
+    case 0xE0:
+        return second >= 0xA0 && second <= 0xBF;
+    case 0xED:
+        return second >= 0x80 && second <= 0x9F;
+    case 0xF0:
+        return second >= 0x90 && second <= 0xBF;
+    case 0xF4:
+        return second >= 0x80 && second <= 0x8F;
+    default:
+        return continues(second);
+    }
+}
+
+size_t span_utf8_char(struct span s)
+{
+    if (s.n == 0)
+        return 0;
+    unsigned char lead = (unsigned char)s.p[0];
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    size_t want = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (s.n < want || !second_fits(lead, (unsigned char)s.p[1]))
+        return 0;
+    for (size_t i = 2; i < want; i++) {
+        if (!continues((unsigned char)s.p[i]))
+            return 0;
+    }
+    return want;
+}
+
+bool span_utf8(struct span s)
+{
+    size_t i = 0;
+    while (i < s.n) {
+        size_t step = span_utf8_char(span_of(s.p + i, s.n - i));
+        if (step == 0)
+            return false;
+        i += step;
+    }
+    return true;
+}
