@@ -1,0 +1,90 @@
+"""A private Apache Kafka: one process, KRaft, loopback, its data in a temporary directory."""
+
+import base64
+import subprocess
+import uuid
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from .paths import KAFKA_LIBS, free_port
+from .process import Process
+from .wait import wait_until
+
+_CONFIG = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=4
+offsets.topic.num.partitions=2
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+# A group must not wait for members that never come, and a killed worker must not keep its partitions for 45 s.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+num.network.threads=2
+num.io.threads=2
+log.segment.bytes=67108864
+log.cleaner.dedupe.buffer.size=2097152
+"""
+
+# Start-up time matters more here than peak speed, hence the small compiler and collector.
+_JAVA = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{KAFKA_LIBS}/*"]
+
+
+class Broker:
+    def __init__(self, directory):
+        assert KAFKA_LIBS.is_dir(), f"{KAFKA_LIBS} is missing: run `make deps-test`"
+        self.directory = directory
+        self.port = free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        directory.mkdir(parents=True, exist_ok=True)
+        config = directory / "server.properties"
+        config.write_text(
+            _CONFIG.format(port=self.port, controller_port=free_port(), data=directory / "data"), encoding="utf-8"
+        )
+        self._format(config)
+        self.process = Process("kafka", _JAVA + ["kafka.Kafka", config], directory, cwd=directory)
+        self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+        wait_until(self._answers, lambda: f"Kafka to start:\n{self.log_tail()}", timeout=60, interval=0.1)
+
+    def _format(self, config):
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(
+            _JAVA + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"formatting Kafka's storage failed: {done.stdout}{done.stderr}"
+
+    def _answers(self):
+        assert self.process.alive(), f"Kafka did not start:\n{self.log_tail()}"
+        try:
+            return bool(self.admin.list_topics(timeout=1).brokers)
+        except Exception:  # whatever the client calls "not there yet"
+            return False
+
+    def log_tail(self):
+        return "\n".join(self.process.output().splitlines()[-30:]) + "\n" + self.process.tail()
+
+    def create_topics(self, partitions):
+        """Creates every topic of {name: partitions} and waits until the broker can tell of them."""
+        topics = [NewTopic(name, count, 1) for name, count in partitions.items()]
+        for future in self.admin.create_topics(topics, operation_timeout=20).values():
+            future.result(30)
+        wait_until(lambda: set(partitions) <= set(self.admin.list_topics(timeout=5).topics), "new topics to show")
+
+    def topics(self):
+        return self.admin.list_topics(timeout=5).topics
+
+    def stop(self):
+        self.process.thaw()
+        self.process.kill9()

@@ -1,0 +1,61 @@
+"""What must hold of everything that a pipeline ever published, whatever a test did to it."""
+
+from collections import defaultdict
+
+
+def check_events(records):
+    """Every event id has one content, and no call has a gap in its seq. Returns {(tenant, call_id): events by seq}."""
+    by_id, calls = {}, defaultdict(dict)
+    for record in records:
+        event = record.json
+        earlier = by_id.setdefault(event["id"], record.value)
+        assert earlier == record.value, f"event {event['id']} has two contents:\n{earlier}\n{record.value}"
+        assert event["id"] == f"{event['tenant']}/{event['call_id']}/{event['seq']}", f"event id of {event}"
+        assert record.key.decode() == f"{event['tenant']}/{event['campaign']}", f"key of {record}"
+        assert record.headers.get("ce_id") == event["id"], f"ce_id of {record}"
+        assert record.headers.get("ce_type") == "ivr." + event["type"], f"ce_type of {record}"
+        calls[event["tenant"], event["call_id"]][event["seq"]] = event
+    for call, events in calls.items():
+        assert sorted(events) == list(range(1, len(events) + 1)), f"{call} has a gap in seq: {sorted(events)}"
+        check_history([events[seq] for seq in sorted(events)])
+    return {call: [events[seq] for seq in sorted(events)] for call, events in calls.items()}
+
+
+def check_history(events):
+    """The events of one call tell one story: each starts where the one before ended."""
+    status = None
+    for event in events:
+        assert event["previous_status"] == status, f"previous_status is not {status} in {event}\nof {events}"
+        status = event["status"]
+    assert events[0]["type"] in ("call.accepted", "call.dropped"), f"a call starts with {events[0]}"
+
+
+def check_summary(summary):
+    """A campaign's summary adds up, and so do its channels."""
+    if summary["kind"] != "campaign":
+        return
+    parts = summary["waiting"] + sum(summary["dropped"].values()) + sum(summary["by_status"].values())
+    assert summary["calls"] == parts, f"{summary['calls']} calls, but {parts} in parts: {summary}"
+    ended = sum(summary["by_status"].values()) - summary["by_status"].get("Pending", 0)
+    if ended == 0:
+        assert summary["answer_rate"] is None, f"an answer rate of nothing: {summary}"
+    else:
+        rate = summary["by_status"].get("Completed", 0) / ended
+        assert abs(summary["answer_rate"] - rate) < 0.001, f"answer_rate is not {rate}: {summary}"
+    if summary["complete"]:
+        busy = summary["waiting"], summary["retrying"], summary["by_status"].get("Pending", 0)
+        assert busy == (0, 0, 0), f"complete, but waiting, retrying, Pending are {busy}: {summary}"
+
+
+def check_summaries(records, several_workers=False):
+    """Every revision adds up; revisions grow strictly where one worker published them all."""
+    newest = {}
+    for record in records:
+        if record.value is None:
+            continue
+        summary, key = record.json, record.key.decode()
+        check_summary(summary)
+        if not several_workers:
+            assert summary["revision"] > newest.get(key, 0), f"revision went from {newest[key]} to {record}"
+        assert record.headers.get("ce_id") == f"{key}#{summary['revision']}", f"ce_id of {record}"
+        newest[key] = max(summary["revision"], newest.get(key, 0))

@@ -1,0 +1,83 @@
+"""Everything that appears on a set of topics, kept in memory by a thread of its own."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from functools import cached_property
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+
+class Record:
+    def __init__(self, message):
+        self.topic, self.partition, self.offset = message.topic(), message.partition(), message.offset()
+        self.key, self.value = message.key(), message.value()
+        self.headers = {name: (value or b"").decode(errors="replace") for name, value in message.headers() or []}
+
+    @cached_property
+    def json(self):
+        return json.loads(self.value)
+
+    def __repr__(self):
+        return f"{self.topic}/{self.partition}@{self.offset} {self.key!r} {self.headers} {self.value[:300]!r}"
+
+
+class Tap:
+    """Reads {topic: partitions} from the beginning, outside any consumer group."""
+
+    def __init__(self, bootstrap, partitions):
+        self._records = defaultdict(list)
+        self._changed = threading.Condition()
+        self._stop = False
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "tap-never-committed",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 20,
+                "log_level": 0,
+            }
+        )
+        self._consumer.assign(
+            [TopicPartition(name, number, OFFSET_BEGINNING) for name, count in partitions.items() for number in range(count)]
+        )
+        self._thread = threading.Thread(target=self._read, name="tap", daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        while not self._stop:
+            messages = self._consumer.consume(1000, timeout=0.05)
+            fresh = [Record(message) for message in messages if message.error() is None]
+            if fresh:
+                with self._changed:
+                    for record in fresh:
+                        self._records[record.topic].append(record)
+                    self._changed.notify_all()
+
+    def records(self, topic, matches=lambda record: True):
+        with self._changed:
+            found = list(self._records[topic])
+        return [record for record in found if matches(record)]
+
+    def wait(self, topic, matches, what, count=1, timeout=15.0):
+        """The records for which matches(record) holds, once there are at least `count`."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.records(topic, matches)
+            if len(found) >= count:
+                return found
+            left = deadline - time.monotonic()
+            if left <= 0:
+                seen = "\n".join(repr(record) for record in self.records(topic)[-8:])
+                raise AssertionError(
+                    f"timed out after {timeout:g} s waiting for {what} on {topic}: "
+                    f"{len(found)} of {count}; last records there:\n{seen or 'none'}"
+                )
+            with self._changed:
+                self._changed.wait(min(left, 0.2))
+
+    def close(self):
+        self._stop = True
+        self._thread.join(5)
+        self._consumer.close()
