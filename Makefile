@@ -1,0 +1,136 @@
+# ivr-workers: `make help` lists the targets.
+
+VERSION   := 0.1.0
+PREFIX    ?= /usr/local
+SANITIZER ?=
+DEBUG     ?=
+PYTEST    ?= build/venv/bin/pytest
+
+# Sanitized and plain objects never mix: each variant has its own directory.
+VARIANT   := $(if $(SANITIZER),-$(SANITIZER))
+B         := build/obj$(VARIANT)
+BIN       := $(if $(SANITIZER),build/bin$(VARIANT),bin)
+TESTBIN   := build/bin$(VARIANT)
+
+PACKAGES  := rdkafka hiredis jansson libcurl libuv libmicrohttpd openssl
+# Debian 12 calls it msgpack, Debian 13 msgpack-c.
+PACKAGES  += $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
+PKGFLAGS  = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null | sed 's/-I/-isystem /g')
+PKGLIBS   = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+             -Wcast-qual -Wvla -Wformat=2 -Wundef -Werror
+CFLAGS    ?= -O2 -g
+HARDEN    := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+ifneq ($(SANITIZER),)
+CFLAGS    := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZER) -fno-sanitize-recover=all
+HARDEN    := -fPIE
+endif
+ALLCFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(HARDEN) -I. -I$(GEN) -DIVR_VERSION='"$(VERSION)"' $(PKGFLAGS)
+ALLLDFLAGS = $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
+LIBS      = $(PKGLIBS) -lm -lpthread
+
+GEN       := build/gen
+PROGRAMS  := ivr-dispatch ivr-status ivr-report ivr-gateway ivrctl ivr-sandbox
+
+# A program is its main file plus what it links; everything shared is in one archive, so a new .c file needs no list.
+src        = $(wildcard $(addsuffix /*.c,$(1)))
+SHARED_SRC := $(call src,common common/model workers workers/providers workers/store)
+dispatch_SRC := $(call src,workers/dispatch)
+status_SRC   := $(call src,workers/status)
+report_SRC   := $(call src,workers/report)
+gateway_SRC  := $(call src,workers/gateway)
+ivrctl_SRC   := $(call src,tools/ivrctl)
+sandbox_SRC  := $(call src,tools/sandbox)
+simulator_SRC := $(call src,tests/simulator)
+UNIT_SRC   := $(call src,tests/unit)
+BENCH_SRC  := $(call src,tests/bench)
+LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
+
+obj        = $(patsubst %.c,$(B)/%.o,$(1))
+SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
+# Unit tests may test the parts of a worker that are not its main.
+PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
+UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
+C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(BENCH_SRC)
+H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps deps-test demo test unit integration lint format bench install uninstall clean compile-commands programs
+
+all: programs compile_commands.json ## build every program into bin/
+
+programs: $(addprefix $(BIN)/,$(PROGRAMS)) $(TESTBIN)/ivr-simulator
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z_-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables      SANITIZER=address|undefined|thread  PREFIX=/usr/local  DESTDIR=  T=test_name"
+
+deps: ## install what building and the demo need (Debian 12 or 13)
+	@tests/deps.sh build
+
+deps-test: deps ## install what the tests need besides
+	@tests/deps.sh test
+
+# ---- building ----
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/gen/%.o: $(GEN)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+
+# The Lua scripts become C strings with their SHA-1 (workers/scripts/embed.sh says how).
+$(GEN)/scripts.c $(GEN)/scripts.h &: $(LUA) workers/scripts/embed.sh
+	@mkdir -p $(GEN)
+	sh workers/scripts/embed.sh $(GEN) workers/scripts
+
+$(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
+$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(BENCH_SRC)): | $(GEN)/scripts.h
+
+$(B)/libivr.a: $(SHARED_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+define program
+$(BIN)/$(1): $$(call obj,$$($(2)_SRC)) $(B)/libivr.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALLLDFLAGS) -o $$@ $$(filter-out %.a,$$^) $(B)/libivr.a $$(LIBS)
+endef
+$(eval $(call program,ivr-dispatch,dispatch))
+$(eval $(call program,ivr-status,status))
+$(eval $(call program,ivr-report,report))
+$(eval $(call program,ivr-gateway,gateway))
+$(eval $(call program,ivrctl,ivrctl))
+$(eval $(call program,ivr-sandbox,sandbox))
+
+$(TESTBIN)/ivr-simulator: $(call obj,$(simulator_SRC)) $(B)/libivr.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS)
+
+$(TESTBIN)/unit/%: $(B)/tests/unit/%.o $(PARTS_OBJ) $(B)/libivr.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS) -lcmocka
+
+$(TESTBIN)/bench/%: $(B)/tests/bench/%.o $(B)/libivr.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
+
+compile_commands.json: Makefile $(C_FILES)
+	@echo '[' > $@.tmp; for f in $(C_FILES); do \
+	  printf '{"directory": "%s", "file": "%s", "command": "%s"},\n' "$(CURDIR)" "$$f" \
+	    "$$(printf '%s' '$(CC) $(subst ','"'"',$(ALLCFLAGS)) -c' | sed 's/"/\\"/g') $$f" >> $@.tmp; done; \
+	sed '$$ s/},$$/}/' $@.tmp > $@; echo ']' >> $@; rm -f $@.tmp
+
+# ---- running and testing ----
+
+T ?= $(notdir $(UNITS))
+unit: $(addprefix $(TESTBIN)/unit/,$(T)) ## unit tests (T=test_x for one)
+	@failed=0; for t in $(addprefix $(TESTBIN)/unit/,$(T)); do \
+	  $$t > $$t.log 2>&1 || { failed=1; tail -n 40 $$t.log; echo "FAILED $$t"; }; done; \
+	[ $$failed = 0 ] && echo "unit tests: $(words $(T)) programs passed"
+
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -1,0 +1,65 @@
+-- Claims waiting calls for dialling: the last step before the HTTP request leaves.
+--
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
+--   {id, token, claim ms, channel, provider, trace}
+-- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'no' (another has it,
+-- or it is over), 'over' (its time ran out: it ended here, not dialled).
+--
+-- Promise: of all who ask, one may dial; the same token asks twice for one claim.
+--#include lib/call.lua
+
+-- Ends a waiting call whose expires_at or time to give up has come: with its status, or dropped when it has none.
+local function run_out(c, trace)
+  local s, previous = c.s, c.s[STATUS]
+  if s[STATUS] == 0 then
+    s[PHASE], s[FINAL], s[NEXT_AT], s[DROP] = DROPPED, 1, 0, 'expired'
+    emit(c, 'dropped', -1, previous, 0, trace)
+  else
+    enter(s, DONE, 1, 0)
+    emit(c, 'final', -1, previous, 0, trace)
+  end
+  call_save(c)
+  return {'over', 0}
+end
+
+local function is_over(c)
+  local expires = policy(c)[P_EXPIRES]
+  if expires > 0 and expires <= now then
+    return true
+  end
+  return c.s[UNREACHED_SINCE] > 0 and expires == 0 and reach_limit(c) <= now
+end
+
+local function claim(r)
+  local id, token, claim_ms, channel, provider, trace = unpack(r)
+  local c = call_load(id)
+  if not c then
+    return {'no', 0}
+  end
+  local s = c.s
+  if s[PHASE] == PLACING and s[TOKEN] == token then
+    return {'claimed', s[ATTEMPT]}
+  end
+  if s[PHASE] ~= WAITING or s[NEXT_AT] > now then
+    return {'no', 0}
+  end
+  if is_over(c) then
+    return run_out(c, trace)
+  end
+  s[ATTEMPT] = s[ATTEMPT] + 1
+  enter(s, PLACING, 0, 0)
+  s[TOKEN] = token
+  if s[STATUS] == 0 then
+    s[CHANNEL] = channel
+  end
+  c.n, c.a = s[ATTEMPT], attempt_new(channel, provider)
+  call('ZADD', shard .. ':open', now + claim_ms, id)
+  call_save(c)
+  return {'claimed', s[ATTEMPT]}
+end
+
+local results = {}
+for i = 2, #ARGV do
+  results[i - 1] = claim(unpack_value(ARGV[i]))
+end
+return finish(results)

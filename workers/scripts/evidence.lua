@@ -1,0 +1,41 @@
+-- Applies what providers report (callbacks, look-ups) to attempts.
+--
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
+--   {id, attempt, channel, provider, evidence, jitter 0..999, trace}
+-- Returns {outbox id, events, results}; a result is {what, status, phase}: 'recorded' (something was new), 'repeated', 'unknown' (no such call or
+-- attempt).
+--
+-- Promises: duplicates and any order end in the same state; what was seen before changes nothing and emits nothing.
+--#include lib/call.lua
+
+-- A report of the attempt after the latest one: its claim was lost (a failover) or given back, and yet the provider has it.
+local function unclaimed(c, n, channel, provider)
+  local s = c.s
+  if c.a or n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
+    return c.a ~= nil
+  end
+  s[ATTEMPT] = n
+  c.a = attempt_new(channel, provider)
+  return true
+end
+
+local function record(r)
+  local id, n, channel, provider, evidence, jitter, trace = unpack(r)
+  local c = call_load(id, n)
+  if not c or not unclaimed(c, n, channel, provider) then
+    return {'unknown', 0, 0}
+  end
+  local seq, before = c.s[SEQ], pack(c.a)
+  apply(c, evidence, {reported = true, jitter = jitter, trace = trace})
+  if c.s[SEQ] == seq and pack(c.a) == before then
+    return {'repeated', c.s[STATUS], c.s[PHASE]}
+  end
+  call_save(c)
+  return {'recorded', c.s[STATUS], c.s[PHASE]}
+end
+
+local results = {}
+for i = 2, #ARGV do
+  results[i - 1] = record(unpack_value(ARGV[i]))
+end
+return finish(results)

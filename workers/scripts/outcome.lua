@@ -1,0 +1,79 @@
+-- Records what became of a claim: the end of the placement request.
+--
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
+--   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace}
+-- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider could not be
+-- contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again after wait ms).
+-- Returns {outbox id, events, results}; a result is {what}: 'recorded', 'late' (the claim was settled by others: evidence only),
+-- 'unknown' (no such call).
+--
+-- Promises: the outcome of a claim is recorded once; what was settled by others is never queued again by its late outcome.
+--#include lib/call.lua
+
+local function give_back(c, wait_ms, trace)
+  local s, n = c.s, c.n
+  if c.a[A_REPORTED] == 1 then
+    -- The provider knows this attempt although we hold that it was not sent: believe the provider.
+    s[TOKEN] = ''
+    return apply(c, {0, 0, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', ''}, {reported = true, trace = trace})
+  end
+  s[ATTEMPT], s[TOKEN] = n - 1, ''
+  call('HDEL', c.key, 'a' .. n)
+  c.a = n > 1 and unpack_value(call('HGET', c.key, 'a' .. n - 1) or pack(attempt_new(s[CHANNEL], ''))) or nil
+  c.n = n - 1
+  if s[WON] > 0 then
+    return enter(s, DONE, 1, 0)
+  end
+  enter(s, WAITING, 0, now + wait_ms)
+  emit(c, 'waiting', -1, s[STATUS], 0, trace)
+end
+
+-- Of the attempts that reached nobody a call keeps the first and the last nine.
+local function note_unreached(c)
+  local s, kept = c.s, c.s[UNREACHED_KEPT]
+  s[UNREACHED_SINCE] = s[UNREACHED_SINCE] > 0 and s[UNREACHED_SINCE] or c.a[A_PLACED]
+  s[UNREACHED_N] = s[UNREACHED_N] + 1
+  kept[#kept + 1] = c.n
+  if #kept > KEEP_UNREACHED then
+    call('HDEL', c.key, 'a' .. table.remove(kept, 2))
+  end
+  c.a[A_UNREACHED], c.a[A_TERMINAL] = 1, 1
+end
+
+local function record(r)
+  local id, n, token, kind, evidence, wait_ms, jitter, trace = unpack(r)
+  local c = call_load(id, n)
+  if not c or not c.a then
+    return {'unknown'}
+  end
+  local s = c.s
+  local ours = s[TOKEN] == token and s[ATTEMPT] == n
+  if not ours and (kind == 'back' or kind == 'unreached' or kind == 'doubt') then
+    return {'late'}
+  end
+  local by = {reported = kind == 'accepted', response = true, jitter = jitter, trace = trace}
+  if ours then
+    s[TOKEN] = ''
+    if kind ~= 'unreached' and kind ~= 'back' then
+      s[UNREACHED_SINCE], s[UNREACHED_N] = 0, s[UNREACHED_N]
+    end
+  end
+  if kind == 'back' then
+    give_back(c, wait_ms, trace)
+  else
+    if kind == 'unreached' then
+      note_unreached(c)
+    elseif kind == 'refused' or (kind == 'refused_now' and not ours) then
+      c.a[A_PERMANENT] = 1
+    end
+    apply(c, evidence, by)
+  end
+  call_save(c)
+  return {ours and 'recorded' or 'late'}
+end
+
+local results = {}
+for i = 2, #ARGV do
+  results[i - 1] = record(unpack_value(ARGV[i]))
+end
+return finish(results)

@@ -1,0 +1,70 @@
+-- Stores call requests, and claims those that may be dialled at once.
+--
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
+--   {id "tenant/call_id", fingerprint, "tenant/campaign", channel, provider, identity, request JSON, policy,
+--    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay unsettled),
+--    wait ms (before the first try, where it is stored only), trace}
+-- Returns {outbox id, events, results}; a result is {what, attempt}:
+--   'claimed' (dial it as that attempt), 'stored' (it waits in :due), 'duplicate', 'conflict', 'too_old', 'dropped' (expired).
+--
+-- Promises: a call is stored once; a redelivered request is not dialled again; the same token asks twice for one claim.
+-- A request that Redis does not know and that is older than the retention may have been dialled already: too_old.
+--#include lib/call.lua
+
+local function known(fingerprint, key, token)
+  if fingerprint.stored ~= fingerprint.asked then
+    return {'conflict', 0}
+  end
+  local s = unpack_value(call('HGET', key, 's'))
+  if token ~= '' and s[TOKEN] == token then
+    return {'claimed', s[ATTEMPT]}
+  end
+  return {'duplicate', 0}
+end
+
+local function store(r)
+  local id, fingerprint, campaign, channel, provider, identity, request, packed_policy, recorded, not_before, token,
+    claim_ms, wait_ms, trace = unpack(r)
+  local key = shard .. ':call:' .. id
+  local stored = call('HGET', key, 'f')
+  if stored then
+    return known({stored = stored, asked = fingerprint}, key, token)
+  end
+  if recorded > 0 and recorded < now - retention_ms then
+    return {'too_old', 0}
+  end
+  local s = {0, WAITING, 0, 0, 0, campaign, channel, now, now, 0, '', 0, 0, 0, '', '', 0, 0, {}}
+  local c = {id = id, key = key, s = s, identity = identity, packed_policy = packed_policy, phase = DONE, final = 0,
+    next_at = 0, n = 0}
+  local expires = policy(c)[P_EXPIRES]
+  call('HSET', key, 'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint)
+  first_calls[campaign] = true
+  emit(c, 'accepted', -1, 0, 0, trace)
+  local result
+  if expires > 0 and expires <= now then
+    s[PHASE], s[FINAL], s[DROP] = DROPPED, 1, 'expired'
+    emit(c, 'dropped', -1, 0, 0, trace)
+    result = {'dropped', 0}
+  elseif token ~= '' and not_before <= now then
+    s[PHASE], s[ATTEMPT], s[TOKEN] = PLACING, 1, token
+    c.n, c.a = 1, attempt_new(channel, provider)
+    call('ZADD', shard .. ':open', now + claim_ms, id)
+    result = {'claimed', 1}
+  else
+    s[NEXT_AT] = math.max(not_before, now + wait_ms)
+    if s[NEXT_AT] > now then
+      emit(c, 'waiting', -1, 0, 0, trace)
+    end
+    result = {'stored', 0}
+  end
+  count_call(s, 1)
+  c.counted = s
+  call_save(c)
+  return result
+end
+
+local results = {}
+for i = 2, #ARGV do
+  results[i - 1] = store(unpack_value(ARGV[i]))
+end
+return finish(results)
