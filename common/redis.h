@@ -1,0 +1,93 @@
+/*
+ * Redis (hiredis' async interface) on the loop: scripts by EVALSHA, pipelined, answered exactly once.
+ *
+ * Commands queued during a turn leave together at its end. Replies are positional, so a command that times
+ * out condemns its connection: every pending caller gets REDIS_LOST, the connection is opened anew (backoff
+ * 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice. NOSCRIPT
+ * is handled here: the script is sent in full again (EVAL), the caller notices nothing. LOADING, OOM,
+ * READONLY and the like are REDIS_REFUSED with Redis' words: certainly not executed. With `replicas` > 0
+ * every batch of writing scripts ends with WAIT; too few acknowledgements within 1 s is REDIS_LOST for the
+ * whole batch (executed here, perhaps lost at a failover).
+ */
+#ifndef IVR_COMMON_REDIS_H
+#define IVR_COMMON_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/loop.h"
+#include "common/span.h"
+
+/* A script as the build embeds it (build/gen/scripts.h): text without comments, its SHA-1 in hex. */
+struct redis_script {
+    const char *name; /* "claim", for metrics and logs */
+    const char *text;
+    size_t len;
+    char sha1[41];
+    bool writes;
+};
+
+enum redis_status {
+    REDIS_OK,      /* `reply` is set and no error */
+    REDIS_REFUSED, /* an error reply: not executed (or a script error, logged as a defect); `error` has Redis'
+                      words */
+    REDIS_LOST,    /* no reply: may or may not have been executed */
+};
+
+struct redis_result {
+    enum redis_status status;
+    const void *reply; /* struct redisReply, borrowed until the callback returns; NULL unless REDIS_OK */
+    const char *error; /* "" when REDIS_OK */
+};
+
+typedef void (*redis_fn)(const struct redis_result *result, void *arg);
+
+struct redis;
+
+struct redis_options {
+    const char *url;      /* redis://[user:password@]host[:port][/db], unix://path[?db=n] */
+    const char *password; /* overrides the URL's; NULL */
+    int replicas;
+    int64_t timeout_ms; /* a command without reply for so long condemns the connection */
+};
+
+/* ERR_CONFIG for a URL that does not parse or a scheme that this build cannot speak. Connects in the
+ * background. */
+int redis_new(struct redis **redis, struct loop *loop, const struct redis_options *options, struct err *err);
+/* Checks the URL alone (--check). */
+int redis_check_url(const char *url, struct err *err);
+/* Pending callers get REDIS_LOST before it returns. */
+void redis_free(struct redis **redis);
+
+/*
+ * Queues EVALSHA with one key (all keys of a script begin with it and share its slot) and `argc` arguments,
+ * which are copied before it returns. `fn` is called exactly once, never before redis_eval() returns. While
+ * there is no connection the answer is REDIS_REFUSED ("not connected").
+ */
+void redis_eval(struct redis *redis, const struct redis_script *script, struct span key,
+                const struct span *args, size_t argc, redis_fn fn, void *arg);
+/* Any command; argv[0] its name. For start-up checks and tools; `key_index` says which argument carries the
+ * slot (-1: none). */
+void redis_command(struct redis *redis, const struct span *argv, size_t argc, int key_index, redis_fn fn,
+                   void *arg);
+
+bool redis_up(const struct redis *redis);
+/* Commands queued or out. */
+size_t redis_pending(const struct redis *redis);
+/* readiness: connected, answers, maxmemory-policy is noeviction, enough replicas; otherwise why */
+bool redis_ready(struct redis *redis, struct buf *why);
+/* Called at each change between up and down; one listener, may be NULL. */
+void redis_on_state(struct redis *redis, void (*fn)(bool up, void *arg), void *arg);
+
+/* Replies. Each returns false when the reply has another type. */
+bool redis_reply_span(const void *reply, struct span *out); /* string or status */
+bool redis_reply_int(const void *reply, int64_t *out);
+bool redis_reply_nil(const void *reply);
+/* Array: length, or -1. */
+long redis_reply_len(const void *reply);
+const void *redis_reply_at(const void *reply, size_t i);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * A Redis command of ours: whom to answer, and its bytes on the wire.
+ *
+ * The bytes are written once, by hand, into the command's own allocation, and kept until the answer is there,
+ * because a script that Redis forgot (NOSCRIPT) is sent again in full. Life: queued -> sent -> [held until
+ * WAIT] -> answered, freed; the connection (redis_conn) moves it from list to list.
+ */
+#ifndef IVR_COMMON_REDIS_WIRE_H
+#define IVR_COMMON_REDIS_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/redis.h"
+#include "common/span.h"
+
+struct redisReply;
+struct redis_script_use;
+
+struct redis_cmd {
+    struct redis_cmd *next;
+    const struct redis_script *script; /* NULL: a plain command */
+    struct redis_script_use *use;      /* the connection's notes on the script, set when first queued */
+    redis_fn fn;                       /* may be NULL: nobody wants to know */
+    void *arg;
+    int64_t queued_mono_us;
+    int64_t sent_mono_ms;
+    uint64_t sent_seq;       /* position among all commands sent on this connection */
+    struct redisReply *held; /* owned: the reply, until the replicas acknowledged */
+    int resends;
+    bool hold;     /* a WAIT follows it */
+    size_t args_n; /* how many arguments follow EVALSHA and the SHA-1 */
+    size_t tail;   /* where in `wire` what follows the SHA-1 begins */
+    size_t wire_n;
+    char wire[];
+};
+
+/* A list that appends at its end and takes from its head. */
+struct redis_cmds {
+    struct redis_cmd *head;
+    struct redis_cmd **end; /* where the next one is linked */
+    size_t n;
+};
+
+void redis_cmds_init(struct redis_cmds *list);
+void redis_cmds_add(struct redis_cmds *list, struct redis_cmd *cmd);
+/* NULL when empty. */
+struct redis_cmd *redis_cmds_take(struct redis_cmds *list);
+/* Moves everything of `from` to the end of `to`. */
+void redis_cmds_move(struct redis_cmds *to, struct redis_cmds *from);
+
+/* EVALSHA with one key. */
+struct redis_cmd *redis_cmd_eval(const struct redis_script *script, struct span key, const struct span *args,
+                                 size_t argc, redis_fn fn, void *arg);
+struct redis_cmd *redis_cmd_plain(const struct span *argv, size_t argc, redis_fn fn, void *arg);
+/* Frees; `held` too. */
+void redis_cmd_free(struct redis_cmd **cmd);
+/* The same call as EVAL with the script's text; the caller frees it with free(). */
+char *redis_cmd_in_full(const struct redis_cmd *cmd, size_t *n) __attribute__((warn_unused_result));
+
+#endif
