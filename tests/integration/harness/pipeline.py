@@ -111,7 +111,8 @@ class Pipeline:
         worker = Worker(f"ivr-{kind}", self.directory, self.worker_env(f"ivr-{kind}", env))
         self.workers.append(worker)
         if kind == "report":
-            self.several_reporters = sum(1 for other in self.workers if other.program == "ivr-report") > 1
+            living = [other for other in self.workers if other.program == "ivr-report" and other.alive()]
+            self.several_reporters = self.several_reporters or len(living) > 1
         return worker
 
     def start(self, *kinds, **env):
@@ -123,6 +124,12 @@ class Pipeline:
             if worker.program == "ivr-gateway":
                 self.provider.behind(self.public_url, worker.gateway)
         return started
+
+    def reload(self):
+        """SIGHUP to every worker that reads the channels file."""
+        for worker in self.workers:
+            if worker.alive() and worker.program != "ivr-report":
+                worker.send(signal.SIGHUP)
 
     def worker(self, kind):
         """The newest living worker of this kind."""
@@ -189,6 +196,24 @@ class Pipeline:
     def placed(self, request, count=1, timeout=15.0):
         """The count-th placement of this request, as the provider saw it."""
         return self.provider.wait_placement(request["to"], count, timeout)
+
+    def attempt_url(self, request, attempt=1, channel="main", what="callbacks"):
+        """The long form of a callback (or answer) URL, as dispatch hands it out."""
+        tail = f"{request['tenant']}/{request['call_id']}/{attempt}"
+        return f"{self.public_url}/{what}/twilio/{channel}/{tail}"
+
+    def short_url(self, channel="main"):
+        """The fixed URL that names the channel only."""
+        return f"{self.public_url}/callbacks/twilio/{channel}"
+
+    def report(self, request, *statuses, **fields):
+        """Callbacks for the request's newest placement, one after the other; `fields` go with the last one."""
+        self.placed(request)
+        placement = self.provider.placements(request["to"])[-1]
+        for number, status in enumerate(statuses):
+            last = number == len(statuses) - 1
+            self.provider.report(placement, status, number, **(fields if last else {}))
+        return placement
 
     # --- what came of them ---------------------------------------------------------------------------------------
 

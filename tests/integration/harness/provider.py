@@ -167,14 +167,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Provider:
-    def __init__(self):
+    def __init__(self, port=0):
         self._lock = threading.Lock()
         self._placements = []
         self._scripts = defaultdict(list)
         self._states = {}
         self._gateway = None
         self.lookups = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.provider = self
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="provider", daemon=True).start()
