@@ -4,6 +4,7 @@ import itertools
 import shutil
 
 import pytest
+
 from harness.broker import Broker
 from harness.pipeline import Pipeline, Services
 from harness.redis_server import RedisServer

@@ -4,6 +4,7 @@ import random
 import threading
 
 import pytest
+
 from harness import twilio
 from harness.provider import accept, after, hold
 
@@ -133,7 +134,11 @@ GARBAGE = {
 @pytest.mark.parametrize("name", GARBAGE)
 def test_a_record_that_cannot_be_read_is_a_dead_letter_and_the_next_is_processed(pipeline, name):
     headers = {"ce_provider": "twilio", "ce_channel": "main", "ce_verified": "signature", "ce_type": "ivr.callback"}
-    headers |= {"content-type": "application/x-www-form-urlencoded", "ce_time": "2026-11-22T18:50:50.123Z", "ce_id": name}
+    headers |= {
+        "content-type": "application/x-www-form-urlencoded",
+        "ce_time": "2026-11-22T18:50:50.123Z",
+        "ce_id": name,
+    }
     pipeline.produce("CALLBACKS", GARBAGE[name], key=f"garbage {name}", headers=headers, partition=1)
     letter = pipeline.wait_dead_letter(lambda record: record.key == f"garbage {name}".encode())
     assert letter.headers["ivr-reason"] == "unparseable_callback"

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
+
 from harness.paths import BIN
 from harness.process import Process, wrapped
 from harness.wait import wait_until
@@ -164,7 +165,11 @@ def test_channels_are_shown_without_their_secrets(pipeline):
 
 
 def test_topics_create_makes_every_topic_and_may_be_repeated(pipeline):
-    fresh = {name: f"fresh-{uuid.uuid4().hex[:6]}-{name[10:].lower()}" for name in pipeline.env if name.startswith("IVR_TOPIC_")}
+    fresh = {
+        name: f"fresh-{uuid.uuid4().hex[:6]}-{name[10:].lower()}"
+        for name in pipeline.env
+        if name.startswith("IVR_TOPIC_")
+    }
     fresh = {name: topic.replace("_", "-") for name, topic in fresh.items()}
     for _ in range(2):
         made = pipeline.cli("topics", "create", env=fresh, timeout=40)
@@ -197,7 +202,5 @@ def test_a_redis_that_does_not_answer_is_exit_1_and_said(pipeline, finished):
 
 def test_a_kafka_that_does_not_answer_is_exit_1_and_said(pipeline):
     request = json.dumps(pipeline.new_request()) + "\n"
-    sent = pipeline.cli(
-        "request", "-", stdin=request, env={"IVR_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, timeout=60
-    )
+    sent = pipeline.cli("request", "-", stdin=request, env={"IVR_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, timeout=60)
     assert sent.code == 1 and sent.err, sent

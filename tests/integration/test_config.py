@@ -4,11 +4,12 @@ import json
 import signal
 
 import pytest
+
 from harness import twilio
 from harness.paths import BIN, free_port
-from harness.process import run, wrapped, Process
-from harness.redis_server import RedisServer
 from harness.pipeline import WORKERS, Services
+from harness.process import Process, run, wrapped
+from harness.redis_server import RedisServer
 from harness.wait import wait_until
 
 PROGRAMS = ["ivr-dispatch", "ivr-status", "ivr-report", "ivr-gateway", "ivrctl", "ivr-sandbox"]
@@ -226,8 +227,10 @@ def test_sighup_reads_the_channels_file_again_and_a_bad_one_leaves_the_old(make_
     def placed_on_the_new_channel():
         attempt = pipeline.request(channel="added")  # before the reload is done this is an unknown channel
         wait_until(
-            lambda: pipeline.provider.dials(attempt["to"])
-            or pipeline.dead_letters(lambda record: attempt["call_id"].encode() in record.value),
+            lambda: (
+                pipeline.provider.dials(attempt["to"])
+                or pipeline.dead_letters(lambda record: attempt["call_id"].encode() in record.value)
+            ),
             "a dial or a dead letter",
         )
         return pipeline.provider.placements(attempt["to"])

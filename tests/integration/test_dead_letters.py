@@ -124,7 +124,11 @@ def letters(pipeline):
     after = pipeline.new_request()
     pipeline.produce("CALL_REQUESTS", after, key=after["call_id"], partition=0)
     found = pipeline.tap.wait(
-        pipeline.topics["DEAD_LETTERS"], lambda r: r.key.decode() in BAD, "every bad request", count=len(BAD), timeout=30
+        pipeline.topics["DEAD_LETTERS"],
+        lambda r: r.key.decode() in BAD,
+        "every bad request",
+        count=len(BAD),
+        timeout=30,
     )
     return {record.key.decode(): record for record in found}, after
 
@@ -164,7 +168,10 @@ def test_a_dead_letter_says_where_it_came_from(pipeline, letters):
 
 def test_dead_letters_are_counted_by_reason(pipeline, letters):
     metrics = pipeline.worker("dispatch").metrics()
-    counted = {reason: metrics.value("ivr_dead_letters_total", reason=reason) for reason in ("invalid_json", "unknown_channel")}
+    counted = {
+        reason: metrics.value("ivr_dead_letters_total", reason=reason)
+        for reason in ("invalid_json", "unknown_channel")
+    }
     seen = [letter.headers["ivr-reason"] for letter in letters[0].values()]
     assert counted == {reason: seen.count(reason) for reason in counted}
 

@@ -5,14 +5,15 @@ import threading
 import time
 from email.utils import formatdate
 from urllib.parse import urlencode, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 import requests
+
 from harness import twilio
 from harness.broker import Broker
 from harness.pipeline import Services
 from harness.wait import wait_until
-from xml.etree import ElementTree
 
 CHANNELS = {"main": {}, "second": {"from": "+254711082001"}}
 FIELDS = {"CallSid": "CA" + "0" * 32, "CallStatus": "ringing", "Timestamp": formatdate()}
@@ -344,7 +345,13 @@ def test_v1_is_off_without_a_token(make_pipeline):
 
 
 def test_an_unknown_call_or_campaign_is_not_found(pipeline):
-    for path in ("/v1/calls/acme/unknown", "/v1/calls/acme", "/v1/campaigns/acme/unknown", "/v1/calls/acme/..%2f..", "/v1"):
+    for path in (
+        "/v1/calls/acme/unknown",
+        "/v1/calls/acme",
+        "/v1/campaigns/acme/unknown",
+        "/v1/calls/acme/..%2f..",
+        "/v1",
+    ):
         assert pipeline.api(path).status_code == 404, path
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
+
 from harness import invariants, twilio
 from harness.metrics import Metrics
 from harness.provider import Provider, accept, answer, close, hold, refuse, reset

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+
 from harness.provider import accept, after, answer, close, hold, refuse, reset
 
 CHANNELS = {"main": {}, "short": {"request_timeout": "1s"}, "idle": {"idle_timeout": "1s"}}

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
 from harness import twilio
 from harness.paths import free_port
 from harness.provider import Provider, accept, refuse
@@ -105,9 +106,7 @@ def test_a_provider_that_cannot_be_reached_is_tried_again_as_a_new_attempt(make_
 
 
 def test_what_cannot_be_reached_until_give_up_is_final(make_pipeline):
-    pipeline = make_pipeline(
-        {"main": {"base_url": f"http://127.0.0.1:{free_port()}"}}, env={"IVR_GIVE_UP": "3s"}
-    )
+    pipeline = make_pipeline({"main": {"base_url": f"http://127.0.0.1:{free_port()}"}}, env={"IVR_GIVE_UP": "3s"})
     request = pipeline.request()
     pipeline.wait_final(request, "Gateway_unavailable", timeout=30)
     last = pipeline.wait_event(request, lambda e: e["final"], "the final event")

@@ -1,10 +1,11 @@
 """Each of the seven statuses, end to end, and the events that tell of them."""
 
 import re
-from email.utils import format_datetime
 from datetime import datetime, timezone
+from email.utils import format_datetime
 
 import pytest
+
 from harness.provider import answer, refuse
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -119,7 +120,9 @@ def test_the_events_of_an_answered_call(pipeline):
         pipeline.wait_events(request, {"initiated": 3, "ringing": 3, "in-progress": 4}[status])
     pipeline.report(request, "completed")
     events = pipeline.wait_events(request, 6)
-    told = [(event["type"], event["previous_status"], event["status"], event["hop"], event["final"]) for event in events]
+    told = [
+        (event["type"], event["previous_status"], event["status"], event["hop"], event["final"]) for event in events
+    ]
     assert told == [
         ("call.accepted", None, None, None, False),
         ("call.status", None, "Pending", "message_out", False),

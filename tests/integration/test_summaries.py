@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from harness.provider import answer, refuse
 from harness.wait import wait_until
 
@@ -131,13 +132,24 @@ def test_live_counters_agree_with_the_published_summary(pipeline, campaign):
     published = pipeline.summaries("acme", "all-seven")[-1]
     live = pipeline.api("/v1/campaigns/acme/all-seven").json()
     shown = pipeline.cli("campaign", "acme/all-seven", "--json").json()
-    for field in ("calls", "waiting", "dropped", "by_status", "attempts", "hops", "answer_rate", "complete", "retrying"):
+    for field in (
+        "calls",
+        "waiting",
+        "dropped",
+        "by_status",
+        "attempts",
+        "hops",
+        "answer_rate",
+        "complete",
+        "retrying",
+    ):
         assert live[field] == shown[field] == published[field], field
 
 
 @pytest.mark.timeout(130)
 def test_a_minute_s_window_is_published_once_it_closes(pipeline, campaign):
     """Last in its module, because a minute has to pass: the others have used most of it."""
+
     def newest():
         return {record.key.decode(): record for record in pipeline.windows("acme", "all-seven")}
 

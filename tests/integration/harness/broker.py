@@ -32,6 +32,8 @@ group.min.session.timeout.ms=1000
 num.network.threads=2
 num.io.threads=2
 log.segment.bytes=67108864
+# Records with a timestamp of last week are part of the tests.
+log.retention.hours=-1
 log.cleaner.dedupe.buffer.size=2097152
 """
 

@@ -23,6 +23,4 @@ class Metrics:
 
     def value(self, wanted, **labels):
         """The sum over every series of this name that carries these labels; 0 when there is none."""
-        return sum(
-            value for name, have, value in self.samples if name == wanted and labels.items() <= have.items()
-        )
+        return sum(value for name, have, value in self.samples if name == wanted and labels.items() <= have.items())

@@ -1,10 +1,10 @@
 """Topics, a channels file, a fake provider and the programs of bin/ around them.
 
-    pipeline = Pipeline(services, directory, channels={"main": {}})
-    pipeline.start("dispatch", "status", "report", "gateway")
-    request = pipeline.request(to="+254722000111")
-    pipeline.wait_status(request, "Completed")
-    pipeline.close()           SIGTERM everything, exit codes, and what must hold of all that was ever published
+pipeline = Pipeline(services, directory, channels={"main": {}})
+pipeline.start("dispatch", "status", "report", "gateway")
+request = pipeline.request(to="+254722000111")
+pipeline.wait_status(request, "Completed")
+pipeline.close()           SIGTERM everything, exit codes, and what must hold of all that was ever published
 """
 
 import itertools

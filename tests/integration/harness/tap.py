@@ -40,7 +40,11 @@ class Tap:
             }
         )
         self._consumer.assign(
-            [TopicPartition(name, number, OFFSET_BEGINNING) for name, count in partitions.items() for number in range(count)]
+            [
+                TopicPartition(name, number, OFFSET_BEGINNING)
+                for name, count in partitions.items()
+                for number in range(count)
+            ]
         )
         self._thread = threading.Thread(target=self._read, name="tap", daemon=True)
         self._thread.start()
