@@ -347,6 +347,7 @@ class Pipeline:
         try:
             self._end_workers()
             self._check_logs()
+            self._read_to_the_end()
             invariants.check_events(self.tap.records(self.topics["CALL_EVENTS"]))
             invariants.check_summaries(self.tap.records(self.topics["DELIVERY_SUMMARIES"]), self.several_reporters)
         finally:
@@ -361,6 +362,14 @@ class Pipeline:
         codes = {worker.name: worker.wait(30) for worker in living}
         bad = [worker for worker in living if codes[worker.name] != 0]
         assert not bad, "\n".join(f"{w.name} exited with {codes[w.name]} on SIGTERM:\n{w.tail()}" for w in bad)
+
+    def _read_to_the_end(self):
+        """What workers published while they drained counts too."""
+        for kind, topic in self.topics.items():
+            ends = self.ends(kind)
+            wait_until(
+                lambda topic=topic, ends=ends: self.tap.has_read(topic, ends), f"the tap to read all of {topic}"
+            )
 
     def _check_logs(self):
         """Workers write JSON lines and nothing else; a sanitizer's or an assertion's words are neither."""

@@ -29,6 +29,7 @@ class Tap:
     def __init__(self, bootstrap, partitions):
         self._records = defaultdict(list)
         self._changed = threading.Condition()
+        self._next = defaultdict(int)  # offset after the last record read, by (topic, partition)
         self._stop = False
         self._consumer = Consumer(
             {
@@ -57,6 +58,7 @@ class Tap:
                 with self._changed:
                     for record in fresh:
                         self._records[record.topic].append(record)
+                        self._next[record.topic, record.partition] = record.offset + 1
                     self._changed.notify_all()
 
     def records(self, topic, matches=lambda record: True):
@@ -80,6 +82,11 @@ class Tap:
                 )
             with self._changed:
                 self._changed.wait(min(left, 0.2))
+
+    def has_read(self, topic, ends):
+        """Whether everything before these {partition: offset} is here."""
+        with self._changed:
+            return all(self._next[topic, partition] >= end for partition, end in ends.items())
 
     def close(self):
         self._stop = True
