@@ -1,0 +1,130 @@
+#include "common/admin.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/httpd.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+enum {
+    MAX_CHECKS = 16,
+    MAX_CONNECTIONS = 64, /* a scraper, the orchestrator's probes, a person: none needs many */
+    MAX_WHY = 512,
+    MAX_PAGE = 16 * 1024 * 1024,
+    IDLE_TIMEOUT_MS =
+        30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */
+};
+
+struct check {
+    const char *name;
+    admin_check_fn fn;
+    void *arg;
+};
+
+struct admin {
+    struct httpd *server;
+    struct check checks[MAX_CHECKS];
+    int checks_n;
+    bool draining;
+    struct buf page; /* reused, so that a scrape does not allocate */
+};
+
+static void reply_text(struct httpd_request *req, int status, const char *text)
+{
+    httpd_reply(req, status, "text/plain; charset=utf-8", span_str(text), "Cache-Control: no-store\r\n");
+}
+
+/* Every failing check in one answer: whoever looks at three in the morning looks once. */
+static void reply_ready(struct admin *admin, struct httpd_request *req)
+{
+    struct buf why;
+    buf_clear(&admin->page);
+    if (admin->draining)
+        buf_adds(&admin->page, "draining\n");
+    buf_init(&why, MAX_WHY);
+    for (int i = 0; i < admin->checks_n; i++) {
+        const struct check *check = &admin->checks[i];
+        buf_clear(&why);
+        if (!check->fn(check->arg, &why))
+            buf_addf(&admin->page, "%s: %s\n", check->name, why.n ? why.p : "not ready");
+    }
+    buf_done(&why);
+    if (admin->page.n)
+        reply_text(req, 503, admin->page.p);
+    else
+        reply_text(req, 200, "ready\n");
+}
+
+static void reply_metrics(struct admin *admin, struct httpd_request *req)
+{
+    buf_clear(&admin->page);
+    metrics_render(&admin->page);
+    httpd_reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", buf_span(&admin->page), NULL);
+}
+
+static void on_request(struct httpd_request *req, void *arg)
+{
+    struct admin *admin = arg;
+    struct span path = httpd_path(req);
+    const char *method = httpd_method(req);
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        httpd_reply(req, 405, "text/plain", SPAN_LIT("GET only\n"), "Allow: GET, HEAD\r\n");
+    else if (span_is(path, "/metrics"))
+        reply_metrics(admin, req);
+    else if (span_is(path, "/healthz"))
+        reply_text(req, 200, "ok\n");
+    else if (span_is(path, "/readyz"))
+        reply_ready(admin, req);
+    else
+        reply_text(req, 404, "try /metrics, /healthz or /readyz\n");
+}
+
+int admin_start(struct admin **admin_at, struct loop *loop, const char *listen, struct err *err)
+{
+    struct admin *admin = mem_calloc(1, sizeof(*admin));
+    const struct httpd_options options = {.listen = listen,
+                                          .max_body = 1024,
+                                          .max_connections = MAX_CONNECTIONS,
+                                          .idle_timeout_ms = IDLE_TIMEOUT_MS,
+                                          .handler = on_request,
+                                          .arg = admin};
+    int rc = httpd_start(&admin->server, loop, &options, err);
+    if (rc) {
+        free(admin);
+        return rc;
+    }
+    buf_init(&admin->page, MAX_PAGE);
+    *admin_at = admin;
+    LOG_INFO("admin listener is up", LOG_STR("admin_listen", httpd_address(admin->server)));
+    return 0;
+}
+
+const char *admin_address(const struct admin *admin)
+{
+    return httpd_address(admin->server);
+}
+
+void admin_add_check(struct admin *admin, const char *name, admin_check_fn fn, void *arg)
+{
+    assert(admin->checks_n < MAX_CHECKS);
+    admin->checks[admin->checks_n++] = (struct check){name, fn, arg};
+}
+
+void admin_drain(struct admin *admin)
+{
+    admin->draining = true;
+}
+
+void admin_stop(struct admin **admin_at)
+{
+    struct admin *admin = *admin_at;
+    if (!admin)
+        return;
+    *admin_at = NULL;
+    httpd_stop(&admin->server);
+    buf_done(&admin->page);
+    free(admin);
+}

@@ -1,0 +1,26 @@
+/* METRIC(id, name, type, labels separated by commas, help). Names are the contract's: change nothing, add below. */
+METRIC(M_BUILD_INFO, "ivr_build_info", GAUGE, "version,program", "Always 1; which build runs.")
+METRIC(M_REQUESTS, "ivr_requests_total", COUNTER, "result",
+       "Call requests taken from the topic, by what became of them: stored, duplicate, conflict, invalid, dropped, too_old.")
+METRIC(M_PLACEMENTS, "ivr_placements_total", COUNTER, "channel,outcome",
+       "Placement requests by outcome: accepted, refused, in_doubt, unreached, not_now, suspended, given_back.")
+METRIC(M_PLACEMENT_SECONDS, "ivr_placement_seconds", HISTOGRAM, "channel",
+       "Time from sending a placement request to the end of its response.")
+METRIC(M_IN_FLIGHT, "ivr_in_flight", GAUGE, "", "Messages being worked on in this process.")
+METRIC(M_WAITING, "ivr_waiting", GAUGE, "channel", "Calls that wait for their time or for capacity.")
+METRIC(M_CALLBACKS, "ivr_callbacks_total", COUNTER, "provider,result",
+       "Callbacks: accepted, bad_signature, unknown_channel, too_large, unavailable at the gateway; recorded, repeated, "
+       "parked, dead at the status worker.")
+METRIC(M_STATUS_CHANGES, "ivr_status_changes_total", COUNTER, "status", "Changes of a call's status, by the new status.")
+METRIC(M_CALLBACK_LAG, "ivr_callback_lag_seconds", HISTOGRAM, "",
+       "Time from receiving a callback at the gateway to recording it in Redis.")
+METRIC(M_CONSUMER_LAG, "ivr_consumer_lag", GAUGE, "topic,partition",
+       "Records behind the end of the partition, for partitions that this process owns.")
+METRIC(M_DEAD_LETTERS, "ivr_dead_letters_total", COUNTER, "reason", "Records sent to the dead-letter topic.")
+METRIC(M_CHANNEL_OPEN, "ivr_channel_open", GAUGE, "channel", "1 while the channel is suspended or its circuit is open.")
+METRIC(M_SUMMARIES, "ivr_summaries_total", COUNTER, "", "Delivery summaries published.")
+METRIC(M_REDIS_SECONDS, "ivr_redis_seconds", HISTOGRAM, "script", "Time from queueing a script call to its reply.")
+METRIC(M_EVENTS, "ivr_events_total", COUNTER, "type", "Call events produced, by type.")
+METRIC(M_OUTBOX_SWEPT, "ivr_outbox_swept_total", COUNTER, "",
+       "Outbox entries that another process left behind and this one produced.")
+METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
