@@ -37,6 +37,7 @@ local function claim(r)
     return {'no', 0}
   end
   local s = c.s
+  c.provider = provider
   if s[PHASE] == PLACING and s[TOKEN] == token then
     return {'claimed', s[ATTEMPT]}
   end

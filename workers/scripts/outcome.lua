@@ -55,7 +55,7 @@ local function record(r)
   if ours then
     s[TOKEN] = ''
     if kind ~= 'unreached' and kind ~= 'back' then
-      s[UNREACHED_SINCE], s[UNREACHED_N] = 0, s[UNREACHED_N]
+      s[UNREACHED_SINCE], s[UNREACHED_N] = 0, 0
     end
   end
   if kind == 'back' then

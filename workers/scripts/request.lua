@@ -35,7 +35,7 @@ local function store(r)
   end
   local s = {0, WAITING, 0, 0, 0, campaign, channel, now, now, 0, '', 0, 0, 0, '', '', 0, 0, {}}
   local c = {id = id, key = key, s = s, identity = identity, packed_policy = packed_policy, phase = DONE, final = 0,
-    next_at = 0, n = 0}
+    next_at = 0, n = 0, provider = provider}
   local expires = policy(c)[P_EXPIRES]
   call('HSET', key, 'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint)
   first_calls[campaign] = true

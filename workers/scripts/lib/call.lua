@@ -199,7 +199,7 @@ local function emit(c, kind, hop, previous, occurred, trace)
       a[A_PLACED], s[STATUS], previous, hop, a[A_CODE], a[A_DETAIL], s[FINAL], s[NEXT_AT], occurred, s[UPDATED],
       a[A_RING], a[A_TALK], a[A_COST], a[A_CURRENCY], s[DROP], trace}
   else
-    events[#events + 1] = {kind, c.id, s[SEQ], c.identity, s[CAMPAIGN], 0, s[CHANNEL], '', '', 0, s[STATUS], previous,
+    events[#events + 1] = {kind, c.id, s[SEQ], c.identity, s[CAMPAIGN], 0, s[CHANNEL], c.provider or '', '', 0, s[STATUS], previous,
       hop, '', '', s[FINAL], s[NEXT_AT], occurred, s[UPDATED], -1, -1, -1, '', s[DROP], trace}
   end
 end

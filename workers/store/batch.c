@@ -1,0 +1,232 @@
+#include "workers/store/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "scripts.h"
+#include "workers/store/private.h"
+
+enum { RECORD_MAX = 256 * 1024, BATCH_BYTES = 8 * 1024 * 1024 };
+
+struct waiter {
+    batch_deliver_fn deliver;
+    void (*fn)(void);
+    void *arg;
+};
+
+/* One script call: first filled, then out. Reused through a free list. */
+struct batch {
+    struct batches *owner;
+    struct batch *next;
+    unsigned shard;
+    size_t n;
+    bool whole; /* one waiter for the whole results array */
+    struct waiter waiters[STORE_BATCH];
+    size_t ends[STORE_BATCH]; /* where each record ends in `records` */
+    struct buf records;
+};
+
+struct batches {
+    struct store *store;
+    struct buf config;
+    store_events_fn events;
+    void *events_arg;
+    struct batch **filling[BATCH_KINDS]; /* by shard; NULL: none */
+    unsigned *touched[BATCH_KINDS];      /* shards with a batch, so that a turn's end does not look at all */
+    size_t touched_n[BATCH_KINDS];
+    struct batch *free;
+    size_t pending;
+};
+
+static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
+    [BATCH_REQUEST] = &script_request,
+    [BATCH_CLAIM] = &script_claim,
+    [BATCH_OUTCOME] = &script_outcome,
+    [BATCH_EVIDENCE] = &script_evidence,
+};
+
+static struct batch *batch_get(struct batches *batches, unsigned shard)
+{
+    struct batch *batch = batches->free;
+    if (batch != NULL) {
+        batches->free = batch->next;
+    } else {
+        batch = mem_calloc(1, sizeof(*batch));
+        buf_init(&batch->records, BATCH_BYTES);
+        batch->owner = batches;
+    }
+    batch->shard = shard;
+    batch->n = 0;
+    batch->whole = false;
+    buf_clear(&batch->records);
+    return batch;
+}
+
+static void batch_put(struct batch *batch)
+{
+    batch->next = batch->owner->free;
+    batch->owner->free = batch;
+}
+
+static void deliver(struct batch *batch, enum store_status status, const msgpack_object *results)
+{
+    if (batch->whole) {
+        batch->waiters[0].deliver(status, results, batch->waiters[0].fn, batch->waiters[0].arg);
+        return;
+    }
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct waiter *w = &batch->waiters[i];
+        w->deliver(status, status == STORE_OK ? &results->via.array.ptr[i] : NULL, w->fn, w->arg);
+    }
+}
+
+/* A reply is {outbox id, packed events, packed results}. Events first: they are on their way before the record counts as done. */
+static void on_reply(const struct redis_result *result, void *arg)
+{
+    struct batch *batch = arg;
+    struct batches *batches = batch->owner;
+    struct span entry, events, packed;
+    enum store_status status = store_status_of(result);
+    batches->pending -= batch->n;
+    if (status != STORE_OK) {
+        deliver(batch, status, NULL);
+        batch_put(batch);
+        return;
+    }
+    bool fits = redis_reply_len(result->reply) == 3 && redis_reply_span(redis_reply_at(result->reply, 0), &entry) &&
+                redis_reply_span(redis_reply_at(result->reply, 1), &events) &&
+                redis_reply_span(redis_reply_at(result->reply, 2), &packed);
+    assert(fits);
+    (void)fits;
+    if (entry.n > 0 && batches->events != NULL)
+        batches->events(batch->shard, entry, events, batches->events_arg);
+    if (packed.n == 0) {
+        assert(batch->whole);
+        deliver(batch, STORE_OK, NULL);
+    } else {
+        msgpack_unpacked unpacked;
+        msgpack_unpacked_init(&unpacked);
+        msgpack_unpack_return rc = msgpack_unpack_next(&unpacked, packed.p, packed.n, NULL);
+        assert(rc == MSGPACK_UNPACK_SUCCESS && unpacked.data.type == MSGPACK_OBJECT_ARRAY);
+        (void)rc;
+        assert(batch->whole || unpacked.data.via.array.size == batch->n);
+        deliver(batch, STORE_OK, &unpacked.data);
+        msgpack_unpacked_destroy(&unpacked);
+    }
+    batch_put(batch);
+}
+
+static void batch_send(struct batches *batches, enum batch_kind kind, struct batch *batch)
+{
+    struct span args[1 + STORE_BATCH];
+    size_t from = 0;
+    args[0] = buf_span(&batches->config);
+    for (size_t i = 0; i < batch->n; i++) {
+        args[1 + i] = span_of(batch->records.p + from, batch->ends[i] - from);
+        from = batch->ends[i];
+    }
+    redis_eval(store_redis(batches->store), SCRIPTS[kind], store_shard_key(batches->store, batch->shard), args,
+               1 + batch->n, on_reply, batch);
+}
+
+/* The end of a turn: what was collected leaves. */
+static bool flush(void *arg)
+{
+    struct batches *batches = arg;
+    bool sent = false;
+    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
+        size_t n = batches->touched_n[kind];
+        batches->touched_n[kind] = 0;
+        for (size_t i = 0; i < n; i++) {
+            unsigned shard = batches->touched[kind][i];
+            struct batch *batch = batches->filling[kind][shard];
+            batches->filling[kind][shard] = NULL;
+            batch_send(batches, kind, batch);
+            sent = true;
+        }
+    }
+    return sent;
+}
+
+void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, struct span record,
+               batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+{
+    struct batch **slot = &batches->filling[kind][shard];
+    if (*slot != NULL && ((*slot)->n == STORE_BATCH || (*slot)->records.n + record.n > BATCH_BYTES)) {
+        batch_send(batches, kind, *slot);
+        *slot = batch_get(batches, shard);
+    } else if (*slot == NULL) {
+        *slot = batch_get(batches, shard);
+        batches->touched[kind][batches->touched_n[kind]++] = shard;
+    }
+    struct batch *batch = *slot;
+    assert(record.n <= RECORD_MAX);
+    buf_addspan(&batch->records, record);
+    batch->ends[batch->n] = batch->records.n;
+    batch->waiters[batch->n++] = (struct waiter){deliver_fn, fn, arg};
+    batches->pending++;
+}
+
+void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard, const struct span *args,
+               size_t argc, batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+{
+    struct span all[8];
+    assert(argc < 8);
+    struct batch *batch = batch_get(batches, shard);
+    batch->whole = true;
+    batch->n = 1;
+    batch->waiters[0] = (struct waiter){deliver_fn, fn, arg};
+    batches->pending++;
+    all[0] = buf_span(&batches->config);
+    memcpy(all + 1, args, argc * sizeof(*args));
+    redis_eval(store_redis(batches->store), script, store_shard_key(batches->store, shard), all, 1 + argc, on_reply,
+               batch);
+}
+
+struct batches *batches_new(struct loop *loop, struct store *store, struct span config)
+{
+    struct batches *batches = mem_calloc(1, sizeof(*batches));
+    batches->store = store;
+    buf_init(&batches->config, 64);
+    buf_addspan(&batches->config, config);
+    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
+        batches->filling[kind] = mem_calloc(store_shards(store), sizeof(struct batch *));
+        batches->touched[kind] = mem_calloc(store_shards(store), sizeof(unsigned));
+    }
+    loop_at_turn_end(loop, flush, batches);
+    return batches;
+}
+
+/* The batches of a pending redis call must outlive it: free the redis connection first. */
+void batches_free(struct batches **batches)
+{
+    struct batches *b = *batches;
+    *batches = NULL;
+    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
+        for (size_t i = 0; i < b->touched_n[kind]; i++)
+            batch_put(b->filling[kind][b->touched[kind][i]]);
+        free(b->filling[kind]);
+        free(b->touched[kind]);
+    }
+    while (b->free != NULL) {
+        struct batch *batch = b->free;
+        b->free = batch->next;
+        buf_done(&batch->records);
+        free(batch);
+    }
+    buf_done(&b->config);
+    free(b);
+}
+
+void batches_on_events(struct batches *batches, store_events_fn fn, void *arg)
+{
+    batches->events = fn;
+    batches->events_arg = arg;
+}
+
+size_t batches_pending(const struct batches *batches)
+{
+    return batches->pending;
+}

@@ -1,0 +1,22 @@
+/* MessagePack into a buf: what the scripts take. The order of an array's items is the script's first comment. */
+#ifndef IVR_STORE_PACK_H
+#define IVR_STORE_PACK_H
+
+#include <msgpack.h>
+
+#include "common/buf.h"
+#include "common/model/evidence.h"
+#include "common/span.h"
+
+/* Ready to write into `b` (appends). */
+void pack_init(msgpack_packer *packer, struct buf *b);
+void pack_span(msgpack_packer *packer, struct span text);
+void pack_str(msgpack_packer *packer, const char *text);
+/* The array that lib/call.lua calls evidence; NULL packs evidence that says nothing. */
+void pack_evidence(msgpack_packer *packer, const struct evidence *ev);
+
+/* Reading: what a script wrote. Missing or of another type: "", 0. */
+struct span pack_get_span(const msgpack_object *array, size_t i);
+int64_t pack_get_int(const msgpack_object *array, size_t i);
+
+#endif

@@ -1,0 +1,128 @@
+/* Provider ids and early callbacks: link.lua, park.lua, parked.lua, unpark.lua. */
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "scripts.h"
+#include "workers/store/private.h"
+
+enum { MAX_PARKED = 64, MAX_OVERDUE = 16 };
+
+/* A script call outside the batches, and whom to tell. */
+struct command {
+    struct store *store;
+    void (*fn)(void);
+    void *arg;
+};
+
+static void run(struct store *store, const struct redis_script *script, unsigned shard, const struct span *args,
+                size_t argc, redis_fn on_reply, void (*fn)(void), void *arg)
+{
+    struct command *command = mem_alloc(sizeof(*command));
+    *command = (struct command){store, fn, arg};
+    store_command_began(store);
+    redis_eval(store_redis(store), script, store_shard_key(store, shard), args, argc, on_reply, command);
+}
+
+static struct command command_end(void *arg)
+{
+    struct command command = *(struct command *)arg;
+    free(arg);
+    store_command_ended(command.store);
+    return command;
+}
+
+static struct span number(char out[24], int64_t value)
+{
+    snprintf(out, 24, "%lld", (long long)value);
+    return span_str(out);
+}
+
+/* {field, value, field, value, ...} */
+static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED])
+{
+    size_t n = 0;
+    for (long i = 0; i + 1 < redis_reply_len(reply) && n < MAX_PARKED; i += 2, n++) {
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &parked[n].field);
+        redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &parked[n].value);
+    }
+    return n;
+}
+
+/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue). */
+static void on_link(const struct redis_result *result, void *arg)
+{
+    struct command command = command_end(arg);
+    struct store_parked parked[MAX_PARKED];
+    size_t n = result->status == REDIS_OK ? parked_of(result->reply, parked) : 0;
+    ((store_link_fn)command.fn)(store_status_of(result), parked, n, command.arg);
+}
+
+void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
+{
+    char keep[24];
+    const struct span args[] = {provider_id, ref, number(keep, store_retention_ms(store))};
+    run(store, &script_link, store_shard_of(store, provider_id), args, 3, on_link, (void (*)(void))fn, arg);
+}
+
+static void on_park(const struct redis_result *result, void *arg)
+{
+    struct command command = command_end(arg);
+    struct span ref = SPAN_NONE;
+    if (result->status == REDIS_OK)
+        redis_reply_span(result->reply, &ref);
+    ((store_park_fn)command.fn)(store_status_of(result), ref, command.arg);
+}
+
+static unsigned shard_of_parked(struct store *store, struct span id)
+{
+    static const struct span call = SPAN_LIT("call:");
+    if (id.n > call.n && memcmp(id.p, call.p, call.n) == 0)
+        id = span_of(id.p + call.n, id.n - call.n);
+    return store_shard_of(store, id);
+}
+
+void store_park(struct store *store, struct span provider_id, const struct store_parked *callback, store_park_fn fn,
+                void *arg)
+{
+    char keep[24];
+    const struct span args[] = {provider_id, callback->field, callback->value,
+                                number(keep, store_unknown_keep_ms(store))};
+    run(store, &script_park, shard_of_parked(store, provider_id), args, 4, on_park, (void (*)(void))fn, arg);
+}
+
+static void on_overdue(const struct redis_result *result, void *arg)
+{
+    struct command command = command_end(arg);
+    struct store_parked parked[MAX_OVERDUE][MAX_PARKED];
+    struct store_overdue items[MAX_OVERDUE];
+    size_t n = 0;
+    const void *reply = result->reply;
+    for (long i = 0; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE; i += 3, n++) {
+        struct span known = SPAN_NONE;
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &items[n].provider_id);
+        redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &known);
+        items[n].known = span_is(known, "1");
+        items[n].n = parked_of(redis_reply_at(reply, (size_t)i + 2), parked[n]);
+        items[n].parked = parked[n];
+    }
+    ((store_overdue_fn)command.fn)(store_status_of(result), items, n, command.arg);
+}
+
+void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg)
+{
+    char most[24];
+    const struct span args[] = {number(most, limit < MAX_OVERDUE ? limit : MAX_OVERDUE)};
+    run(store, &script_parked, shard, args, 1, on_overdue, (void (*)(void))fn, arg);
+}
+
+static void on_unpark(const struct redis_result *result, void *arg)
+{
+    (void)result;
+    command_end(arg);
+}
+
+void store_unpark(struct store *store, struct span provider_id, struct span field)
+{
+    const struct span args[] = {provider_id, field};
+    run(store, &script_unpark, shard_of_parked(store, provider_id), args, 2, on_unpark, NULL, NULL);
+}

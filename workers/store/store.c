@@ -1,0 +1,388 @@
+#include "workers/store/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "scripts.h"
+#include "workers/store/batch.h"
+#include "workers/store/pack.h"
+#include "workers/store/private.h"
+
+enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 1000 };
+
+struct store {
+    struct loop *loop;
+    struct redis *redis;
+    struct batches *batches;
+    unsigned shards;
+    char (*keys)[SHARD_KEY_MAX];
+    char *prefix;
+    int64_t retention_ms;
+    int64_t unknown_keep_ms;
+    struct buf scratch; /* the record being packed */
+    size_t commands;    /* script calls outside the batches, without an answer yet */
+    void (*checked)(const char *problem, void *arg);
+    void *checked_arg;
+    struct loop_timer *check_timer;
+};
+
+int store_new(struct store **store, struct loop *loop, struct redis *redis, const struct settings *settings,
+              struct err *err)
+{
+    struct store *s = mem_calloc(1, sizeof(*s));
+    s->loop = loop;
+    s->redis = redis;
+    s->shards = (unsigned)settings->redis_shards;
+    s->prefix = mem_strdup(settings->redis_prefix);
+    s->retention_ms = settings->retention_ms;
+    s->unknown_keep_ms = settings->unknown_callback_keep_ms;
+    s->keys = mem_calloc(s->shards, sizeof(*s->keys));
+    for (unsigned i = 0; i < s->shards; i++) {
+        int n = snprintf(s->keys[i], SHARD_KEY_MAX, "{%s:%02u}", s->prefix, i);
+        if (n < 0 || n >= SHARD_KEY_MAX) {
+            free(s->keys);
+            free(s->prefix);
+            free(s);
+            return err_set(err, ERR_CONFIG, "IVR_REDIS_PREFIX: too long, at most 140 characters");
+        }
+    }
+    buf_init(&s->scratch, 256 * 1024);
+    msgpack_packer packer;
+    pack_init(&packer, &s->scratch);
+    msgpack_pack_array(&packer, 3);
+    msgpack_pack_int64(&packer, settings->retention_ms);
+    msgpack_pack_int64(&packer, settings->pending_limit_ms);
+    msgpack_pack_int64(&packer, settings->give_up_ms);
+    s->batches = batches_new(loop, s, buf_span(&s->scratch));
+    *store = s;
+    return 0;
+}
+
+void store_free(struct store **store)
+{
+    struct store *s = *store;
+    *store = NULL;
+    if (s == NULL)
+        return;
+    if (s->check_timer != NULL)
+        loop_timer_stop(&s->check_timer);
+    batches_free(&s->batches);
+    buf_done(&s->scratch);
+    free(s->keys);
+    free(s->prefix);
+    free(s);
+}
+
+void store_on_events(struct store *store, store_events_fn fn, void *arg)
+{
+    batches_on_events(store->batches, fn, arg);
+}
+
+unsigned store_shards(const struct store *store)
+{
+    return store->shards;
+}
+
+/* FNV-1a, 64 bits: fixed for ever, since the shard of a stored call depends on it. */
+unsigned store_shard_of(const struct store *store, struct span id)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < id.n; i++)
+        hash = (hash ^ (uint8_t)id.p[i]) * 1099511628211u;
+    hash ^= hash >> 32;
+    return (unsigned)(hash % store->shards);
+}
+
+struct span store_shard_key(const struct store *store, unsigned shard)
+{
+    assert(shard < store->shards);
+    return span_str(store->keys[shard]);
+}
+
+struct redis *store_redis(const struct store *store)
+{
+    return store->redis;
+}
+
+size_t store_pending(const struct store *store)
+{
+    return batches_pending(store->batches) + store->commands;
+}
+
+void store_token(char out[STORE_TOKEN_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    uint8_t bytes[STORE_TOKEN_LEN];
+    crypto_random(bytes, sizeof(bytes));
+    for (size_t i = 0; i < STORE_TOKEN_LEN; i++)
+        out[i] = digits[bytes[i] & 63];
+    out[STORE_TOKEN_LEN] = '\0';
+}
+
+/* ---- the number of shards ---- */
+
+static void check_shards(void *arg);
+
+static void on_shards(const struct redis_result *result, void *arg)
+{
+    struct store *store = arg;
+    struct span stored = SPAN_NONE;
+    char mine[16], problem[200];
+    store->commands--;
+    if (result->status != REDIS_OK) {
+        store->check_timer = loop_timer_start(store->loop, CHECK_AGAIN_MS, 0, check_shards, store);
+        return;
+    }
+    snprintf(mine, sizeof(mine), "%u", store->shards);
+    if (redis_reply_nil(result->reply) || !redis_reply_span(result->reply, &stored) || span_is(stored, mine)) {
+        store->checked(NULL, store->checked_arg);
+        return;
+    }
+    snprintf(problem, sizeof(problem),
+             "IVR_REDIS_SHARDS: is %s, but the calls in this Redis are spread over %.*s shards since the first start; "
+             "set it to %.*s",
+             mine, SPAN_ARG(stored), SPAN_ARG(stored));
+    store->checked(problem, store->checked_arg);
+}
+
+static void check_shards(void *arg)
+{
+    struct store *store = arg;
+    char key[200], shards[16];
+    if (store->check_timer != NULL)
+        loop_timer_stop(&store->check_timer);
+    snprintf(key, sizeof(key), "%s:shards", store->prefix);
+    snprintf(shards, sizeof(shards), "%u", store->shards);
+    const struct span argv[] = {SPAN_LIT("SET"), span_str(key), span_str(shards), SPAN_LIT("NX"), SPAN_LIT("GET")};
+    store->commands++;
+    redis_command(store->redis, argv, 5, 1, on_shards, store);
+}
+
+void store_check_shards(struct store *store, void (*fn)(const char *problem, void *arg), void *arg)
+{
+    store->checked = fn;
+    store->checked_arg = arg;
+    check_shards(store);
+}
+
+/* ---- packing records ---- */
+
+static msgpack_packer *record_begin(struct store *store, msgpack_packer *packer, size_t items)
+{
+    buf_clear(&store->scratch);
+    pack_init(packer, &store->scratch);
+    msgpack_pack_array(packer, items);
+    return packer;
+}
+
+static void record_send(struct store *store, enum batch_kind kind, struct span id, batch_deliver_fn deliver,
+                        void (*fn)(void), void *arg)
+{
+    assert(buf_ok(&store->scratch));
+    batch_add(store->batches, kind, store_shard_of(store, id), buf_span(&store->scratch), deliver, fn, arg);
+}
+
+/* Index of the word in a NULL-terminated list. Scripts and these lists belong together: an unknown word is a defect. */
+static int word_of(const msgpack_object *result, size_t i, const char *const *words)
+{
+    struct span word = pack_get_span(result, i);
+    for (int k = 0; words[k] != NULL; k++)
+        if (span_is(word, words[k]))
+            return k;
+    assert(!"a script answered a word that store.c does not know");
+    return 0;
+}
+
+static int jitter(void)
+{
+    uint16_t random;
+    crypto_random(&random, sizeof(random));
+    return random % 1000;
+}
+
+static void pack_policy(msgpack_packer *out, const struct store_request *request)
+{
+    struct buf policy;
+    msgpack_packer packer;
+    buf_init(&policy, 1024);
+    pack_init(&packer, &policy);
+    msgpack_pack_array(&packer, 5);
+    msgpack_pack_int64(&packer, request->max_attempts);
+    msgpack_pack_int64(&packer, request->retry_on);
+    msgpack_pack_array(&packer, request->delays_n);
+    for (size_t i = 0; i < request->delays_n; i++)
+        msgpack_pack_int64(&packer, request->delays_s[i]);
+    msgpack_pack_int64(&packer, request->redial_in_doubt);
+    msgpack_pack_int64(&packer, request->expires_at_ms);
+    pack_span(out, buf_span(&policy));
+    buf_done(&policy);
+}
+
+static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    static const char *const words[] = {"claimed", "stored", "duplicate", "conflict", "too_old", "dropped", NULL};
+    enum store_request_what what = status == STORE_OK ? (enum store_request_what)word_of(result, 0, words) : 0;
+    ((store_request_fn)fn)(status, what, status == STORE_OK ? (int)pack_get_int(result, 1) : 0, arg);
+}
+
+void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 14);
+    pack_span(&p, request->id);
+    pack_span(&p, request->fingerprint);
+    pack_span(&p, request->campaign);
+    pack_span(&p, request->channel);
+    pack_span(&p, request->provider);
+    pack_span(&p, request->identity);
+    pack_span(&p, request->request);
+    pack_policy(&p, request);
+    msgpack_pack_int64(&p, request->recorded_ms);
+    msgpack_pack_int64(&p, request->not_before_ms);
+    pack_span(&p, request->token);
+    msgpack_pack_int64(&p, request->claim_ms);
+    msgpack_pack_int64(&p, request->wait_ms);
+    pack_span(&p, request->trace);
+    record_send(store, BATCH_REQUEST, request->id, deliver_request, (void (*)(void))fn, arg);
+}
+
+static void deliver_claim(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    static const char *const words[] = {"claimed", "no", "over", NULL};
+    enum store_claim_what what = status == STORE_OK ? (enum store_claim_what)word_of(result, 0, words) : 0;
+    ((store_claim_fn)fn)(status, what, status == STORE_OK ? (int)pack_get_int(result, 1) : 0, arg);
+}
+
+void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 6);
+    pack_span(&p, claim->id);
+    pack_span(&p, claim->token);
+    msgpack_pack_int64(&p, claim->claim_ms);
+    pack_span(&p, claim->channel);
+    pack_span(&p, claim->provider);
+    pack_span(&p, claim->trace);
+    record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
+}
+
+static void deliver_outcome(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    static const char *const words[] = {"recorded", "late", "unknown", NULL};
+    enum store_outcome_what what = status == STORE_OK ? (enum store_outcome_what)word_of(result, 0, words) : 0;
+    ((store_outcome_fn)fn)(status, what, arg);
+}
+
+void store_outcome(struct store *store, const struct store_outcome *outcome, store_outcome_fn fn, void *arg)
+{
+    static const char *const kinds[] = {
+        [OUTCOME_ACCEPTED] = "accepted", [OUTCOME_REFUSED] = "refused",     [OUTCOME_REFUSED_NOW] = "refused_now",
+        [OUTCOME_DOUBT] = "doubt",       [OUTCOME_UNREACHED] = "unreached", [OUTCOME_BACK] = "back",
+    };
+    msgpack_packer p;
+    record_begin(store, &p, 8);
+    pack_span(&p, outcome->id);
+    msgpack_pack_int64(&p, outcome->attempt);
+    pack_span(&p, outcome->token);
+    pack_str(&p, kinds[outcome->kind]);
+    pack_evidence(&p, outcome->evidence);
+    msgpack_pack_int64(&p, outcome->wait_ms);
+    msgpack_pack_int64(&p, jitter());
+    pack_span(&p, outcome->trace);
+    record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
+}
+
+static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    static const char *const words[] = {"recorded", "repeated", "unknown", NULL};
+    if (status != STORE_OK) {
+        ((store_evidence_fn)fn)(status, EVIDENCE_UNKNOWN, STATUS_NONE, arg);
+        return;
+    }
+    ((store_evidence_fn)fn)(status, (enum store_evidence_what)word_of(result, 0, words),
+                            (enum call_status)pack_get_int(result, 1), arg);
+}
+
+void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 7);
+    pack_span(&p, evidence->id);
+    msgpack_pack_int64(&p, evidence->attempt);
+    pack_span(&p, evidence->channel);
+    pack_span(&p, evidence->provider);
+    pack_evidence(&p, evidence->evidence);
+    msgpack_pack_int64(&p, jitter());
+    pack_span(&p, evidence->trace);
+    record_send(store, BATCH_EVIDENCE, evidence->id, deliver_evidence, (void (*)(void))fn, arg);
+}
+
+/* ---- scripts that look at a whole shard ---- */
+
+static void deliver_due(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+{
+    struct store_due items[STORE_BATCH];
+    size_t n = 0;
+    for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
+        const msgpack_object *item = &results->via.array.ptr[n];
+        items[n] = (struct store_due){pack_get_span(item, 0), pack_get_span(item, 1), pack_get_span(item, 2),
+                                      (int)pack_get_int(item, 3)};
+    }
+    ((store_due_fn)fn)(status, items, n, arg);
+}
+
+static unsigned at_most(unsigned limit)
+{
+    return limit < STORE_BATCH ? limit : STORE_BATCH;
+}
+
+void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn, void *arg)
+{
+    char most[16], lease[24];
+    snprintf(most, sizeof(most), "%u", at_most(limit));
+    snprintf(lease, sizeof(lease), "%lld", (long long)lease_ms);
+    const struct span args[] = {span_str(most), span_str(lease)};
+    batch_run(store->batches, &script_due, shard, args, 2, deliver_due, (void (*)(void))fn, arg);
+}
+
+static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+{
+    size_t n = 0, claims = 0;
+    for (; results != NULL && n < results->via.array.size; n++)
+        if (span_is(pack_get_span(&results->via.array.ptr[n], 2), "claim_lost"))
+            claims++;
+    ((store_settle_fn)fn)(status, n, claims, arg);
+}
+
+void store_settle(struct store *store, unsigned shard, unsigned limit, store_settle_fn fn, void *arg)
+{
+    char most[16];
+    snprintf(most, sizeof(most), "%u", at_most(limit));
+    const struct span args[] = {span_str(most)};
+    batch_run(store->batches, &script_settle, shard, args, 1, deliver_settle, (void (*)(void))fn, arg);
+}
+
+/* ---- for the other files of workers/store ---- */
+
+void store_command_began(struct store *store)
+{
+    store->commands++;
+}
+
+void store_command_ended(struct store *store)
+{
+    store->commands--;
+}
+
+int64_t store_retention_ms(const struct store *store)
+{
+    return store->retention_ms;
+}
+
+int64_t store_unknown_keep_ms(const struct store *store)
+{
+    return store->unknown_keep_ms;
+}

@@ -1,0 +1,95 @@
+/*
+ * What the four workers have in common: Redis and the store, the producer and the outbox, the channels file with its reload, the admin
+ * listener with readiness, and the drain after SIGTERM. Each worker adds its consumer or listener and its own idea.
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         struct worker w;
+ *         int rc = worker_open(&w, &INFO, argc, argv);
+ *         if (rc >= 0)
+ *             return rc;
+ *         ... open the worker's own parts; on an error: return worker_fail(&w, &err) ...
+ *         worker_run(&w, &(struct worker_drain){quiesce, busy, arg});
+ *         ... close the worker's own parts ...
+ *         return worker_close(&w);
+ *     }
+ */
+#ifndef IVR_WORKERS_WORKER_H
+#define IVR_WORKERS_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/admin.h"
+#include "common/kafka.h"
+#include "common/loop.h"
+#include "common/program.h"
+#include "common/redis.h"
+#include "workers/providers/channels.h"
+#include "workers/store/outbox.h"
+#include "workers/store/store.h"
+
+struct worker {
+    struct program program;
+    struct settings *settings; /* = &program.settings */
+    struct loop *loop;
+    struct channels *channels; /* NULL unless the worker asked for them; replaced by SIGHUP */
+    struct redis *redis;
+    struct store *store;
+    struct kafka_producer *producer;
+    struct outbox *outbox; /* NULL unless the worker changes calls */
+    struct admin *admin;
+    void (*channels_changed)(void *arg); /* after a reload; set by the worker, may be NULL */
+    void *channels_changed_arg;
+    int exit_code;
+    /* private */
+    struct loop_timer *drain_timer;
+    const struct worker_drain *drain;
+    int64_t drain_until_mono_ms;
+};
+
+struct worker_info {
+    const char *name;
+    const char *sentence;
+    const char *examples;
+    bool channels; /* reads the channels file */
+    bool outbox;   /* changes calls: emits events and sweeps */
+};
+
+struct worker_drain {
+    void (*quiesce)(void *arg); /* stop taking work; called once */
+    size_t (*busy)(void *arg);  /* pieces of work still in flight */
+    void *arg;
+};
+
+/* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; the number of shards is checked in the
+ * background (a wrong one ends the worker with exit code 2). */
+int worker_open(struct worker *worker, const struct worker_info *info, int argc, char **argv);
+/* Logs the error and closes; returns the exit code (2 for ERR_CONFIG, else 1). */
+int worker_fail(struct worker *worker, const struct err *err);
+/* Ends the run from within (a fatal error). */
+void worker_stop(struct worker *worker, int exit_code);
+/* Runs until SIGTERM, then drains: quiesce, wait until nothing is busy and the outbox is empty or IVR_DRAIN_TIMEOUT is over. */
+void worker_run(struct worker *worker, const struct worker_drain *drain);
+/* Closes the shared parts in reverse order; returns the exit code. The worker's own parts (consumer first) are closed before. */
+int worker_close(struct worker *worker);
+
+/* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters). `detail` is a sentence whose
+ * numbers are masked already. `done` is called when the brokers have it or refused it (`error`); the record must live until
+ * then. Counts and logs. */
+void worker_dead_letter(struct worker *worker, const struct kafka_record *record, const char *reason, struct span detail,
+                        kafka_ack_fn done, void *arg);
+/* The same for bytes that are not a consumed record any more (a parked callback). `headers`: the original's, kept. */
+struct dead_letter {
+    struct span key, value;
+    const struct kafka_header *headers;
+    size_t headers_n;
+    const char *source_topic;
+    int32_t source_partition;
+    int64_t source_offset;
+    const char *reason;
+    struct span detail;
+};
+void worker_dead_letter_bytes(struct worker *worker, const struct dead_letter *letter, kafka_ack_fn done, void *arg);
+
+#endif
