@@ -10,8 +10,7 @@
 #include "common/json.h"
 
 enum {
-    LINE_MAX_BYTES =
-        4096, /* PIPE_BUF: a pipe takes it as a whole, and takes it at once when poll says writable */
+    LINE_MAX_BYTES = 4096,  /* PIPE_BUF: taken as a whole, and at once where poll says writable */
     VALUE_MAX_BYTES = 1024, /* so that one long value does not push out the ids that stand behind it */
     LIMIT_WINDOW_MS = 1000,
 };
