@@ -32,9 +32,10 @@ enum { EVIDENCE_CODE_MAX = 64, EVIDENCE_DETAIL_MAX = 200, EVIDENCE_ID_MAX = 128 
 struct evidence {
     enum call_status status; /* STATUS_NONE: no change of status */
     bool terminal;           /* the attempt is over at the provider: may schedule a retry, frees a line */
-    unsigned hops; /* HOP_BIT()s that it proves; message_out and, for Completed, connected are added by the
-                      merge */
-    int64_t at_ms; /* the provider's time of it (wall), 0 when it gives none */
+    bool permanent; /* with terminal: the number or the route is wrong, no retry whatever retry.on says */
+    unsigned hops;  /* HOP_BIT()s that it proves; message_out and, for Completed, connected are added by the
+                       merge */
+    int64_t at_ms;  /* the provider's time of it (wall), 0 when it gives none */
     int64_t answered_at_ms; /* provider's time of the answer where a closing report gives one; 0: none */
     int32_t ring_seconds;   /* -1: not said */
     int32_t talk_seconds;   /* -1: not said */

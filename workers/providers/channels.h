@@ -1,0 +1,67 @@
+/*
+ * The channels file: which providers are configured, under which names. Validated as a whole; every problem
+ * names the file and the field ("channels.json: channels.ke-main.credentials.api_key: file /run/secrets/at:
+ * No such file").
+ *
+ * SIGHUP loads it again: a bad file is reported and the old one stays. Channels are reference-counted,
+ * because an attempt in flight keeps the channel that it was placed with.
+ */
+#ifndef IVR_PROVIDERS_CHANNELS_H
+#define IVR_PROVIDERS_CHANNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/span.h"
+#include "workers/providers/provider.h"
+
+enum { CHANNEL_MAX_SECRETS = 8, CHANNEL_MAX_CREDENTIALS = 8 };
+
+struct channel {
+    char *name;
+    const struct provider *provider;
+    char *from;                                  /* NULL when the file gives none */
+    char *base_url;                              /* without trailing slash */
+    char *credentials[CHANNEL_MAX_CREDENTIALS];  /* by the index in provider->settings; NULL when absent */
+    char *callback_secrets[CHANNEL_MAX_SECRETS]; /* the first signs; NULL-terminated unless full */
+    double calls_per_second;                     /* 0: no limit of ours */
+    int concurrent_calls;                        /* 0: no limit of ours */
+    int64_t request_timeout_ms;                  /* default 10 s */
+    int64_t idle_timeout_ms;                     /* default 15 s */
+    char **country_codes;                        /* digits, NULL-terminated */
+    char **fallback;                             /* channel names, NULL-terminated */
+    bool insecure;
+    unsigned refs; /* private to channels.c */
+};
+
+struct channels; /* the whole file; immutable */
+
+/* ERR_CONFIG with one line a problem in `problems`. `env` for {"env": NAME} secrets. The result is owned by
+ * the caller. */
+int channels_load(struct channels **channels, const char *path, struct buf *problems);
+void channels_free(struct channels **channels);
+
+/* NULL when unknown. Borrowed; channel_ref() to keep. */
+struct channel *channels_find(const struct channels *channels, struct span name);
+/* The channel for a request: the requested one; or the longest matching country code; or default_channel;
+ * NULL: none. */
+struct channel *channels_choose(const struct channels *channels, struct span requested, struct span to);
+size_t channels_count(const struct channels *channels);
+struct channel *channels_at(const struct channels *channels, size_t i); /* in the file's order */
+const char *channels_default(const struct channels *channels);          /* NULL when none */
+
+struct channel *channel_ref(struct channel *channel);
+void channel_unref(struct channel **channel); /* wipes the secrets with the last one */
+/* A credential by name; SPAN_NONE when absent. */
+struct span channel_credential(const struct channel *channel, const char *name);
+
+/* The token that guards a callback URL we hand out: base64url HMAC-SHA256 of the path from /callbacks on,
+ * under the first secret. */
+void channel_add_token(struct buf *b, const struct channel *channel, struct span path);
+/* True when `token` fits `path` under any of the secrets, or is one of the secrets itself (one fixed
+ * registered URL, `fixed`). */
+bool channel_token_ok(const struct channel *channel, struct span path, bool fixed, struct span token);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * A voice provider: one file, one struct of pure functions and tables, no I/O. Adding one touches that file,
+ * its line in registry.c and its tests.
+ *
+ * MUST: name, settings, place, placed, callback, verify. MAY: lookup and looked_up (NULL: the provider cannot
+ * be asked), answer (NULL: it takes instructions only inside the request).
+ *
+ * The rule that matters most: an adapter may refine what shared code already knows of a placement, and never
+ * widen "certainly not placed". Shared code (workers/dispatch/placement) decides from how far the request
+ * got; the adapter is asked only about complete replies.
+ */
+#ifndef IVR_PROVIDERS_PROVIDER_H
+#define IVR_PROVIDERS_PROVIDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/http.h"
+#include "common/model/evidence.h"
+#include "common/model/request.h"
+#include "common/span.h"
+
+struct channel; /* channels.h */
+
+/* One credential as the channels file names it. */
+struct provider_setting {
+    const char *name;
+    bool required;
+    bool secret; /* drives masking in logs, --check and errors */
+};
+
+/* Which attempt, and where its callbacks go. */
+struct placement {
+    const struct channel *channel;
+    const struct request *request;
+    struct span from;       /* the request's or the channel's */
+    int attempt;            /* from 1 */
+    struct span public_url; /* IVR_PUBLIC_URL; SPAN_NONE: no callbacks, instructions inside the request */
+};
+
+/* What a complete reply to a placement says. */
+enum placed_kind {
+    PLACED_ACCEPTED,        /* the provider has the call: evidence Pending with its id */
+    PLACED_REFUSED,         /* a valid refusal for good: never retried */
+    PLACED_REFUSED_FOR_NOW, /* a valid refusal that may pass: counts as an attempt, retried where retry.on
+                               says so */
+    PLACED_NOT_NOW,         /* 429 and the provider's own "not now": no attempt, the number is used again */
+    PLACED_CHANNEL,  /* wrong key, no credit, caller id not ours: suspends the channel, the call keeps waiting
+                      */
+    PLACED_IN_DOUBT, /* cannot be read as any of these: may have been placed */
+};
+
+struct placed {
+    enum placed_kind kind;
+    bool caller_id; /* CHANNEL for the caller id: where the request brought its own `from`, the trouble is the
+                       request's alone */
+    struct evidence evidence; /* ACCEPTED, REFUSED*, IN_DOUBT: complete; else only its reason is used */
+};
+
+/* A callback as the gateway received it, or as it stands on the topic. */
+struct callback {
+    const char *method;
+    struct span target;       /* path and query as requested, undecoded (gateway only) */
+    struct span query;        /* undecoded, without "token" on the topic; SPAN_NONE */
+    struct span content_type; /* SPAN_NONE when absent */
+    struct span body;
+    int64_t received_ms; /* wall */
+    /* Request headers, gateway only; SPAN_NONE when absent. */
+    struct span (*header)(const struct callback *callback, const char *name);
+    void *arg; /* for `header` */
+};
+
+enum verified { VERIFIED_NO, VERIFIED_NONE, VERIFIED_TOKEN, VERIFIED_SIGNATURE };
+
+struct provider {
+    const char *name; /* as in the channels file and in URLs */
+    const char *default_base_url;
+    const struct provider_setting *settings; /* ends with a NULL name */
+    bool signs_callbacks;            /* its callbacks carry a signature made with its own credentials */
+    bool signs_with_callback_secret; /* ... made with callback_secret (Vonage) */
+    bool url_per_call;               /* takes a callback URL with each placement */
+
+    /* Checks what the table cannot say (a key that does not parse, a caller id); MAY be NULL. */
+    int (*check)(const struct channel *channel, struct err *err);
+    /* Builds the HTTP request. ERR_INVALID when the request cannot be said in this provider's language (text
+     * too long, no public URL for an answer): a refusal of ours, the text becomes the reason. */
+    int (*place)(const struct placement *placement, struct http_request *http, struct err *err);
+    /* Reads a complete reply (any status, 3xx and 5xx too) to a placement. */
+    void (*placed)(const struct channel *channel, int status, struct span body, struct placed *out);
+    /* Reads a callback. ERR_INVALID: cannot be read (a dead letter, with the sentence). Evidence that says
+     * nothing (another kind of callback) is STATUS_NONE with no hops: fine. */
+    int (*callback)(const struct callback *callback, struct evidence *ev, struct err *err);
+    /* Finds the provider's call id without reading more (for the record's key); false when there is none.
+     * `id` is appended. */
+    bool (*callback_id)(const struct callback *callback, struct buf *id);
+    /* Our own reference echoed in a field ("tenant/call_id/attempt"); false when there is none. MAY be NULL.
+     */
+    bool (*callback_ref)(const struct callback *callback, struct buf *ref);
+    /* Checks the signature; `public_url` may be SPAN_NONE. Providers that sign nothing: NULL (the token
+     * guards the URL). */
+    enum verified (*verify)(const struct channel *channel, struct span public_url,
+                            const struct callback *callback);
+    /* What the call should do now: the document for `request`'s message, and its media type. `request` NULL:
+     * hang up. */
+    void (*answer)(const struct request *request, struct buf *out, const char **content_type);
+    /* Asks for a call's state by the provider's id; NULL: cannot be asked. */
+    int (*lookup)(const struct channel *channel, struct span provider_call_id, struct http_request *http,
+                  struct err *err);
+    /* Reads a complete reply to a look-up: evidence; STATUS_NONE for "not found" and anything unclear. */
+    void (*looked_up)(const struct channel *channel, int status, struct span body, struct evidence *ev);
+};
+
+/* NULL when unknown. */
+const struct provider *provider_by_name(struct span name);
+/* All of them; *n entries. */
+const struct provider *const *provider_all(size_t *n);
+
+/* The index in the provider's settings, -1 when it has no such credential. */
+int provider_setting_index(const struct provider *provider, const char *name);
+
+/* PUBLIC_URL/{callbacks|answer}/{provider}/{channel}/{tenant}/{call_id}/{attempt}, each segment
+ * percent-encoded. */
+void provider_add_call_url(struct buf *b, const struct placement *placement, const char *what);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * What Twilio reports of a call: status callbacks and the call object of a look-up.
+ *
+ * A callback, as recorded (busy, Zambia):
+ *   ...&SipResponseCode=486&SequenceNumber=2&CallSid=CA35c0...&CallStatus=busy&Duration=0&CallDuration=0...
+ * Sources: twilio/twilio-oai spec/json/twilio_api_v2010.json, Twilio's article "Track outbound calls";
+ * signalwire/docs (SipResultCode); somleng/somleng app/serializers/twilio_api/webhook.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/model/cause.h"
+#include "common/url.h"
+#include "workers/providers/twilio.h"
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+/*
+ * CallStatus, in callbacks and look-ups (SID "Call resource", "status"). The event "completed" is sent at the
+ * end whatever the outcome: its CallStatus is one of the last five. That Completed implies connected is the
+ * merge's business: this report has the time of the end, not of the answer.
+ */
+enum sip_use { SIP_IGNORED, SIP_480_IS_ABSENT, SIP_DECIDES };
+
+struct call_word {
+    const char *word;
+    enum call_status status;
+    unsigned hops;
+    bool terminal;
+    enum sip_use sip;
+};
+
+#define ENDED (HOP_BIT(HOP_TERMINATE) | HOP_BIT(HOP_SESSION_COMPLETED))
+
+static const struct call_word call_words[] = {
+    {"queued", STATUS_NONE, 0, false, SIP_IGNORED},
+    {"initiated", STATUS_NONE, HOP_BIT(HOP_DIALING), false, SIP_IGNORED},
+    {"ringing", STATUS_NONE, HOP_BIT(HOP_DIALING), false, SIP_IGNORED},
+    {"in-progress", STATUS_COMPLETED, HOP_BIT(HOP_CONNECTED), false, SIP_IGNORED},
+    {"answered", STATUS_COMPLETED, HOP_BIT(HOP_CONNECTED), false, SIP_IGNORED}, /* as some clones write it */
+    {"completed", STATUS_COMPLETED, ENDED, true, SIP_IGNORED},
+    {"busy", STATUS_USER_BUSY, ENDED, true, SIP_IGNORED},
+    /* Twilio has no word for an absent subscriber. 480 stands for Q.850 19 too: the phone may have rung out.
+     */
+    {"no-answer", STATUS_NO_ANSWER, ENDED, true, SIP_480_IS_ABSENT},
+    {"failed", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_DECIDES},
+    {"canceled", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_IGNORED},
+};
+
+/* Numbers are strings at Twilio; its clones are not as strict. -1 when it is neither, or negative, or too
+ * large. */
+static int64_t whole_number(struct span text)
+{
+    int64_t value = 0;
+    if (text.n == 0 || text.n > 9)
+        return -1;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return -1;
+        value = value * 10 + (text.p[i] - '0');
+    }
+    return value;
+}
+
+int64_t twilio_json_number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= 999999999)
+        return json_integer_value(value);
+    return whole_number(json_get_span(object, key));
+}
+
+static const struct call_word *find_word(struct span word)
+{
+    for (size_t i = 0; i < COUNT(call_words); i++) {
+        if (span_is(word, call_words[i].word))
+            return &call_words[i];
+    }
+    return NULL;
+}
+
+/* What a report says, wherever it stands; SPAN_NONE and -1 where it does not. */
+struct report {
+    struct span word;
+    int64_t sip_code;
+    struct span sip_phrase;
+    struct span error_code;
+    struct span error_message;
+    struct span answered_by;
+    int64_t talk_seconds;
+};
+
+static bool refused_by_sip(const struct report *report)
+{
+    return report->sip_code >= 300 && report->sip_code <= 699;
+}
+
+static void apply_status(struct evidence *ev, const struct call_word *row, const struct report *report)
+{
+    ev->status = row->status;
+    ev->hops = row->hops;
+    ev->terminal = row->terminal;
+    if (row->sip == SIP_IGNORED || (row->sip == SIP_480_IS_ABSENT && report->sip_code != 480))
+        return;
+    const struct cause *cause = cause_by_sip((int)report->sip_code);
+    if (!cause)
+        return;
+    ev->status = cause->status;
+    ev->permanent = cause->permanent;
+}
+
+/*
+ * The reason of a leg that was not answered, as a reader of `by_reason` would count it: Twilio's error code
+ * where there is one, else the SIP code, which says more than CallStatus does ("failed" has many), else
+ * CallStatus. What was not chosen is the detail.
+ */
+static void apply_reason(struct evidence *ev, const struct report *report)
+{
+    struct buf text;
+    if (ev->status == STATUS_NONE || ev->status == STATUS_COMPLETED)
+        return;
+    if (whole_number(report->error_code) > 0) {
+        struct span detail = report->error_message.n ? report->error_message : report->word;
+        evidence_set_reason(ev, REASON_NAMED, report->error_code, detail);
+        return;
+    }
+    if (!refused_by_sip(report)) {
+        evidence_set_reason(ev, REASON_TEXT, report->word, SPAN_NONE);
+        return;
+    }
+    buf_init(&text, EVIDENCE_DETAIL_MAX * 2);
+    buf_addint(&text, report->sip_code);
+    size_t code_n = text.n;
+    buf_addspan(&text, report->word);
+    if (report->sip_phrase.n > 0 && report->sip_phrase.n < EVIDENCE_DETAIL_MAX) {
+        buf_adds(&text, ", ");
+        buf_addspan(&text, report->sip_phrase);
+    }
+    evidence_set_reason(ev, REASON_SIP, span_of(text.p, code_n), span_of(text.p + code_n, text.n - code_n));
+    buf_done(&text);
+}
+
+/* The raw cause beside the hops: "busy, SIP 486", "completed, SIP 200, answered by machine_start". Dialing
+ * has none. */
+static void apply_hop_detail(struct evidence *ev, const struct report *report)
+{
+    struct buf text;
+    if ((ev->hops & ~HOP_BIT(HOP_DIALING)) == 0)
+        return;
+    buf_init(&text, EVIDENCE_DETAIL_MAX * 4);
+    buf_addspan(&text, report->word);
+    if (report->sip_code > 0) {
+        buf_adds(&text, ", SIP ");
+        buf_addint(&text, report->sip_code);
+    }
+    if (report->answered_by.n > 0) {
+        buf_adds(&text, ", answered by ");
+        buf_addspan(&text, report->answered_by);
+    }
+    evidence_set_hop_detail(ev, buf_span(&text));
+    buf_done(&text);
+}
+
+static void apply_report(struct evidence *ev, const struct call_word *row, const struct report *report)
+{
+    apply_status(ev, row, report);
+    apply_reason(ev, report);
+    apply_hop_detail(ev, report);
+    if (row->terminal && row->status == STATUS_COMPLETED)
+        ev->talk_seconds = (int32_t)report->talk_seconds;
+}
+
+/* An unexpected word is kept, and ends nothing: it must not make us redial somebody who is talking. */
+static void apply_unknown_word(struct evidence *ev, struct span word)
+{
+    ev->status = STATUS_FAILED_UNKNOWN_REASON;
+    if (word.n > 0)
+        evidence_set_reason(ev, REASON_TEXT, word, SPAN_LIT("an unexpected CallStatus"));
+    else
+        evidence_set_reason(ev, REASON_TEXT, SPAN_LIT("(empty)"), SPAN_LIT("CallStatus is empty"));
+}
+
+enum { TIME_MAX = 40 };
+
+/* RFC 2822 as Twilio writes it; "2021-04-28 21:51:18.731479Z" as Telnyx' copy of this API does. 0 when it is
+ * neither. */
+static int64_t read_time(struct span text)
+{
+    int64_t wall_ms;
+    char copy[TIME_MAX];
+    if (clock_parse_rfc2822(text, &wall_ms))
+        return wall_ms;
+    if (text.n < 11 || text.n > sizeof copy)
+        return 0;
+    memcpy(copy, text.p, text.n);
+    if (copy[10] == ' ')
+        copy[10] = 'T';
+    return clock_parse_rfc3339(span_of(copy, text.n), &wall_ms) ? wall_ms : 0;
+}
+
+static int read_form(const struct callback *callback, struct form *form, struct err *err)
+{
+    bool get = callback->method && strcmp(callback->method, "GET") == 0 && callback->query.n > 0;
+    struct span type = callback->content_type;
+    *form = (struct form){0};
+    if (!get && type.n > 0 &&
+        (type.n < sizeof TWILIO_FORM_TYPE - 1 ||
+         strncasecmp(type.p, TWILIO_FORM_TYPE, sizeof TWILIO_FORM_TYPE - 1) != 0))
+        return err_set(err, ERR_INVALID, "content-type: \"%.*s\", expected " TWILIO_FORM_TYPE,
+                       (int)(type.n < 80 ? type.n : 80), type.p);
+    if (form_parse(form, get ? callback->query : callback->body, err) == 0)
+        return 0;
+    if (err)
+        err->code = ERR_INVALID; /* too large is unreadable too */
+    return ERR_INVALID;
+}
+
+/* Any of these makes it a request of Twilio's: callbacks of recordings and machine detection have no
+ * CallStatus. */
+static bool is_twilio(const struct form *form)
+{
+    static const char *const known[] = {"CallSid", "CallStatus", "RecordingSid", "AnsweredBy", "AccountSid"};
+    for (size_t i = 0; i < COUNT(known); i++) {
+        if (form_get(form, known[i]).p)
+            return true;
+    }
+    return false;
+}
+
+static void read_report(const struct form *form, struct report *report)
+{
+    struct span sip = form_get(form, "SipResponseCode");
+    *report = (struct report){
+        .word = form_get(form, "CallStatus"),
+        .sip_code = whole_number(sip.n ? sip : form_get(form, "SipResultCode")), /* SignalWire's name */
+        .sip_phrase = form_get(form, "SipInviteResultPhrase"),
+        .error_code = form_get(form, "ErrorCode"),
+        .error_message = form_get(form, "ErrorMessage"),
+        .answered_by = form_get(form, "AnsweredBy"),
+        .talk_seconds = whole_number(form_get(form, "CallDuration")),
+    };
+}
+
+static void read_callback(const struct form *form, struct evidence *ev)
+{
+    struct report report;
+    read_report(form, &report);
+    evidence_set_provider_call_id(ev, form_get(form, "CallSid"));
+    if (!report.word.p)
+        return; /* another kind of callback */
+    ev->at_ms = read_time(form_get(form, "Timestamp"));
+    evidence_set_cost(ev, form_get(form, "Price"), form_get(form, "PriceUnit"));
+    const struct call_word *row = find_word(report.word);
+    if (row)
+        apply_report(ev, row, &report);
+    else
+        apply_unknown_word(ev, report.word);
+}
+
+int twilio_callback(const struct callback *callback, struct evidence *ev, struct err *err)
+{
+    struct form form;
+    evidence_init(ev);
+    int code = read_form(callback, &form, err);
+    if (code == 0 && !is_twilio(&form))
+        code = err_set(err, ERR_INVALID,
+                       "none of a Twilio callback's fields is there, expected CallSid and CallStatus");
+    if (code == 0)
+        read_callback(&form, ev);
+    form_done(&form);
+    return code;
+}
+
+bool twilio_callback_id(const struct callback *callback, struct buf *id)
+{
+    struct form form;
+    struct evidence ev; /* it knows what an id may look like */
+    evidence_init(&ev);
+    bool found = read_form(callback, &form, NULL) == 0 &&
+                 evidence_set_provider_call_id(&ev, form_get(&form, "CallSid"));
+    if (found)
+        buf_adds(id, ev.provider_call_id);
+    form_done(&form);
+    return found;
+}
+
+/* The call object has no SIP code. A word that we do not know proves nothing here: it can be asked again. */
+void twilio_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev)
+{
+    (void)channel;
+    evidence_init(ev);
+    json_t *object = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
+    struct report report = {.word = json_get_span(object, "status"),
+                            .sip_code = -1,
+                            .answered_by = json_get_span(object, "answered_by"),
+                            .talk_seconds = twilio_json_number(object, "duration")};
+    const struct call_word *row = find_word(report.word);
+    if (row) {
+        evidence_set_provider_call_id(ev, json_get_span(object, "sid"));
+        evidence_set_cost(ev, json_get_span(object, "price"), json_get_span(object, "price_unit"));
+        ev->at_ms = row->terminal ? read_time(json_get_span(object, "end_time")) : 0;
+        apply_report(ev, row, &report);
+    }
+    json_decref(object);
+}
