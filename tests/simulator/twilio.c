@@ -1,16 +1,14 @@
 /*
- * Twilio's Programmable Voice API, as far as outbound calls go:
+ * Twilio's Programmable Voice API, as far as outbound calls go. Under /2010-04-01/Accounts/{AccountSid}:
  *
- *     POST /2010-04-01/Accounts/{AccountSid}/Calls.json            place
- *     GET  /2010-04-01/Accounts/{AccountSid}/Calls.json            list (To, From, Status, StartTime, Page,
- * PageSize) GET  /2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json      look up POST
- * /2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json      Status=canceled or completed
+ *     POST /Calls.json          place
+ *     GET  /Calls.json          list by To, From, Status, StartTime; Page, PageSize
+ *     GET  /Calls/{Sid}.json    look up
+ *     POST /Calls/{Sid}.json    hang up: Status=canceled or completed
  *
- * A recorded final callback, shortened:
- * CallSid=CA35c0...&CallStatus=busy&SequenceNumber=2&SipResponseCode=486&
- * CallDuration=0&Duration=0&CallbackSource=call-progress-events&Timestamp=Sat, 07 May 2022 14:30:14 +0000
+ * What it posts by itself is in twilio_report.c.
  */
-#include "tests/simulator/simulator.h"
+#include "tests/simulator/twilio.h"
 
 #include <inttypes.h>
 #include <stdio.h>
