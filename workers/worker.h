@@ -1,6 +1,7 @@
 /*
- * What the four workers have in common: Redis and the store, the producer and the outbox, the channels file with its reload, the admin
- * listener with readiness, and the drain after SIGTERM. Each worker adds its consumer or listener and its own idea.
+ * What the four workers have in common: Redis and the store, the producer and the outbox, the channels file
+ * with its reload, the admin listener with readiness, and the drain after SIGTERM. Each worker adds its
+ * consumer or listener and its own idea.
  *
  *     int main(int argc, char **argv)
  *     {
@@ -62,24 +63,27 @@ struct worker_drain {
     void *arg;
 };
 
-/* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; the number of shards is checked in the
- * background (a wrong one ends the worker with exit code 2). */
+/* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; the number of
+ * shards is checked in the background (a wrong one ends the worker with exit code 2). */
 int worker_open(struct worker *worker, const struct worker_info *info, int argc, char **argv);
 /* Logs the error and closes; returns the exit code (2 for ERR_CONFIG, else 1). */
 int worker_fail(struct worker *worker, const struct err *err);
 /* Ends the run from within (a fatal error). */
 void worker_stop(struct worker *worker, int exit_code);
-/* Runs until SIGTERM, then drains: quiesce, wait until nothing is busy and the outbox is empty or IVR_DRAIN_TIMEOUT is over. */
+/* Runs until SIGTERM, then drains: quiesce, wait until nothing is busy and the outbox is empty or
+ * IVR_DRAIN_TIMEOUT is over. */
 void worker_run(struct worker *worker, const struct worker_drain *drain);
-/* Closes the shared parts in reverse order; returns the exit code. The worker's own parts (consumer first) are closed before. */
+/* Closes the shared parts in reverse order; returns the exit code. The worker's own parts (consumer first)
+ * are closed before. */
 int worker_close(struct worker *worker);
 
-/* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters). `detail` is a sentence whose
- * numbers are masked already. `done` is called when the brokers have it or refused it (`error`); the record must live until
- * then. Counts and logs. */
-void worker_dead_letter(struct worker *worker, const struct kafka_record *record, const char *reason, struct span detail,
-                        kafka_ack_fn done, void *arg);
-/* The same for bytes that are not a consumed record any more (a parked callback). `headers`: the original's, kept. */
+/* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters).
+ * `detail` is a sentence whose numbers are masked already. `done` is called when the brokers have it or
+ * refused it (`error`); the record must live until then. Counts and logs. */
+void worker_dead_letter(struct worker *worker, const struct kafka_record *record, const char *reason,
+                        struct span detail, kafka_ack_fn done, void *arg);
+/* The same for bytes that are not a consumed record any more (a parked callback). `headers`: the original's,
+ * kept. */
 struct dead_letter {
     struct span key, value;
     const struct kafka_header *headers;
@@ -90,6 +94,7 @@ struct dead_letter {
     const char *reason;
     struct span detail;
 };
-void worker_dead_letter_bytes(struct worker *worker, const struct dead_letter *letter, kafka_ack_fn done, void *arg);
+void worker_dead_letter_bytes(struct worker *worker, const struct dead_letter *letter, kafka_ack_fn done,
+                              void *arg);
 
 #endif

@@ -82,7 +82,8 @@ static void deliver(struct batch *batch, enum store_status status, const msgpack
     }
 }
 
-/* A reply is {outbox id, packed events, packed results}. Events first: they are on their way before the record counts as done. */
+/* A reply is {outbox id, packed events, packed results}. Events first: they are on their way before the
+ * record counts as done. */
 static void on_reply(const struct redis_result *result, void *arg)
 {
     struct batch *batch = arg;
@@ -95,7 +96,8 @@ static void on_reply(const struct redis_result *result, void *arg)
         batch_put(batch);
         return;
     }
-    bool fits = redis_reply_len(result->reply) == 3 && redis_reply_span(redis_reply_at(result->reply, 0), &entry) &&
+    bool fits = redis_reply_len(result->reply) == 3 &&
+                redis_reply_span(redis_reply_at(result->reply, 0), &entry) &&
                 redis_reply_span(redis_reply_at(result->reply, 1), &events) &&
                 redis_reply_span(redis_reply_at(result->reply, 2), &packed);
     assert(fits);
@@ -127,8 +129,8 @@ static void batch_send(struct batches *batches, enum batch_kind kind, struct bat
         args[1 + i] = span_of(batch->records.p + from, batch->ends[i] - from);
         from = batch->ends[i];
     }
-    redis_eval(store_redis(batches->store), SCRIPTS[kind], store_shard_key(batches->store, batch->shard), args,
-               1 + batch->n, on_reply, batch);
+    redis_eval(store_redis(batches->store), SCRIPTS[kind], store_shard_key(batches->store, batch->shard),
+               args, 1 + batch->n, on_reply, batch);
 }
 
 /* The end of a turn: what was collected leaves. */
@@ -169,8 +171,8 @@ void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, st
     batches->pending++;
 }
 
-void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard, const struct span *args,
-               size_t argc, batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard,
+               const struct span *args, size_t argc, batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
 {
     struct span all[8];
     assert(argc < 8);
@@ -181,8 +183,8 @@ void batch_run(struct batches *batches, const struct redis_script *script, unsig
     batches->pending++;
     all[0] = buf_span(&batches->config);
     memcpy(all + 1, args, argc * sizeof(*args));
-    redis_eval(store_redis(batches->store), script, store_shard_key(batches->store, shard), all, 1 + argc, on_reply,
-               batch);
+    redis_eval(store_redis(batches->store), script, store_shard_key(batches->store, shard), all, 1 + argc,
+               on_reply, batch);
 }
 
 struct batches *batches_new(struct loop *loop, struct store *store, struct span config)

@@ -137,12 +137,14 @@ static void on_shards(const struct redis_result *result, void *arg)
         return;
     }
     snprintf(mine, sizeof(mine), "%u", store->shards);
-    if (redis_reply_nil(result->reply) || !redis_reply_span(result->reply, &stored) || span_is(stored, mine)) {
+    if (redis_reply_nil(result->reply) || !redis_reply_span(result->reply, &stored) ||
+        span_is(stored, mine)) {
         store->checked(NULL, store->checked_arg);
         return;
     }
     snprintf(problem, sizeof(problem),
-             "IVR_REDIS_SHARDS: is %s, but the calls in this Redis are spread over %.*s shards since the first start; "
+             "IVR_REDIS_SHARDS: is %s, but the calls in this Redis are spread over %.*s shards since the "
+             "first start; "
              "set it to %.*s",
              mine, SPAN_ARG(stored), SPAN_ARG(stored));
     store->checked(problem, store->checked_arg);
@@ -156,7 +158,8 @@ static void check_shards(void *arg)
         loop_timer_stop(&store->check_timer);
     snprintf(key, sizeof(key), "%s:shards", store->prefix);
     snprintf(shards, sizeof(shards), "%u", store->shards);
-    const struct span argv[] = {SPAN_LIT("SET"), span_str(key), span_str(shards), SPAN_LIT("NX"), SPAN_LIT("GET")};
+    const struct span argv[] = {SPAN_LIT("SET"), span_str(key), span_str(shards), SPAN_LIT("NX"),
+                                SPAN_LIT("GET")};
     store->commands++;
     redis_command(store->redis, argv, 5, 1, on_shards, store);
 }
@@ -185,7 +188,8 @@ static void record_send(struct store *store, enum batch_kind kind, struct span i
     batch_add(store->batches, kind, store_shard_of(store, id), buf_span(&store->scratch), deliver, fn, arg);
 }
 
-/* Index of the word in a NULL-terminated list. Scripts and these lists belong together: an unknown word is a defect. */
+/* Index of the word in a NULL-terminated list. Scripts and these lists belong together: an unknown word is a
+ * defect. */
 static int word_of(const msgpack_object *result, size_t i, const char *const *words)
 {
     struct span word = pack_get_span(result, i);
@@ -221,10 +225,13 @@ static void pack_policy(msgpack_packer *out, const struct store_request *request
     buf_done(&policy);
 }
 
-static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                            void *arg)
 {
-    static const char *const words[] = {"claimed", "stored", "duplicate", "conflict", "too_old", "dropped", NULL};
-    enum store_request_what what = status == STORE_OK ? (enum store_request_what)word_of(result, 0, words) : 0;
+    static const char *const words[] = {"claimed", "stored",  "duplicate", "conflict",
+                                        "too_old", "dropped", NULL};
+    enum store_request_what what =
+        status == STORE_OK ? (enum store_request_what)word_of(result, 0, words) : 0;
     ((store_request_fn)fn)(status, what, status == STORE_OK ? (int)pack_get_int(result, 1) : 0, arg);
 }
 
@@ -269,18 +276,21 @@ void store_claim(struct store *store, const struct store_claim *claim, store_cla
     record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
 }
 
-static void deliver_outcome(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+static void deliver_outcome(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                            void *arg)
 {
     static const char *const words[] = {"recorded", "late", "unknown", NULL};
-    enum store_outcome_what what = status == STORE_OK ? (enum store_outcome_what)word_of(result, 0, words) : 0;
+    enum store_outcome_what what =
+        status == STORE_OK ? (enum store_outcome_what)word_of(result, 0, words) : 0;
     ((store_outcome_fn)fn)(status, what, arg);
 }
 
 void store_outcome(struct store *store, const struct store_outcome *outcome, store_outcome_fn fn, void *arg)
 {
     static const char *const kinds[] = {
-        [OUTCOME_ACCEPTED] = "accepted", [OUTCOME_REFUSED] = "refused",     [OUTCOME_REFUSED_NOW] = "refused_now",
-        [OUTCOME_DOUBT] = "doubt",       [OUTCOME_UNREACHED] = "unreached", [OUTCOME_BACK] = "back",
+        [OUTCOME_ACCEPTED] = "accepted",       [OUTCOME_REFUSED] = "refused",
+        [OUTCOME_REFUSED_NOW] = "refused_now", [OUTCOME_DOUBT] = "doubt",
+        [OUTCOME_UNREACHED] = "unreached",     [OUTCOME_BACK] = "back",
     };
     msgpack_packer p;
     record_begin(store, &p, 8);
@@ -295,7 +305,8 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
 }
 
-static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                             void *arg)
 {
     static const char *const words[] = {"recorded", "repeated", "unknown", NULL};
     if (status != STORE_OK) {
@@ -306,7 +317,8 @@ static void deliver_evidence(enum store_status status, const msgpack_object *res
                             (enum call_status)pack_get_int(result, 1), arg);
 }
 
-void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn, void *arg)
+void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
+                    void *arg)
 {
     msgpack_packer p;
     record_begin(store, &p, 7);
@@ -339,7 +351,8 @@ static unsigned at_most(unsigned limit)
     return limit < STORE_BATCH ? limit : STORE_BATCH;
 }
 
-void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn, void *arg)
+void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn,
+               void *arg)
 {
     char most[16], lease[24];
     snprintf(most, sizeof(most), "%u", at_most(limit));
@@ -348,7 +361,8 @@ void store_due(struct store *store, unsigned shard, unsigned limit, int64_t leas
     batch_run(store->batches, &script_due, shard, args, 2, deliver_due, (void (*)(void))fn, arg);
 }
 
-static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void),
+                           void *arg)
 {
     size_t n = 0, claims = 0;
     for (; results != NULL && n < results->via.array.size; n++)

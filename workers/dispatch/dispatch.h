@@ -1,0 +1,44 @@
+/*
+ * The parts of ivr-dispatch and how they meet.
+ *
+ *   intake.c    records of ivr.call-requests: validate, choose the channel, start an attempt
+ *   due.c       calls that waited (retries, backoff, not before), and claims that nobody settled
+ *   attempt.c   one call on its way: claim -> place -> link -> record
+ *   judge.c     what became of a placement
+ *   gate.c      may the channel be dialled now
+ */
+#ifndef IVR_DISPATCH_DISPATCH_H
+#define IVR_DISPATCH_DISPATCH_H
+
+#include "common/http.h"
+#include "workers/dispatch/gate.h"
+#include "workers/worker.h"
+
+struct attempt;
+
+struct dispatch {
+    struct worker *worker;
+    struct kafka_consumer *consumer;
+    struct http_client *http;
+    struct gates *gates;
+    struct http_request scratch; /* the placement being built */
+    bool draining;
+    /* Attempts: IVR_MAX_IN_FLIGHT for records and a quarter of it for calls that are due, so that neither
+     * starves the other. */
+    struct attempt *attempts;
+    struct attempt *free_for_records;
+    struct attempt *free_for_due;
+    size_t attempts_n;
+    size_t busy;
+    size_t due_free;
+    struct metric_series *in_flight;
+};
+
+/* Called for each record (kafka_consumer_events.record). */
+void intake_record(struct kafka_record *record, void *dispatch);
+
+/* The timers of due.c. */
+struct due *due_new(struct dispatch *dispatch);
+void due_free(struct due **due);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * Calls that waited for their time, and calls that nobody settled: two rounds over the shards, whatever
+ * replica is there.
+ *
+ * An offer is leased for 30 s; the claim decides who dials. A call whose channel is closed, or gone from the
+ * channels file, stays due and is offered again.
+ */
+#include <stdlib.h>
+
+#include "common/crypto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "workers/dispatch/attempt.h"
+
+enum {
+    DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
+    SETTLE_ROUND_MS = 1000,
+    DUE_LEASE_MS = 30000,
+    SETTLE_LIMIT = 64,
+};
+
+struct due {
+    struct dispatch *dispatch;
+    struct loop_timer *due_timer;
+    struct loop_timer *settle_timer;
+    bool *asking; /* by shard: one question at a time */
+    bool *settling;
+};
+
+struct question {
+    struct due *due;
+    unsigned shard;
+};
+
+static struct question *question_new(struct due *due, unsigned shard)
+{
+    struct question *q = mem_alloc(sizeof(*q));
+    *q = (struct question){due, shard};
+    return q;
+}
+
+static bool quiet(const struct due *due)
+{
+    return due->dispatch->draining || !redis_up(due->dispatch->worker->redis);
+}
+
+/* ---- due calls ---- */
+
+static void take_offer(struct dispatch *d, const struct store_due *item)
+{
+    struct err err = ERR_INIT;
+    char field[64];
+    bool not_json;
+    struct attempt *a = attempt_take(d, true);
+    if (a == NULL)
+        return; /* offered again after the lease */
+    if (request_parse(&a->request, item->request, &err, field, &not_json) != 0) {
+        LOG_ERROR("a stored request does not parse any more, its call waits", LOG_SPAN("call", item->id),
+                  LOG_ERR(&err));
+        attempt_end(a);
+        return;
+    }
+    buf_addspan(&a->id, item->id);
+    struct channel *channel = channels_choose(d->worker->channels, a->request.channel, a->request.to);
+    if (channel == NULL) {
+        LOG_LIMITED(LOG_LEVEL_ERROR,
+                    "a waiting call's channel is gone from the channels file, the call waits",
+                    LOG_SPAN("call", item->id), LOG_SPAN("channel", item->channel));
+        attempt_end(a);
+        return;
+    }
+    a->channel = channel_ref(channel);
+    attempt_begin_due(a);
+}
+
+static void ask_due(struct due *due, unsigned shard);
+
+static void on_due(enum store_status status, const struct store_due *items, size_t n, void *arg)
+{
+    struct question q = *(struct question *)arg;
+    free(arg);
+    q.due->asking[q.shard] = false;
+    if (status != STORE_OK)
+        return;
+    for (size_t i = 0; i < n; i++)
+        take_offer(q.due->dispatch, &items[i]);
+    if (n == STORE_BATCH && !quiet(q.due) && q.due->dispatch->due_free > 0)
+        ask_due(q.due, q.shard); /* a full answer: there is more */
+}
+
+static void ask_due(struct due *due, unsigned shard)
+{
+    size_t room = due->dispatch->due_free;
+    unsigned limit = room < STORE_BATCH ? (unsigned)room : STORE_BATCH;
+    due->asking[shard] = true;
+    store_due(due->dispatch->worker->store, shard, limit, DUE_LEASE_MS, on_due, question_new(due, shard));
+}
+
+static void due_round(void *arg)
+{
+    struct due *due = arg;
+    if (quiet(due))
+        return;
+    unsigned shards = store_shards(due->dispatch->worker->store);
+    unsigned first;
+    crypto_random(&first, sizeof(first)); /* no shard is always first when there is little room */
+    for (unsigned i = 0; i < shards && due->dispatch->due_free > 0; i++) {
+        unsigned shard = (first % shards + i) % shards;
+        if (!due->asking[shard])
+            ask_due(due, shard);
+    }
+}
+
+/* ---- settling ---- */
+
+static void ask_settle(struct due *due, unsigned shard);
+
+static void on_settled(enum store_status status, size_t n, size_t claims, void *arg)
+{
+    struct question q = *(struct question *)arg;
+    free(arg);
+    q.due->settling[q.shard] = false;
+    if (status != STORE_OK || n == 0)
+        return;
+    metric_add(metric_series(M_CLAIMS_SETTLED, NULL, NULL), (double)claims);
+    if (claims > 0)
+        LOG_WARN("claims of a lost worker settled as in doubt", LOG_INT("claims", claims),
+                 LOG_INT("shard", q.shard));
+    if (n >= SETTLE_LIMIT && !quiet(q.due))
+        ask_settle(q.due, q.shard);
+}
+
+static void ask_settle(struct due *due, unsigned shard)
+{
+    due->settling[shard] = true;
+    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, on_settled, question_new(due, shard));
+}
+
+static void settle_round(void *arg)
+{
+    struct due *due = arg;
+    if (quiet(due))
+        return;
+    for (unsigned shard = 0; shard < store_shards(due->dispatch->worker->store); shard++)
+        if (!due->settling[shard])
+            ask_settle(due, shard);
+}
+
+struct due *due_new(struct dispatch *d)
+{
+    struct due *due = mem_calloc(1, sizeof(*due));
+    unsigned shards = store_shards(d->worker->store);
+    uint16_t phase;
+    crypto_random(&phase, sizeof(phase)); /* replicas do not ask in step */
+    due->dispatch = d;
+    due->asking = mem_calloc(shards, sizeof(bool));
+    due->settling = mem_calloc(shards, sizeof(bool));
+    due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
+    due->settle_timer =
+        loop_timer_start(d->worker->loop, phase % SETTLE_ROUND_MS, SETTLE_ROUND_MS, settle_round, due);
+    return due;
+}
+
+void due_free(struct due **due)
+{
+    loop_timer_stop(&(*due)->due_timer);
+    loop_timer_stop(&(*due)->settle_timer);
+    free((*due)->asking);
+    free((*due)->settling);
+    free(*due);
+    *due = NULL;
+}

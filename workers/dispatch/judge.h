@@ -1,0 +1,40 @@
+/*
+ * What became of a placement, decided in one place: from how far the request got, the HTTP status, and what
+ * the provider's adapter reads in a complete reply. Pure.
+ *
+ * The question is "did it happen?", apart from "did it fail?". Only three things permit dialling again: the
+ * request certainly did not leave (not sent, refused late, peer never contacted), a refusal that the provider
+ * says may pass, and the provider's own "not now". Everything unclear is in doubt. An adapter may refine this
+ * and never widen "certainly not placed": whatever it says of a 3xx or a 5xx other than 503 stays in doubt.
+ */
+#ifndef IVR_DISPATCH_JUDGE_H
+#define IVR_DISPATCH_JUDGE_H
+
+#include <stdint.h>
+
+#include "common/http.h"
+#include "workers/providers/channels.h"
+#include "workers/store/store.h"
+
+enum {
+    JUDGE_NOT_NOW_MS = 1000,       /* after a 429 without Retry-After */
+    JUDGE_NOT_NOW_MAX_MS = 300000, /* Retry-After is clamped to it */
+    JUDGE_SUSPEND_MS = 30000, /* between two probes of a channel whose key, credit or caller id was refused */
+};
+
+struct verdict {
+    enum store_outcome_kind kind;
+    struct evidence evidence; /* complete unless kind is OUTCOME_BACK; then its reason says why */
+    int64_t wait_ms;          /* OUTCOME_BACK */
+    bool suspend;             /* it speaks of the channel, not of the call */
+    const char
+        *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back */
+};
+
+void judge_reply(const struct channel *channel, const struct http_reply *reply, struct verdict *verdict);
+/* The adapter could not say the request in the provider's language: refused by us, for good. */
+void judge_unsayable(const struct err *err, struct verdict *verdict);
+/* Claimed and not sent (drain, revoked partition): its number is used again. */
+void judge_unsent(struct verdict *verdict);
+
+#endif

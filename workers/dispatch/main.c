@@ -1,0 +1,123 @@
+/*
+ * ivr-dispatch: takes call requests from the topic, claims each call in Redis, places it through its
+ * provider, and records what became of it.
+ */
+#include "common/log.h"
+#include "common/metrics.h"
+#include "workers/dispatch/attempt.h"
+
+enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
+
+static const struct worker_info INFO = {
+    .name = "ivr-dispatch",
+    .sentence =
+        "Takes call requests from Kafka and places the calls through voice providers, each at most once.",
+    .examples = "  IVR_CHANNELS=channels.json IVR_PUBLIC_URL=https://ivr.example.org ivr-dispatch\n"
+                "  ivr-dispatch --check            say what is wrong with the configuration, and exit\n",
+    .channels = true,
+    .outbox = true,
+};
+
+/* Without Redis nothing can be claimed: records wait at the broker. */
+static void on_redis_state(bool up, void *arg)
+{
+    struct dispatch *d = arg;
+    if (up)
+        kafka_resume(d->consumer, WHY_REDIS);
+    else
+        kafka_pause(d->consumer, WHY_REDIS);
+}
+
+static void look_at_producer(void *arg)
+{
+    struct dispatch *d = arg;
+    if (kafka_producer_full(d->worker->producer))
+        kafka_pause(d->consumer, WHY_PRODUCER);
+    else
+        kafka_resume(d->consumer, WHY_PRODUCER);
+}
+
+static bool consumer_check(void *arg, struct buf *why)
+{
+    return kafka_consumer_ready(arg, why);
+}
+
+static void on_channels_changed(void *arg)
+{
+    gates_reset(((struct dispatch *)arg)->gates);
+}
+
+static void collect(void *arg)
+{
+    struct dispatch *d = arg;
+    metric_set(d->in_flight, (double)d->busy);
+}
+
+static void quiesce(void *arg)
+{
+    struct dispatch *d = arg;
+    d->draining = true;
+    kafka_consumer_quiesce(d->consumer);
+}
+
+static size_t busy(void *arg)
+{
+    return ((struct dispatch *)arg)->busy;
+}
+
+static int open_parts(struct dispatch *d, struct err *err)
+{
+    struct worker *w = d->worker;
+    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n,
+                                             .user_agent = "ivr-workers"};
+    const struct kafka_consumer_events events = {.record = intake_record, .arg = d};
+    if (http_client_new(&d->http, w->loop, &http, err) != 0)
+        return (int)err->code;
+    return kafka_consumer_new(&d->consumer, w->loop, w->settings, w->settings->topics[TOPIC_CALL_REQUESTS],
+                              w->settings->max_in_flight, &events, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct worker w;
+    struct dispatch d = {.worker = &w};
+    struct err err = ERR_INIT;
+    int rc = worker_open(&w, &INFO, argc, argv);
+    if (rc >= 0)
+        return rc;
+    d.gates = gates_new();
+    d.in_flight = metric_series(M_IN_FLIGHT, NULL, NULL);
+    http_request_init(&d.scratch);
+    attempts_init(&d);
+    if (open_parts(&d, &err) != 0) {
+        if (d.http != NULL)
+            http_client_free(&d.http);
+        attempts_done(&d);
+        http_request_done(&d.scratch);
+        gates_free(&d.gates);
+        return worker_fail(&w, &err);
+    }
+    kafka_pause(d.consumer, WHY_REDIS); /* until Redis is up */
+    redis_on_state(w.redis, on_redis_state, &d);
+    w.channels_changed = on_channels_changed;
+    w.channels_changed_arg = &d;
+    admin_add_check(w.admin, "call-requests", consumer_check, d.consumer);
+    kafka_producer_needs_topic(w.producer, w.settings->topics[TOPIC_CALLBACKS]);
+    metric_on_collect(collect, &d);
+    struct due *due = due_new(&d);
+    struct loop_timer *producer_look =
+        loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
+
+    worker_run(&w, &(struct worker_drain){quiesce, busy, &d});
+
+    loop_timer_stop(&producer_look);
+    due_free(&due);
+    redis_on_state(w.redis, NULL, NULL);
+    http_client_free(&d.http);
+    attempts_done(&d);
+    kafka_consumer_close(&d.consumer);
+    http_request_done(&d.scratch);
+    rc = worker_close(&w);
+    gates_free(&d.gates);
+    return rc;
+}
