@@ -111,6 +111,9 @@ $(TESTBIN)/ivr-simulator: $(call obj,$(simulator_SRC)) $(B)/libivr.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS)
 
+# Tests of the simulator link its parts besides.
+$(filter $(TESTBIN)/unit/test_simulator_%,$(UNITS)): $(filter-out %/main.o,$(call obj,$(simulator_SRC)))
+
 $(TESTBIN)/unit/%: $(B)/tests/unit/%.o $(PARTS_OBJ) $(B)/libivr.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS) -lcmocka
