@@ -56,8 +56,8 @@ def _close_all(made):
     for pipeline in reversed(made):
         try:
             pipeline.close()
-        except AssertionError as problem:
-            problems.append(str(problem))
+        except Exception as problem:
+            problems.append(f"{type(problem).__name__}: {problem}")
         finally:
             _living.remove(pipeline)
     assert not problems, "\n\n".join(problems)

@@ -257,18 +257,23 @@ def test_readyz_says_that_redis_does_not_answer(make_pipeline, kind):
     assert worker.alive()
 
 
-def test_a_redis_that_may_evict_is_not_ready(make_pipeline, broker, workdir):
-    redis = RedisServer(workdir / "redis-that-evicts", "--maxmemory-policy", "allkeys-lru")
-    try:
-        pipeline = make_pipeline(start=False, services=Services(broker, redis))
-        worker = pipeline.start_worker("dispatch")
-        wait_until(lambda: "noeviction" in worker.get("/readyz").text, "maxmemory-policy in /readyz")
-        assert worker.get("/readyz").status_code == 503
-        redis.client.config_set("maxmemory-policy", "noeviction")
-        worker.wait_ready()
-        worker.term()
-    finally:
-        redis.stop()
+@pytest.fixture
+def own_redis(broker, workdir):
+    """A Redis that a test may freeze or configure; it outlives the pipeline that uses it."""
+    redis = RedisServer(workdir / f"redis-{free_port()}")
+    yield Services(broker, redis)
+    redis.process.thaw()
+    redis.stop()
+
+
+def test_a_redis_that_may_evict_is_not_ready(own_redis, make_pipeline):
+    own_redis.redis.client.config_set("maxmemory-policy", "allkeys-lru")
+    pipeline = make_pipeline(start=False, services=own_redis)
+    worker = pipeline.start_worker("dispatch")
+    wait_until(lambda: "noeviction" in worker.get("/readyz").text, "maxmemory-policy in /readyz")
+    assert worker.get("/readyz").status_code == 503
+    own_redis.redis.client.config_set("maxmemory-policy", "noeviction")
+    worker.wait_ready()
 
 
 def test_another_number_of_shards_than_at_the_first_start_is_exit_2(make_pipeline):
@@ -288,21 +293,15 @@ def test_two_on_one_port_is_a_clear_error(make_pipeline):
     assert taken.rsplit(":", 1)[-1] in other.stderr()
 
 
-def test_a_worker_waits_for_a_redis_that_comes_back(make_pipeline, broker, workdir):
-    redis = RedisServer(workdir / "redis-that-pauses")
-    try:
-        pipeline = make_pipeline(services=Services(broker, redis))
-        before = pipeline.request()
-        pipeline.wait_status(before, "Pending")
-        redis.process.freeze()
-        during = pipeline.request()
-        wait_until(lambda: not pipeline.worker("dispatch").ready(), "dispatch to say that it is not ready", 20)
-        redis.process.thaw()
-        pipeline.wait_status(during, "Pending", timeout=30)
-        pipeline.report(during, "completed")
-        pipeline.wait_final(during, "Completed")
-        assert pipeline.provider.dials(during["to"]) == 1
-        pipeline.close()
-    finally:
-        redis.process.thaw()
-        redis.stop()
+def test_a_worker_waits_for_a_redis_that_comes_back(own_redis, make_pipeline):
+    pipeline = make_pipeline(services=own_redis)
+    before = pipeline.request()
+    pipeline.wait_status(before, "Pending")
+    own_redis.redis.process.freeze()
+    during = pipeline.request()
+    wait_until(lambda: not pipeline.worker("dispatch").ready(), "dispatch to say that it is not ready", 20)
+    own_redis.redis.process.thaw()
+    pipeline.wait_status(during, "Pending", timeout=30)
+    pipeline.report(during, "completed")
+    pipeline.wait_final(during, "Completed")
+    assert pipeline.provider.dials(during["to"]) == 1

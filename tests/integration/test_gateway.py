@@ -220,7 +220,7 @@ def own_broker(workdir, redis_server):
     broker.stop()
 
 
-def test_a_callback_is_not_acknowledged_while_kafka_does_not(make_pipeline, own_broker):
+def test_a_callback_is_not_acknowledged_while_kafka_does_not(own_broker, make_pipeline):
     pipeline = make_pipeline(services=own_broker, start=("gateway",))
     assert pipeline.provider.post(pipeline.short_url(), FIELDS).status_code // 100 == 2
     own_broker.broker.process.freeze()

@@ -31,7 +31,7 @@ def simulator(workdir):
 
 @pytest.fixture
 def pipeline(make_pipeline, simulator):
-    """The gateway listens where the simulator's callbacks go; a killed worker's partitions are free after 6 s."""
+    """The gateway listens where the simulator's callbacks go."""
     port = free_port()
     return make_pipeline(
         {"main": {"base_url": simulator.base_url, "request_timeout": "3s"}},
@@ -41,8 +41,6 @@ def pipeline(make_pipeline, simulator):
         env={
             "IVR_GATEWAY_LISTEN": f"127.0.0.1:{port}",
             "IVR_MAX_IN_FLIGHT": "50",
-            "IVR_KAFKA_SESSION_TIMEOUT_MS": "6000",
-            "IVR_KAFKA_HEARTBEAT_INTERVAL_MS": "1000",
             "IVR_REPORT_INTERVAL": "1s",
             "IVR_PENDING_CHECK": "30s",
         },

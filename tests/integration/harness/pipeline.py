@@ -40,8 +40,8 @@ class Services:
         self.broker, self.redis = broker, redis
 
 
-def twilio_channel(base_url, **changes):
-    """A Twilio channel as it stands in the channels file."""
+def twilio_channel(base_url, changes):
+    """A Twilio channel as it stands in the channels file, with these changes."""
     channel = {
         "provider": "twilio",
         "from": CALLER_ID,
@@ -49,7 +49,7 @@ def twilio_channel(base_url, **changes):
         "base_url": base_url,
         "request_timeout": "10s",
     }
-    return {**channel, **changes}
+    return channel | changes
 
 
 class Pipeline:
@@ -78,6 +78,9 @@ class Pipeline:
         env = {
             "PATH": os.environ["PATH"],
             "IVR_KAFKA_BOOTSTRAP_SERVERS": self.services.broker.bootstrap,
+            # A killed worker's partitions are free again after 6 s, not 45.
+            "IVR_KAFKA_SESSION_TIMEOUT_MS": "6000",
+            "IVR_KAFKA_HEARTBEAT_INTERVAL_MS": "1000",
             "IVR_REDIS_URL": self.services.redis.url,
             "IVR_REDIS_PREFIX": self.name,
             "IVR_CHANNELS": str(self.channels_path),
@@ -97,7 +100,7 @@ class Pipeline:
     # --- programs ------------------------------------------------------------------------------------------------
 
     def write_channels(self, channels):
-        described = {name: twilio_channel(self.provider.base_url, **changes) for name, changes in channels.items()}
+        described = {name: twilio_channel(self.provider.base_url, changes) for name, changes in channels.items()}
         document = {"channels": described, "default_channel": next(iter(channels))}
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
@@ -134,6 +137,12 @@ class Pipeline:
     def worker(self, kind):
         """The newest living worker of this kind."""
         return next(w for w in reversed(self.workers) if w.program == f"ivr-{kind}" and w.alive())
+
+    def check_alive(self):
+        """A worker that ended by itself is the news, not what a test was waiting for meanwhile."""
+        for worker in self.workers:
+            if not worker.ended_by_us and not worker.alive():
+                raise AssertionError(f"{worker.name} exited with {worker.popen.returncode}\n{worker.tail()}")
 
     def restart(self, kind, **env):
         self.worker(kind).term()
@@ -236,6 +245,7 @@ class Pipeline:
         seen = {}
 
         def check():
+            self.check_alive()
             seen["call"] = self.call(request)
             return seen["call"] is not None and matches(seen["call"]) and seen["call"]
 
@@ -285,6 +295,7 @@ class Pipeline:
         """The newest summary of the request's campaign, once matches(summary) holds for it."""
 
         def check():
+            self.check_alive()
             found = self.summaries(request["tenant"], request["campaign"])
             return found and matches(found[-1]) and found[-1]
 
@@ -360,6 +371,7 @@ class Pipeline:
             worker.send(signal.SIGCONT)
             worker.send(signal.SIGTERM)
         codes = {worker.name: worker.wait(30) for worker in living}
+        self.check_alive()
         bad = [worker for worker in living if codes[worker.name] != 0]
         assert not bad, "\n".join(f"{w.name} exited with {codes[w.name]} on SIGTERM:\n{w.tail()}" for w in bad)
 

@@ -23,6 +23,7 @@ class Process:
         self.directory = directory
         self.out_path = directory / f"{name}.out"
         self.err_path = directory / f"{name}.log"
+        self.ended_by_us = False
         self._log = []
         self._log_offset = 0
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
@@ -53,6 +54,7 @@ class Process:
         return self.wait(timeout)
 
     def kill9(self):
+        self.ended_by_us = True
         if self.alive():
             self.popen.kill()
         self.popen.wait(10)
@@ -65,6 +67,7 @@ class Process:
 
     def wait(self, timeout=30.0):
         """The exit code, as subprocess gives it: negative for a signal."""
+        self.ended_by_us = True
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
