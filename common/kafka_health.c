@@ -1,0 +1,219 @@
+#include "common/kafka_health.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+enum {
+    TOPICS_MAX = 8,
+    PROBE_MS = 10000,
+    PROBE_SOON_MS = 1000,
+    PROBE_TIMEOUT_MS = 2000,
+    TICK_MS = 250,
+};
+
+enum topic_state { TOPIC_UNKNOWN, TOPIC_THERE, TOPIC_MISSING };
+
+/* One question, on its way through the thread pool. The loop does not touch it until it is back. */
+struct probe {
+    uv_work_t work;
+    uv_sem_t finished;
+    struct kafka_health *health; /* NULL: nobody waits for it any more */
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *topics[TOPICS_MAX];
+    enum topic_state found[TOPICS_MAX];
+    size_t n;
+    char error[150]; /* "": the brokers answered */
+};
+
+struct kafka_health {
+    struct loop *loop;
+    rd_kafka_t *rk;
+    struct loop_timer *tick;
+    int64_t next_mono_ms;
+    struct probe *probe;
+    rd_kafka_topic_t *topics[TOPICS_MAX];
+    enum topic_state states[TOPICS_MAX];
+    size_t n;
+    bool answered;   /* a probe came back without an error */
+    char error[150]; /* of the last probe */
+    char fatal[200]; /* the handle cannot go on */
+};
+
+/* ---- on a thread of the pool ---- */
+
+static void ask_topic(struct probe *probe, size_t i)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(probe->rk, 0, probe->topics[i], &metadata, PROBE_TIMEOUT_MS);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        snprintf(probe->error, sizeof(probe->error), "%s", rd_kafka_err2str(code));
+        return;
+    }
+    if (metadata->topic_cnt == 1) {
+        rd_kafka_resp_err_t topic = metadata->topics[0].err;
+        bool missing =
+            topic == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+        probe->found[i] = missing ? TOPIC_MISSING : TOPIC_THERE;
+        if (!missing && topic != RD_KAFKA_RESP_ERR_NO_ERROR)
+            snprintf(probe->error, sizeof(probe->error), "topic %s: %s", metadata->topics[0].topic,
+                     rd_kafka_err2str(topic));
+    }
+    rd_kafka_metadata_destroy(metadata);
+}
+
+static void run_probe(uv_work_t *work)
+{
+    struct probe *probe = work->data;
+
+    for (size_t i = 0; i < probe->n && probe->error[0] == 0; i++)
+        ask_topic(probe, i);
+    uv_sem_post(&probe->finished);
+}
+
+/* ---- on the loop ---- */
+
+static bool all_well(const struct kafka_health *health)
+{
+    for (size_t i = 0; i < health->n; i++) {
+        if (health->states[i] != TOPIC_THERE)
+            return false;
+    }
+    return health->error[0] == 0;
+}
+
+static void take_findings(struct kafka_health *health, const struct probe *probe)
+{
+    for (size_t i = 0; i < probe->n; i++) {
+        if (probe->found[i] == TOPIC_MISSING && health->states[i] != TOPIC_MISSING)
+            LOG_WARN("a Kafka topic is missing, create it with ivrctl topics create",
+                     LOG_STR("topic", rd_kafka_topic_name(probe->topics[i])));
+        if (probe->found[i] != TOPIC_UNKNOWN)
+            health->states[i] = probe->found[i];
+    }
+    if (probe->error[0] != 0)
+        LOG_LIMITED(LOG_LEVEL_WARN, "Kafka does not answer, asking again", LOG_STR("error", probe->error));
+    memcpy(health->error, probe->error, sizeof(health->error));
+    health->answered = health->answered || probe->error[0] == 0;
+    health->next_mono_ms = loop_mono_ms(health->loop) + (all_well(health) ? PROBE_MS : PROBE_SOON_MS);
+}
+
+static void after_probe(uv_work_t *work, int status)
+{
+    struct probe *probe = work->data;
+
+    if (probe->health != NULL) {
+        probe->health->probe = NULL;
+        if (status == 0)
+            take_findings(probe->health, probe);
+    }
+    uv_sem_destroy(&probe->finished);
+    free(probe);
+}
+
+static void start_probe(struct kafka_health *health)
+{
+    struct probe *probe = mem_calloc(1, sizeof(*probe));
+
+    probe->work.data = probe;
+    probe->health = health;
+    probe->rk = health->rk;
+    probe->n = health->n;
+    memcpy(probe->topics, health->topics, sizeof(probe->topics));
+    if (uv_sem_init(&probe->finished, 0) != 0) {
+        free(probe);
+        return;
+    }
+    uv_queue_work(loop_uv(health->loop), &probe->work, run_probe, after_probe);
+    health->probe = probe;
+}
+
+static void on_tick(void *arg)
+{
+    struct kafka_health *health = arg;
+
+    if (health->n > 0 && health->probe == NULL && loop_mono_ms(health->loop) >= health->next_mono_ms)
+        start_probe(health);
+}
+
+struct kafka_health *kafka_health_new(struct loop *loop, rd_kafka_t *rk)
+{
+    struct kafka_health *health = mem_calloc(1, sizeof(*health));
+
+    health->loop = loop;
+    health->rk = rk;
+    health->tick = loop_timer_start(loop, 0, TICK_MS, on_tick, health);
+    return health;
+}
+
+void kafka_health_free(struct kafka_health **pointer)
+{
+    struct kafka_health *health = *pointer;
+
+    if (health == NULL)
+        return;
+    loop_timer_stop(&health->tick);
+    if (health->probe != NULL) {
+        /* Its thread uses the handle: either it never starts, or we wait for it. The loop frees it. */
+        if (uv_cancel((uv_req_t *)&health->probe->work) != 0)
+            uv_sem_wait(&health->probe->finished);
+        health->probe->health = NULL;
+    }
+    for (size_t i = 0; i < health->n; i++)
+        rd_kafka_topic_destroy(health->topics[i]);
+    free(health);
+    *pointer = NULL;
+}
+
+void kafka_health_topic(struct kafka_health *health, const char *topic)
+{
+    for (size_t i = 0; i < health->n; i++) {
+        if (strcmp(rd_kafka_topic_name(health->topics[i]), topic) == 0)
+            return;
+    }
+    if (health->n == TOPICS_MAX)
+        return;
+    health->topics[health->n] = rd_kafka_topic_new(health->rk, topic, NULL);
+    if (health->topics[health->n] == NULL)
+        return;
+    health->n++;
+    health->next_mono_ms = 0;
+}
+
+void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason)
+{
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
+        LOG_ERROR("Kafka client failed for good, the process must be started anew",
+                  LOG_STR("error", health->fatal));
+        return;
+    }
+    LOG_LIMITED(LOG_LEVEL_WARN, "Kafka error, librdkafka tries again",
+                LOG_STR("error", rd_kafka_err2str(code)), LOG_STR("reason", reason));
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        snprintf(health->error, sizeof(health->error), "%s", reason);
+        health->next_mono_ms = 0;
+    }
+}
+
+bool kafka_health_ready(const struct kafka_health *health, struct buf *why)
+{
+    if (health->fatal[0] != 0) {
+        buf_adds(why, health->fatal);
+        return false;
+    }
+    if (health->error[0] != 0 || (health->n > 0 && !health->answered)) {
+        buf_addf(why, "Kafka does not answer: %s", health->error[0] != 0 ? health->error : "connecting");
+        return false;
+    }
+    for (size_t i = 0; i < health->n; i++) {
+        if (health->states[i] != TOPIC_THERE) {
+            buf_addf(why, "topic %s does not exist", rd_kafka_topic_name(health->topics[i]));
+            return false;
+        }
+    }
+    return true;
+}

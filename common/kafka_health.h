@@ -1,0 +1,32 @@
+/*
+ * Whether the brokers answer and the topics exist, without blocking the loop.
+ *
+ * librdkafka tells of errors but not of recoveries, and has no asynchronous way to ask for metadata in every
+ * version that we build with. So a probe runs on libuv's thread pool, every 10 s, every second while
+ * something is wrong: it calls rd_kafka_metadata() for each topic (thread-safe by librdkafka's contract) and
+ * hands its findings back on the loop.
+ */
+#ifndef IVR_COMMON_KAFKA_HEALTH_H
+#define IVR_COMMON_KAFKA_HEALTH_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+
+struct kafka_health;
+
+/* `rk` is borrowed until kafka_health_free(). */
+struct kafka_health *kafka_health_new(struct loop *loop, rd_kafka_t *rk);
+/* May wait up to about 2 s for a probe that is under way. */
+void kafka_health_free(struct kafka_health **health);
+
+/* A topic that must exist; the same one twice is no harm. */
+void kafka_health_topic(struct kafka_health *health, const char *topic);
+/* From the error callback. */
+void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason);
+/* Otherwise appends why. */
+bool kafka_health_ready(const struct kafka_health *health, struct buf *why);
+
+#endif
