@@ -9,8 +9,10 @@
 
 #include "workers/store/store.h"
 
-/* Turns a result (NULL unless STORE_OK) into the typed callback. `fn` is the typed one, cast back by the deliverer. */
-typedef void (*batch_deliver_fn)(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg);
+/* Turns a result (NULL unless STORE_OK) into the typed callback. `fn` is the typed one, cast back by the
+ * deliverer. */
+typedef void (*batch_deliver_fn)(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                                 void *arg);
 
 struct batches;
 
@@ -26,8 +28,9 @@ enum batch_kind { BATCH_REQUEST, BATCH_CLAIM, BATCH_OUTCOME, BATCH_EVIDENCE, BAT
 void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, struct span record,
                batch_deliver_fn deliver, void (*fn)(void), void *arg);
 
-/* Runs a script at once that has arguments of its own but answers in the same form; `deliver` gets the whole results array (NULL when empty). */
-void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard, const struct span *args,
-               size_t argc, batch_deliver_fn deliver, void (*fn)(void), void *arg);
+/* Runs a script at once that has arguments of its own but answers in the same form; `deliver` gets the whole
+ * results array (NULL when empty). */
+void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard,
+               const struct span *args, size_t argc, batch_deliver_fn deliver, void (*fn)(void), void *arg);
 
 #endif

@@ -86,7 +86,8 @@ static void add_cost(struct buf *b, const struct event *event)
     buf_addc(b, '}');
 }
 
-/* The fields in the contract's order; the identity fragment holds tenant, campaign, call_id, to and metadata. */
+/* The fields in the contract's order; the identity fragment holds tenant, campaign, call_id, to and metadata.
+ */
 void event_add_json(struct buf *b, const struct event *event)
 {
     buf_adds(b, "{\"v\":1,\"id\":\"");

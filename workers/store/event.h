@@ -1,6 +1,6 @@
 /*
- * A call event: from the values that a script packed (lib/call.lua, emit) to the record on ivr.call-events. Rendering is a pure
- * function of those values, so an event produced twice is identical by construction.
+ * A call event: from the values that a script packed (lib/call.lua, emit) to the record on ivr.call-events.
+ * Rendering is a pure function of those values, so an event produced twice is identical by construction.
  */
 #ifndef IVR_STORE_EVENT_H
 #define IVR_STORE_EVENT_H

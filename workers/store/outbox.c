@@ -40,7 +40,7 @@ struct outbox {
     struct buf json, id, type;
     size_t pending;
     unsigned sweep_next;
-    struct entry **acked;      /* by shard: acknowledged in this turn */
+    struct entry **acked; /* by shard: acknowledged in this turn */
     struct metric_series *swept;
 };
 
@@ -98,7 +98,8 @@ static void on_ack(const char *error, void *arg)
     assert(entry->out > 0);
     if (error != NULL) {
         entry->failed = true;
-        LOG_LIMITED(LOG_LEVEL_WARN, "event not acknowledged, it stays in the outbox", LOG_STR("error", error));
+        LOG_LIMITED(LOG_LEVEL_WARN, "event not acknowledged, it stays in the outbox",
+                    LOG_STR("error", error));
     }
     if (--entry->out > 0)
         return;
@@ -133,8 +134,8 @@ static void produce(struct outbox *outbox, const struct event *event, struct ent
         headers[n++] = (struct kafka_header){SPAN_LIT("traceparent"), event->traceparent};
     if (event->tracestate.n > 0)
         headers[n++] = (struct kafka_header){SPAN_LIT("tracestate"), event->tracestate};
-    kafka_produce(outbox->producer, outbox->topic, event->campaign, buf_span(&outbox->json), headers, n, 0, on_ack,
-                  entry);
+    kafka_produce(outbox->producer, outbox->topic, event->campaign, buf_span(&outbox->json), headers, n, 0,
+                  on_ack, entry);
 }
 
 static struct entry *entry_new(struct outbox *outbox, unsigned shard, struct span id)
@@ -208,7 +209,8 @@ static void on_found(const struct redis_result *result, void *arg)
     free(sweep);
 }
 
-/* While our own acknowledgements lag (brokers away), old entries are ours: sweeping them would only double the load. */
+/* While our own acknowledgements lag (brokers away), old entries are ours: sweeping them would only double
+ * the load. */
 static void sweep_one(void *arg)
 {
     struct outbox *outbox = arg;
@@ -221,12 +223,12 @@ static void sweep_one(void *arg)
     snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
     const struct span args[] = {span_str(age), span_str(most)};
     store_command_began(outbox->store);
-    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, sweep->shard), args, 2,
-               on_found, sweep);
+    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, sweep->shard), args,
+               2, on_found, sweep);
 }
 
-struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_producer *producer, const char *program,
-                          const char *topic)
+struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_producer *producer,
+                          const char *program, const char *topic)
 {
     struct outbox *outbox = mem_calloc(1, sizeof(*outbox));
     outbox->store = store;

@@ -1,4 +1,5 @@
-/* MessagePack into a buf: what the scripts take. The order of an array's items is the script's first comment. */
+/* MessagePack into a buf: what the scripts take. The order of an array's items is the script's first comment.
+ */
 #ifndef IVR_STORE_PACK_H
 #define IVR_STORE_PACK_H
 

@@ -14,8 +14,8 @@ struct command {
     void *arg;
 };
 
-static void run(struct store *store, const struct redis_script *script, unsigned shard, const struct span *args,
-                size_t argc, redis_fn on_reply, void (*fn)(void), void *arg)
+static void run(struct store *store, const struct redis_script *script, unsigned shard,
+                const struct span *args, size_t argc, redis_fn on_reply, void (*fn)(void), void *arg)
 {
     struct command *command = mem_alloc(sizeof(*command));
     *command = (struct command){store, fn, arg};
@@ -48,7 +48,8 @@ static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED
     return n;
 }
 
-/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue). */
+/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
+ */
 static void on_link(const struct redis_result *result, void *arg)
 {
     struct command command = command_end(arg);
@@ -81,8 +82,8 @@ static unsigned shard_of_parked(struct store *store, struct span id)
     return store_shard_of(store, id);
 }
 
-void store_park(struct store *store, struct span provider_id, const struct store_parked *callback, store_park_fn fn,
-                void *arg)
+void store_park(struct store *store, struct span provider_id, const struct store_parked *callback,
+                store_park_fn fn, void *arg)
 {
     char keep[24];
     const struct span args[] = {provider_id, callback->field, callback->value,
@@ -97,7 +98,8 @@ static void on_overdue(const struct redis_result *result, void *arg)
     struct store_overdue items[MAX_OVERDUE];
     size_t n = 0;
     const void *reply = result->reply;
-    for (long i = 0; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE; i += 3, n++) {
+    for (long i = 0; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE;
+         i += 3, n++) {
         struct span known = SPAN_NONE;
         redis_reply_span(redis_reply_at(reply, (size_t)i), &items[n].provider_id);
         redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &known);

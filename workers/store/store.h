@@ -1,9 +1,9 @@
 /*
  * The calls in Redis: one function a script of workers/scripts/, batched.
  *
- * A call's shard ("{ivr:07}", by hash of tenant/call_id) is its sole truth. Records of one shard that come up in one turn of the loop leave
- * in one script call (at most STORE_BATCH), all shards in one pipeline. Each record's callback runs exactly once, never before
- * the function returns.
+ * A call's shard ("{ivr:07}", by hash of tenant/call_id) is its sole truth. Records of one shard that come up
+ * in one turn of the loop leave in one script call (at most STORE_BATCH), all shards in one pipeline. Each
+ * record's callback runs exactly once, never before the function returns.
  *
  * Life of a call, and what each crash leaves behind:
  *
@@ -14,11 +14,12 @@
  *
  *   killed before request:  the offset is not committed, the request is delivered again
  *   killed while waiting:   the call stands in :due, any dispatch worker takes it
- *   killed while placing:   the claim runs out in :open and is settled as in doubt: never dialled again on its own
- *   killed while placed:    nothing is lost: callbacks carry our reference
- *   killed after a script:  its events stand in :out, and any worker produces them
+ *   killed while placing:   the claim runs out in :open and is settled as in doubt: never dialled again on
+ * its own killed while placed:    nothing is lost: callbacks carry our reference killed after a script:  its
+ * events stand in :out, and any worker produces them
  *
- * Every script may run twice: a caller whose result is STORE_LOST asks again with the same values (same token).
+ * Every script may run twice: a caller whose result is STORE_LOST asks again with the same values (same
+ * token).
  */
 #ifndef IVR_STORE_STORE_H
 #define IVR_STORE_STORE_H
@@ -36,7 +37,8 @@
 #include "common/span.h"
 
 enum {
-    STORE_BATCH = 64,     /* most records in one script call: bounds how long Redis is busy with it (about 1 ms) */
+    STORE_BATCH =
+        64, /* most records in one script call: bounds how long Redis is busy with it (about 1 ms) */
     STORE_TOKEN_LEN = 16, /* characters of a claim's token */
     STORE_MAX_REF = 64 + 1 + 64 + 1 + 10,
 };
@@ -49,7 +51,8 @@ enum store_status {
     STORE_LOST,    /* may have been executed: ask again with the same values */
 };
 
-/* A script's events: the outbox entry that holds them, to be produced and then removed (workers/store/outbox.h). */
+/* A script's events: the outbox entry that holds them, to be produced and then removed
+ * (workers/store/outbox.h). */
 typedef void (*store_events_fn)(unsigned shard, struct span entry, struct span packed, void *arg);
 
 int store_new(struct store **store, struct loop *loop, struct redis *redis, const struct settings *settings,
@@ -58,12 +61,13 @@ void store_free(struct store **store);
 /* Who takes the events; set before the first call. */
 void store_on_events(struct store *store, store_events_fn fn, void *arg);
 
-/* Records the number of shards on the first start and compares it later: `fn` gets NULL, or a sentence (exit code 2). Asks again
- * until Redis answers. */
+/* Records the number of shards on the first start and compares it later: `fn` gets NULL, or a sentence (exit
+ * code 2). Asks again until Redis answers. */
 void store_check_shards(struct store *store, void (*fn)(const char *problem, void *arg), void *arg);
 
 unsigned store_shards(const struct store *store);
-unsigned store_shard_of(const struct store *store, struct span id); /* id: "tenant/call_id", or "provider:id" */
+unsigned store_shard_of(const struct store *store,
+                        struct span id); /* id: "tenant/call_id", or "provider:id" */
 /* "{ivr:07}"; lives as long as the store. */
 struct span store_shard_key(const struct store *store, unsigned shard);
 struct redis *store_redis(const struct store *store);
@@ -75,33 +79,41 @@ void store_token(char out[STORE_TOKEN_LEN + 1]);
 
 /* ---- requests and claims (request.lua, due.lua, claim.lua, outcome.lua) ---- */
 
-enum store_request_what { REQUEST_CLAIMED, REQUEST_STORED, REQUEST_DUPLICATE, REQUEST_CONFLICT, REQUEST_TOO_OLD,
-                          REQUEST_DROPPED };
+enum store_request_what {
+    REQUEST_CLAIMED,
+    REQUEST_STORED,
+    REQUEST_DUPLICATE,
+    REQUEST_CONFLICT,
+    REQUEST_TOO_OLD,
+    REQUEST_DROPPED
+};
 
 struct store_request {
-    struct span id;          /* "tenant/call_id" */
+    struct span id; /* "tenant/call_id" */
     struct span fingerprint;
-    struct span campaign;    /* "tenant/campaign" */
+    struct span campaign; /* "tenant/campaign" */
     struct span channel;
     struct span provider;
-    struct span identity;    /* JSON fragment of events: "tenant":…,"campaign":…,"call_id":…,"to":…,"metadata":… */
-    struct span request;     /* request_add_json() */
+    struct span
+        identity; /* JSON fragment of events: "tenant":…,"campaign":…,"call_id":…,"to":…,"metadata":… */
+    struct span request; /* request_add_json() */
     int max_attempts;
     unsigned retry_on;
     const int *delays_s;
     size_t delays_n;
     bool redial_in_doubt;
     int64_t expires_at_ms;
-    int64_t recorded_ms;     /* the record's timestamp; 0: never too old */
+    int64_t recorded_ms; /* the record's timestamp; 0: never too old */
     int64_t not_before_ms;
-    struct span token;       /* SPAN_NONE: store only */
-    int64_t claim_ms;        /* how long the claim may stay without an outcome */
-    int64_t wait_ms;         /* store only: before the first try */
-    struct span trace;       /* "traceparent\ntracestate"; SPAN_NONE */
+    struct span token; /* SPAN_NONE: store only */
+    int64_t claim_ms;  /* how long the claim may stay without an outcome */
+    int64_t wait_ms;   /* store only: before the first try */
+    struct span trace; /* "traceparent\ntracestate"; SPAN_NONE */
 };
 
 /* `attempt` is the attempt's number with REQUEST_CLAIMED. `what` is set only with STORE_OK. */
-typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt, void *arg);
+typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt,
+                                 void *arg);
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
 
 struct store_due {
@@ -111,7 +123,8 @@ struct store_due {
     int attempt; /* the number that its claim will have */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
-void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn, void *arg);
+void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn,
+               void *arg);
 
 enum store_claim_what { CLAIM_TAKEN, CLAIM_NO, CLAIM_OVER };
 struct store_claim {
@@ -125,8 +138,14 @@ struct store_claim {
 typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what, int attempt, void *arg);
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);
 
-enum store_outcome_kind { OUTCOME_ACCEPTED, OUTCOME_REFUSED, OUTCOME_REFUSED_NOW, OUTCOME_DOUBT, OUTCOME_UNREACHED,
-                          OUTCOME_BACK };
+enum store_outcome_kind {
+    OUTCOME_ACCEPTED,
+    OUTCOME_REFUSED,
+    OUTCOME_REFUSED_NOW,
+    OUTCOME_DOUBT,
+    OUTCOME_UNREACHED,
+    OUTCOME_BACK
+};
 struct store_outcome {
     struct span id;
     int attempt;
@@ -152,11 +171,13 @@ struct store_evidence {
     struct span trace;
 };
 /* `call_status` is the call's after it. */
-typedef void (*store_evidence_fn)(enum store_status status, enum store_evidence_what what, enum call_status call_status,
-                                  void *arg);
-void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn, void *arg);
+typedef void (*store_evidence_fn)(enum store_status status, enum store_evidence_what what,
+                                  enum call_status call_status, void *arg);
+void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
+                    void *arg);
 
-/* Settles up to `limit` overdue calls of a shard; `claims` of them were claims whose owner died. `n` = limit: ask again. */
+/* Settles up to `limit` overdue calls of a shard; `claims` of them were claims whose owner died. `n` = limit:
+ * ask again. */
 typedef void (*store_settle_fn)(enum store_status status, size_t n, size_t claims, void *arg);
 void store_settle(struct store *store, unsigned shard, unsigned limit, store_settle_fn fn, void *arg);
 
@@ -167,14 +188,15 @@ struct store_parked {
     struct span value; /* as it was parked */
 };
 /* Links "provider:provider call id" to "tenant/call_id/attempt". `parked`: callbacks that came before. */
-typedef void (*store_link_fn)(enum store_status status, const struct store_parked *parked, size_t n, void *arg);
+typedef void (*store_link_fn)(enum store_status status, const struct store_parked *parked, size_t n,
+                              void *arg);
 void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg);
 
-/* The reference behind the id (n > 0), or parked under it (n == 0) until unknown_callback_keep. An id "call:tenant/call_id" parks a callback of a
- * call that Redis does not know, in that call's shard. */
+/* The reference behind the id (n > 0), or parked under it (n == 0) until unknown_callback_keep. An id
+ * "call:tenant/call_id" parks a callback of a call that Redis does not know, in that call's shard. */
 typedef void (*store_park_fn)(enum store_status status, struct span ref, void *arg);
-void store_park(struct store *store, struct span provider_id, const struct store_parked *callback, store_park_fn fn,
-                void *arg);
+void store_park(struct store *store, struct span provider_id, const struct store_parked *callback,
+                store_park_fn fn, void *arg);
 
 struct store_overdue {
     struct span provider_id;
@@ -182,7 +204,8 @@ struct store_overdue {
     const struct store_parked *parked;
     size_t n;
 };
-typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n, void *arg);
+typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n,
+                                 void *arg);
 void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg);
 /* Forgets one parked callback that is safe elsewhere. No answer: it would be found again. */
 void store_unpark(struct store *store, struct span provider_id, struct span field);
