@@ -1,0 +1,349 @@
+#include "workers/store/record.h"
+
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "workers/store/pack.h"
+#include "workers/store/private.h"
+
+enum { KEY_MAX = 360, REQUEST_JSON_MAX = 256 * 1024 };
+
+/* Positions in what lib/call.lua packs, counted from 0 here and from 1 there. */
+enum {
+    S_SEQ,
+    S_PHASE,
+    S_STATUS,
+    S_FINAL,
+    S_ATTEMPT,
+    S_CAMPAIGN,
+    S_CHANNEL,
+    S_CREATED,
+    S_UPDATED,
+    S_NEXT_AT,
+    S_DROP,
+};
+enum {
+    A_STATUS,
+    A_TERMINAL,
+    A_KIND,
+    A_CODE,
+    A_DETAIL,
+    A_CHANNEL,
+    A_PROVIDER,
+    A_ID,
+    A_ID_SURE,
+    A_PLACED,
+    A_RING,
+    A_TALK,
+    A_COST,
+    A_CURRENCY,
+    A_HOPS,
+};
+
+/* ---- reading ---- */
+
+struct reading {
+    struct store *store;
+    record_fn fn;
+    void *arg;
+    size_t id_n;
+    char id[];
+};
+
+/* One packed array; what it points to lives as long as `text` and `zone`. */
+static bool unpack(msgpack_zone *zone, struct span text, msgpack_object *out)
+{
+    size_t at = 0;
+    msgpack_unpack_return rc = msgpack_unpack(text.p, text.n, &at, zone, out);
+    return (rc == MSGPACK_UNPACK_SUCCESS || rc == MSGPACK_UNPACK_EXTRA_BYTES) &&
+           out->type == MSGPACK_OBJECT_ARRAY;
+}
+
+static void read_state(struct record *r, const msgpack_object *s)
+{
+    r->seq = pack_get_int(s, S_SEQ);
+    r->phase = (enum call_phase)pack_get_int(s, S_PHASE);
+    r->status = (enum call_status)pack_get_int(s, S_STATUS);
+    r->final = pack_get_int(s, S_FINAL) != 0;
+    r->attempt = (int)pack_get_int(s, S_ATTEMPT);
+    r->campaign = pack_get_span(s, S_CAMPAIGN);
+    r->channel = pack_get_span(s, S_CHANNEL);
+    r->created_at_ms = pack_get_int(s, S_CREATED);
+    r->updated_at_ms = pack_get_int(s, S_UPDATED);
+    r->next_attempt_at_ms = pack_get_int(s, S_NEXT_AT);
+    r->drop_reason = pack_get_span(s, S_DROP);
+}
+
+/* Three values a hop: the provider's time, ours (0: not seen), its detail. */
+static void read_hops(struct record_attempt *att, const msgpack_object *hops)
+{
+    for (size_t hop = 0; hop < HOP_COUNT; hop++) {
+        int64_t recorded_ms = pack_get_int(hops, hop * 3 + 1);
+        att->hops[hop] = (struct record_hop){recorded_ms > 0, pack_get_int(hops, hop * 3), recorded_ms,
+                                             pack_get_span(hops, hop * 3 + 2)};
+    }
+}
+
+static void read_attempt(struct record_attempt *att, const msgpack_object *a)
+{
+    att->status = (enum call_status)pack_get_int(a, A_STATUS);
+    att->terminal = pack_get_int(a, A_TERMINAL) != 0;
+    att->reason_code = pack_get_span(a, A_CODE);
+    att->reason_detail = pack_get_span(a, A_DETAIL);
+    att->channel = pack_get_span(a, A_CHANNEL);
+    att->provider = pack_get_span(a, A_PROVIDER);
+    att->provider_call_id = pack_get_span(a, A_ID);
+    att->placed_at_ms = pack_get_int(a, A_PLACED);
+    att->ring_seconds = pack_get_int(a, A_RING);
+    att->talk_seconds = pack_get_int(a, A_TALK);
+    att->cost_micros = pack_get_int(a, A_COST);
+    att->currency = pack_get_span(a, A_CURRENCY);
+    if (a->via.array.size > A_HOPS)
+        read_hops(att, &a->via.array.ptr[A_HOPS]);
+}
+
+/* The number in "a12"; 0 for any other field. */
+static int attempt_number(struct span field)
+{
+    int number = 0;
+    if (field.n < 2 || field.n > 8 || field.p[0] != 'a')
+        return 0;
+    for (size_t i = 1; i < field.n; i++) {
+        if (field.p[i] < '0' || field.p[i] > '9')
+            return 0;
+        number = number * 10 + (field.p[i] - '0');
+    }
+    return number;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct record_attempt *left = a, *right = b;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+/* HGETALL's reply: field, value, field, value, ... False when it holds no call. */
+static bool read_reply(struct record *r, struct record_attempt *attempts, msgpack_zone *zone,
+                       const void *reply)
+{
+    bool known = false;
+    msgpack_object packed;
+    for (long i = 0; i + 1 < redis_reply_len(reply); i += 2) {
+        struct span field = SPAN_NONE, value = SPAN_NONE;
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &field);
+        redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &value);
+        int number = attempt_number(field);
+        if (span_is(field, "q")) {
+            r->request = value;
+        } else if (span_is(field, "s") && unpack(zone, value, &packed)) {
+            read_state(r, &packed);
+            known = true;
+        } else if (number > 0 && unpack(zone, value, &packed)) {
+            attempts[r->attempts_n] = (struct record_attempt){.number = number};
+            read_attempt(&attempts[r->attempts_n++], &packed);
+        }
+    }
+    qsort(attempts, r->attempts_n, sizeof(*attempts), by_number);
+    r->attempts = attempts;
+    return known;
+}
+
+static void deliver(const struct reading *reading, const void *reply)
+{
+    long n = redis_reply_len(reply);
+    struct record record = {.id = span_of(reading->id, reading->id_n)};
+    struct record_attempt *attempts = mem_calloc(n > 1 ? (size_t)n / 2 : 1, sizeof(*attempts));
+    msgpack_zone *zone = msgpack_zone_new(4096);
+    if (zone == NULL)
+        abort(); /* as mem.h does when there is no memory */
+    bool known = read_reply(&record, attempts, zone, reply);
+    reading->fn(STORE_OK, known ? &record : NULL, reading->arg);
+    msgpack_zone_free(zone);
+    free(attempts);
+}
+
+static void on_reply(const struct redis_result *result, void *arg)
+{
+    struct reading *reading = arg;
+    store_command_ended(reading->store);
+    if (result->status == REDIS_OK)
+        deliver(reading, result->reply);
+    else
+        reading->fn(store_status_of(result), NULL, reading->arg);
+    free(reading);
+}
+
+void record_read(struct store *store, struct span id, record_fn fn, void *arg)
+{
+    struct buf key;
+    struct reading *reading = mem_alloc(sizeof(*reading) + id.n);
+    *reading = (struct reading){.store = store, .fn = fn, .arg = arg, .id_n = id.n};
+    if (id.n > 0)
+        memcpy(reading->id, id.p, id.n);
+    buf_init(&key, KEY_MAX);
+    buf_addspan(&key, store_shard_key(store, store_shard_of(store, id)));
+    buf_adds(&key, ":call:");
+    buf_addspan(&key, id);
+    const struct span argv[] = {SPAN_LIT("HGETALL"), buf_span(&key)};
+    store_command_began(store);
+    redis_command(store_redis(store), argv, 2, 1, on_reply, reading);
+    buf_done(&key);
+}
+
+/* ---- as JSON ---- */
+
+/* How phone numbers are shown. */
+struct shown {
+    enum phone_shown how;
+    struct span key;
+};
+
+static const char *phase_name(enum call_phase phase)
+{
+    static const char *const names[] = {
+        [PHASE_WAITING] = "waiting", [PHASE_PLACING] = "placing", [PHASE_PLACED] = "placed",
+        [PHASE_DONE] = "done",       [PHASE_DROPPED] = "dropped",
+    };
+    return phase >= PHASE_WAITING && phase <= PHASE_DROPPED ? names[phase] : NULL;
+}
+
+static void add_text_or_null(struct buf *b, const char *key, struct span text)
+{
+    if (text.n > 0)
+        json_kstr(b, key, text);
+    else
+        json_knull(b, key);
+}
+
+static void add_seconds(struct buf *b, const char *key, int64_t seconds)
+{
+    if (seconds >= 0)
+        json_kint(b, key, seconds);
+    else
+        json_knull(b, key);
+}
+
+/* The provider's words may quote the number that was called. */
+static void add_masked(struct buf *b, const char *key, struct span text, const struct shown *shown)
+{
+    struct buf masked;
+    buf_init(&masked, 64 * 1024);
+    phone_add_masked_text(&masked, text, shown->how, shown->key);
+    json_kstr(b, key, buf_span(&masked));
+    buf_done(&masked);
+}
+
+static void add_reason(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+{
+    if (att->reason_code.n == 0 && att->reason_detail.n == 0) {
+        json_knull(b, "reason");
+        return;
+    }
+    json_key(b, "reason");
+    buf_addc(b, '{');
+    json_kstr(b, "code", att->reason_code);
+    add_masked(b, "detail", att->reason_detail, shown);
+    buf_addc(b, '}');
+}
+
+static void add_cost(struct buf *b, const struct record_attempt *att)
+{
+    if (att->cost_micros < 0) {
+        json_knull(b, "cost");
+        return;
+    }
+    json_key(b, "cost");
+    buf_addc(b, '{');
+    json_kmicros(b, "amount", att->cost_micros);
+    json_kstr(b, "currency", att->currency);
+    buf_addc(b, '}');
+}
+
+static void add_hops(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+{
+    json_key(b, "hops");
+    buf_addc(b, '[');
+    for (int hop = 0; hop < HOP_COUNT; hop++) {
+        const struct record_hop *seen = &att->hops[hop];
+        if (!seen->seen)
+            continue;
+        json_sep(b);
+        buf_addc(b, '{');
+        json_kstrz(b, "hop", hop_name((enum hop)hop));
+        json_ktime(b, "at", seen->at_ms);
+        json_ktime(b, "recorded_at", seen->recorded_ms);
+        if (seen->detail.n > 0)
+            add_masked(b, "detail", seen->detail, shown);
+        else
+            json_knull(b, "detail");
+        buf_addc(b, '}');
+    }
+    buf_addc(b, ']');
+}
+
+static void add_attempt(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+{
+    json_sep(b);
+    buf_addc(b, '{');
+    json_kint(b, "attempt", att->number);
+    add_text_or_null(b, "channel", att->channel);
+    add_text_or_null(b, "provider", att->provider);
+    add_text_or_null(b, "provider_call_id", att->provider_call_id);
+    json_kstrz(b, "status", status_name(att->status));
+    add_reason(b, att, shown);
+    json_ktime(b, "placed_at", att->placed_at_ms);
+    add_seconds(b, "ring_seconds", att->ring_seconds);
+    add_seconds(b, "talk_seconds", att->talk_seconds);
+    add_cost(b, att);
+    add_hops(b, att, shown);
+    buf_addc(b, '}');
+}
+
+/* "acme/c-1" as two members; neither half holds another slash. */
+static void add_halves(struct buf *b, const char *first, const char *second, struct span pair)
+{
+    const char *slash = pair.n > 0 ? memchr(pair.p, '/', pair.n) : NULL;
+    size_t n = slash != NULL ? (size_t)(slash - pair.p) : pair.n;
+    if (first != NULL)
+        json_kstr(b, first, span_of(pair.p, n));
+    json_kstr(b, second, slash != NULL ? span_of(slash + 1, pair.n - n - 1) : SPAN_LIT(""));
+}
+
+/* The stored request is our own JSON; its `to` is all that is wanted of it here. */
+static void add_to(struct buf *b, struct span request, const struct shown *shown)
+{
+    struct buf number;
+    json_t *json = json_parse(request, REQUEST_JSON_MAX, NULL);
+    buf_init(&number, 256);
+    phone_add_shown(&number, json_get_span(json, "to"), shown->how, shown->key);
+    json_kstr(b, "to", buf_span(&number));
+    buf_done(&number);
+    json_decref(json);
+}
+
+void record_add_json(struct buf *b, const struct record *record, enum phone_shown how, struct span pii_key)
+{
+    const struct shown shown = {how, pii_key};
+    buf_addc(b, '{');
+    add_halves(b, "tenant", "call_id", record->id);
+    add_halves(b, NULL, "campaign", record->campaign);
+    add_to(b, record->request, &shown);
+    json_kstrz(b, "phase", phase_name(record->phase));
+    json_kstrz(b, "status", status_name(record->status));
+    json_kbool(b, "final", record->final);
+    add_text_or_null(b, "drop_reason", record->drop_reason);
+    json_kint(b, "seq", record->seq);
+    json_ktime(b, "next_attempt_at", record->next_attempt_at_ms);
+    json_ktime(b, "created_at", record->created_at_ms);
+    json_ktime(b, "updated_at", record->updated_at_ms);
+    json_kint(b, "attempts_omitted", record->attempt - (int64_t)record->attempts_n);
+    json_key(b, "attempts");
+    buf_addc(b, '[');
+    for (size_t i = 0; i < record->attempts_n; i++)
+        add_attempt(b, &record->attempts[i], &shown);
+    buf_addc(b, ']');
+    buf_addc(b, '}');
+}
