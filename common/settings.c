@@ -437,6 +437,9 @@ static void read_row(struct reading *r, const struct row *row)
         value = default_of(r->s, row);
     if (!r->failed && value && store(r->s, row, value, &err) != 0)
         problem(r, row->name, row->secrecy == OPEN ? value : NULL, err.text);
+    /* The checks beyond the settings run in any case and may read every string: no member stays NULL. */
+    if (r->failed && (value = default_of(r->s, row)))
+        (void)store(r->s, row, value, &err);
     r->failed |= was_bad;
     free(secret);
 }
