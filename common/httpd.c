@@ -52,6 +52,7 @@ struct httpd_request {
     enum request_state state;
     bool begun; /* the headers were seen */
     bool too_large;
+    size_t max_body;
     size_t discarded;
     const char *method; /* MHD's, as long as the request lives */
     struct buf target;
@@ -184,6 +185,14 @@ static uint64_t declared_length(struct httpd_request *req)
     return text.n ? strtoull(text.p, NULL, 10) : 0; /* MHD has refused what is no number */
 }
 
+static void note_too_large(struct httpd_request *req)
+{
+    const struct httpd_options *options = &req->server->options;
+    req->too_large = true;
+    if (options->too_large)
+        options->too_large(req, options->arg);
+}
+
 /*
  * Headers are there, the body is not. A body that is much too large is refused before it is read (MHD then
  * closes the connection); one that is a little too large is read and dropped, because a peer that is busy
@@ -191,10 +200,17 @@ static uint64_t declared_length(struct httpd_request *req)
  */
 static enum MHD_Result begin(struct httpd_request *req, const char *method)
 {
+    const struct httpd_options *options = &req->server->options;
     uint64_t length = declared_length(req);
     req->begun = true;
     req->method = method;
-    req->too_large = length > req->server->options.max_body;
+    req->max_body = options->max_body;
+    if (options->body_limit) {
+        size_t limit = options->body_limit(req, options->arg);
+        req->max_body = limit < options->max_body ? limit : options->max_body;
+    }
+    if (length > req->max_body)
+        note_too_large(req);
     if (req->too_large && length > DISCARD_MAX)
         return queue_too_large(req);
     return MHD_YES;
@@ -205,8 +221,10 @@ static enum MHD_Result take_body(struct httpd_request *req, const char *bytes, s
     size_t got = *n;
     *n = 0;
     if (!req->too_large) {
-        buf_add(&req->body, bytes, got);
-        req->too_large = !buf_ok(&req->body);
+        if (got <= req->max_body - req->body.n)
+            buf_add(&req->body, bytes, got);
+        else
+            note_too_large(req);
     }
     if (req->too_large)
         req->discarded += got;

@@ -36,6 +36,7 @@ struct fixture {
     uv_async_t finished;
     int port;
     int handled;
+    int too_large;
     struct httpd_request *parked[MAX_PARKED];
     int parked_n;
     void (*client)(struct fixture *f);
@@ -107,6 +108,19 @@ static void handler(struct httpd_request *req, void *arg)
     } else {
         reply_echo(req);
     }
+}
+
+static size_t body_limit(const struct httpd_request *req, void *arg)
+{
+    (void)arg;
+    return span_is(httpd_path(req), "/small") ? 10 : SIZE_MAX;
+}
+
+static void on_too_large(const struct httpd_request *req, void *arg)
+{
+    struct fixture *f = arg;
+    (void)req;
+    f->too_large++;
 }
 
 /* ---- the client's side ---- */
@@ -184,6 +198,8 @@ static void start(struct fixture *f, int64_t idle_timeout_ms)
                                           .max_body = MAX_BODY,
                                           .max_connections = MAX_PARKED,
                                           .idle_timeout_ms = idle_timeout_ms,
+                                          .body_limit = body_limit,
+                                          .too_large = on_too_large,
                                           .handler = handler,
                                           .arg = f};
     f->loop = loop_new();
@@ -325,6 +341,32 @@ static void a_body_over_the_limit_gets_413_and_no_handler(void **state)
     (void)state;
     struct fixture *f = serve(large_client);
     assert_int_equal(f->handled, 1);
+    assert_int_equal(f->too_large, 3);
+    stop(f);
+}
+
+static void small_client(struct fixture *f)
+{
+    char reply[2048];
+    int fd = dial(f);
+    put(fd, "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789");
+    must(get(fd, reply, sizeof(reply)) == 200);
+    put(fd, "POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n01234567890");
+    must(get(fd, reply, sizeof(reply)) == 413);
+    put(fd, "POST /small HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "6\r\n012345\r\n5\r\n67890\r\n0\r\n\r\n");
+    must(get(fd, reply, sizeof(reply)) == 413);
+    put(fd, "POST /large HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n01234567890");
+    must(get(fd, reply, sizeof(reply)) == 200);
+    close(fd);
+}
+
+static void a_path_may_have_a_smaller_limit(void **state)
+{
+    (void)state;
+    struct fixture *f = serve(small_client);
+    assert_int_equal(f->handled, 2);
+    assert_int_equal(f->too_large, 2);
     stop(f);
 }
 
@@ -592,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_reply_may_come_later_from_any_callback),
         cmocka_unit_test(a_chunked_body_is_put_together),
         cmocka_unit_test(a_body_over_the_limit_gets_413_and_no_handler),
+        cmocka_unit_test(a_path_may_have_a_smaller_limit),
         cmocka_unit_test(an_endless_body_is_cut_off),
         cmocka_unit_test(a_drop_closes_without_a_byte_and_resets_on_request),
         cmocka_unit_test(a_reply_to_a_peer_that_went_away_is_swallowed),
