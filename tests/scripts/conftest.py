@@ -1,0 +1,152 @@
+"""The Lua scripts on a real Redis, without C: what `make` embeds is run as it is (build/gen/*.lua)."""
+
+import itertools
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import msgpack
+import pytest
+import redis as redis_py
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GEN = ROOT / "build" / "gen"
+
+# lib/call.lua, positions from 0.
+SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, NEXT_AT, DROP, SPENT = range(12)
+TOKEN, REASON, SOURCE, WON = 14, 15, 16, 17
+WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
+PENDING, UNAVAILABLE, FAILED, NO_ANSWER, ABSENT, BUSY, COMPLETED = range(1, 8)
+STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent",
+            "User_busy", "Completed"]
+MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION = range(5)
+HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
+EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
+         "status", "previous", "hop", "code", "detail", "final", "next_at", "occurred", "recorded", "ring", "talk",
+         "cost", "currency", "drop", "trace"]
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def pack(value):
+    """Redis' cmsgpack knows the older MessagePack: strings are bytes, and there is no bin type."""
+    return msgpack.packb(value, use_bin_type=False, unicode_errors="surrogateescape")
+
+
+def evidence(status=0, terminal=0, hops=(), at=0, answered=0, ring=-1, talk=-1, cost=-1, currency="", kind=0, code="",
+             detail="", hop_detail="", provider_id=""):
+    mask = sum(1 << hop for hop in hops)
+    return [status, terminal, mask, at, answered, ring, talk, cost, currency, kind, code, detail, hop_detail,
+            provider_id]
+
+
+class Store:
+    """What workers/store does, in Python: one shard, every script as the build embeds it."""
+
+    def __init__(self, client, shard="{ivr:00}", retention=7 * DAY_MS, pending_limit=DAY_MS, give_up=3600 * 1000):
+        self.redis, self.shard = client, shard
+        self.config = [retention, pending_limit, give_up]
+        self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
+        self.events = []
+        self.tokens = (f"token{n}" for n in itertools.count())
+
+    def run(self, name, *args):
+        entry, events, results = self.scripts[name](keys=[self.shard], args=[pack(self.config), *args])
+        new = [dict(zip(EVENT, values)) for values in msgpack.unpackb(events)] if events else []
+        self.events += new
+        return msgpack.unpackb(results) if results else []
+
+    def batch(self, name, records):
+        return self.run(name, *[pack(record) for record in records])
+
+    def request(self, call="t/c1", fingerprint="f1", campaign="t/camp", channel="ch", token=None, recorded=0,
+                not_before=0, wait=0, max_attempts=1, on=(NO_ANSWER, ABSENT, BUSY), delays=(300, 1800), redial=0,
+                expires=0, claim_ms=15000):
+        policy = pack([max_attempts, sum(1 << s for s in on), list(delays), redial, expires])
+        record = [call, fingerprint, campaign, channel, "twilio", '"call_id":"x"', "{}", policy, recorded, not_before,
+                  token or "", claim_ms, wait, ""]
+        return self.batch("request", [record])[0]
+
+    def placed(self, call="t/c1", **request):
+        """A call whose first attempt was accepted by the provider."""
+        token = next(self.tokens)
+        assert self.request(call, token=token, **request) == ["claimed", 1]
+        self.outcome(call, 1, token, "accepted", accepted(call))
+        return token
+
+    def outcome(self, call, attempt, token, kind, ev=None, wait=0):
+        return self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, ""]])[0]
+
+    def evidence(self, call, ev, attempt=1, channel="ch"):
+        return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0]
+
+    def claim(self, call, token, channel="ch", claim_ms=15000):
+        return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]
+
+    def due(self, limit=64, lease=30000):
+        return self.run("due", limit, lease)
+
+    def settle(self, limit=64):
+        return self.run("settle", limit)
+
+    def state(self, call="t/c1"):
+        raw = self.redis.hget(f"{self.shard}:call:{call}", "s")
+        return msgpack.unpackb(raw) if raw else None
+
+    def attempt(self, call="t/c1", n=1):
+        raw = self.redis.hget(f"{self.shard}:call:{call}", f"a{n}")
+        return msgpack.unpackb(raw) if raw else None
+
+    def counters(self, kind, name):
+        raw = self.redis.hgetall(f"{self.shard}:{kind}:{name}")
+        return {k.decode(): int(v) for k, v in raw.items() if k != b"first" and int(v) != 0}
+
+    def all_counters(self):
+        """Every counter of every campaign and window that is not zero."""
+        found = {}
+        for kind in ("n", "w"):
+            for key in self.redis.scan_iter(f"{self.shard}:{kind}:*".replace("{", "\\{")):
+                name = key.decode().split(f":{kind}:", 1)[1]
+                found[f"{kind}:{name}"] = self.counters(kind, name)
+        return found
+
+    def later(self, call, ms):
+        """Makes time pass for a call: its next attempt, its claim or its limit comes `ms` earlier."""
+        for index in ("due", "open"):
+            if self.redis.zscore(f"{self.shard}:{index}", call) is not None:
+                self.redis.zincrby(f"{self.shard}:{index}", -ms, call)
+        state = self.state(call)
+        if state[NEXT_AT]:
+            state[NEXT_AT] -= ms
+            self.redis.hset(f"{self.shard}:call:{call}", "s", pack(state))
+
+
+def accepted(call="t/c1"):
+    return evidence(PENDING, hops=[MESSAGE_OUT], provider_id="CA" + call)
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    with tempfile.TemporaryDirectory(prefix="ivr-scripts-") as folder:
+        path = f"{folder}/redis.sock"
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder],
+                                  stdout=subprocess.DEVNULL)
+        client = redis_py.Redis(unix_socket_path=path)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+                break
+            except redis_py.ConnectionError:
+                assert time.monotonic() < deadline, "redis-server did not start"
+                time.sleep(0.02)
+        yield client
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture
+def store(redis_server):
+    redis_server.flushall()
+    return Store(redis_server)

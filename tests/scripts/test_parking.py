@@ -1,0 +1,60 @@
+"""Callbacks that come before their call is known are parked, found, and never silently lost."""
+
+from conftest import *
+
+ID = "twilio:CA1"
+
+
+def park(store, field="cb:0:1", keep=60000, provider_id=ID):
+    return store.scripts["park"](keys=[store.shard], args=[provider_id, field, "value of " + field, keep]).decode()
+
+
+def link(store):
+    return store.scripts["link"](keys=[store.shard], args=[ID, "t/c1/1", DAY_MS])
+
+
+def overdue(store):
+    return store.scripts["parked"](keys=[store.shard], args=[10])
+
+
+def unpark(store, *fields):
+    return store.scripts["unpark"](keys=[store.shard], args=[ID, *fields])
+
+
+def test_a_linked_id_answers_its_attempt(store):
+    link(store)
+    assert park(store) == "t/c1/1"
+    assert not store.redis.exists(f"{store.shard}:park:{ID}")
+
+
+def test_an_early_callback_is_parked_and_found_by_the_link(store):
+    assert park(store) == "" and park(store) == "", "parking twice is parking once"
+    assert link(store) == [b"cb:0:1", b"value of cb:0:1"]
+    assert link(store) == [b"cb:0:1", b"value of cb:0:1"], "until it is put back"
+    assert unpark(store, "cb:0:1") == 0
+    assert link(store) == [] and store.redis.zcard(f"{store.shard}:parks") == 0
+
+
+def test_what_waits_too_long_is_reported_as_unknown(store):
+    park(store, keep=0)
+    park(store, field="cb:0:2", keep=0)
+    assert overdue(store)[:2] == [ID.encode(), b"0"] and len(overdue(store)[2]) == 4
+    link(store)
+    assert overdue(store)[1] == b"1", "linked by now: it goes back to the topic"
+
+
+def test_a_parked_callback_of_an_unknown_call_is_known_once_the_call_is(store):
+    park(store, keep=0, provider_id="call:t/c1")
+    assert overdue(store)[1] == b"0"
+    store.request()
+    assert overdue(store)[1] == b"1"
+
+
+def test_revisions_grow_strictly_and_conflict_when_somebody_was_first(store):
+    def revise(seen):
+        return store.scripts["revise"](keys=[store.shard], args=["campaign:t/c", seen, DAY_MS]).decode()
+
+    first = revise("")
+    assert int(first) > 1_700_000_000_000
+    assert revise("") == "" and revise("12") == ""
+    assert int(revise(first)) > int(first)
