@@ -1,0 +1,16 @@
+/* Callbacks of calls that are not known (yet): found by the provider's id, or parked
+ * (workers/store/parked.h). */
+#ifndef IVR_STATUS_PARKING_H
+#define IVR_STATUS_PARKING_H
+
+#include "workers/status/reading.h"
+#include "workers/status/status.h"
+
+/* The record carries no reference of ours: finds the attempt behind the provider's id, or parks it there. */
+void parking_by_provider_id(struct work *work, const struct reading *reading);
+/* Redis does not know work->ref: waits for the call to appear, unless it has waited before. */
+void parking_unknown_call(struct work *work);
+/* What stands parked as work->parked_as is safe elsewhere. */
+void parking_forget(struct work *work);
+
+#endif
