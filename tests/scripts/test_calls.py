@@ -214,6 +214,31 @@ def test_a_late_completed_cancels_the_retry(store):
     assert store.redis.zcard("{ivr:00}:due") == 0
 
 
+def test_a_call_is_completed_when_any_of_its_attempts_is(store):
+    store.placed(max_attempts=3, delays=(60,))
+    store.evidence("t/c1", evidence(NO_ANSWER, 1, hops=[TERMINATE]))
+    store.later("t/c1", 61000)
+    store.claim("t/c1", "b")
+    store.evidence("t/c1", evidence(COMPLETED, hops=[CONNECTED]))
+    assert (store.state()[STATUS], store.state()[FINAL], store.state()[PHASE]) == (COMPLETED, 1, PLACING)
+    store.outcome("t/c1", 2, "b", "accepted", accepted())
+    store.evidence("t/c1", evidence(BUSY, 1, hops=[TERMINATE]), attempt=2)
+    state = store.state()
+    assert (state[STATUS], state[FINAL], state[PHASE], state[SOURCE]) == (COMPLETED, 1, DONE, 1)
+    assert store.counters("n", "t/camp")["ch|s:7"] == 1
+
+
+def test_an_earlier_attempt_says_nothing_of_what_comes_next(store):
+    store.placed(max_attempts=3, delays=(60,))
+    store.evidence("t/c1", evidence(NO_ANSWER, 1, hops=[TERMINATE]))
+    store.later("t/c1", 61000)
+    store.claim("t/c1", "b")
+    store.outcome("t/c1", 2, "b", "accepted", accepted())
+    store.evidence("t/c1", evidence(BUSY, 1, hops=[SESSION]), attempt=1)
+    state = store.state()
+    assert (state[STATUS], state[FINAL], state[PHASE]) == (PENDING, 0, PLACED)
+
+
 def test_a_refusal_for_good_is_not_retried(store):
     store.request(token="a", max_attempts=3, on=(FAILED,))
     store.outcome("t/c1", 1, "a", "refused", evidence(FAILED, 1, hops=[MESSAGE_OUT], kind=3, code="21211"))
