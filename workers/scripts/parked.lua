@@ -1,17 +1,22 @@
--- Finds parked callbacks whose time is over.
--- Reads only.
+-- Offers parked callbacks whose time is over, each id to one asker for lease ms.
 --
--- KEYS[1] the shard; ARGV[1] most ids.
+-- KEYS[1] the shard; ARGV[1] most ids; ARGV[2] lease ms (0 without).
 -- Returns {id, known '1' or '0', {field, parked, ...}, id, ...}: known ones go back to the topic, the others become dead letters; then
 -- unpark.lua removes them. An id "call:tenant/call_id" stands for a call of this shard that was unknown.
+--
+-- Promise: an offer that its taker drops (it died, Kafka was away) is made again after the lease; nothing is lost, and several workers
+-- that look do not make several dead letters of one callback.
+local parks = KEYS[1] .. ':parks'
+local lease = tonumber(ARGV[2] or '0')
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local found = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1] .. ':parks', '-inf', now, 'LIMIT', 0, ARGV[1])) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', parks, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   local call_id = string.match(id, '^call:(.+)$')
   local key = call_id and ':call:' .. call_id or ':id:' .. id
   found[#found + 1] = id
   found[#found + 1] = tostring(redis.call('EXISTS', KEYS[1] .. key))
   found[#found + 1] = redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
+  redis.call('ZADD', parks, string.format('%.0f', now + lease), id)
 end
 return found

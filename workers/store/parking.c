@@ -5,7 +5,11 @@
 #include "scripts.h"
 #include "workers/store/private.h"
 
-enum { MAX_PARKED = 64, MAX_OVERDUE = 16 };
+enum {
+    MAX_PARKED = 64,
+    MAX_OVERDUE = 16,
+    OVERDUE_LEASE_MS = 30000, /* longer than Kafka takes for an acknowledgement, but for an outage */
+};
 
 /* A script call outside the batches, and whom to tell. */
 struct command {
@@ -112,9 +116,10 @@ static void on_overdue(const struct redis_result *result, void *arg)
 
 void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg)
 {
-    char most[24];
-    const struct span args[] = {number(most, limit < MAX_OVERDUE ? limit : MAX_OVERDUE)};
-    run(store, &script_parked, shard, args, 1, on_overdue, (void (*)(void))fn, arg);
+    char most[24], lease[24];
+    const struct span args[] = {number(most, limit < MAX_OVERDUE ? limit : MAX_OVERDUE),
+                                number(lease, OVERDUE_LEASE_MS)};
+    run(store, &script_parked, shard, args, 2, on_overdue, (void (*)(void))fn, arg);
 }
 
 static void on_unpark(const struct redis_result *result, void *arg)

@@ -204,6 +204,7 @@ struct store_overdue {
     const struct store_parked *parked;
     size_t n;
 };
+/* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. */
 typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n,
                                  void *arg);
 void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg);
