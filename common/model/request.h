@@ -1,0 +1,99 @@
+/*
+ * A call request, parsed and validated: the value of ivr.call-requests and the body of POST /v1/calls.
+ *
+ * request_parse() is the only way in: what it accepts fits the contract in every field. Two requests mean the
+ * same exactly when their fingerprints are equal: known fields after parsing, those equal to their default
+ * left out, times as instants, the channel as requested; metadata by value (its keys in any order), the days
+ * of calling_hours in any order.
+ *
+ * null counts as absent, for every field. Members of message, retry and calling_hours that we do not know are
+ * unknown fields too ("retry.foo"), and so is a language where nothing is said.
+ */
+#ifndef IVR_MODEL_REQUEST_H
+#define IVR_MODEL_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/model/status.h"
+#include "common/span.h"
+
+enum {
+    REQUEST_MAX_BYTES = 64 * 1024,
+    REQUEST_MAX_METADATA = 2048,
+    REQUEST_MAX_DELAYS = 16,
+    REQUEST_FINGERPRINT_LEN = 16,
+    REQUEST_MAX_SAY = 4000,  /* characters */
+    REQUEST_MAX_URL = 2000,  /* bytes */
+    REQUEST_MAX_UNKNOWN = 8, /* more are not listed */
+};
+
+/* Defaults of retry.on (bits, as in retry_on) and retry.delays. */
+enum {
+    REQUEST_DEFAULT_RETRY_ON = 1 << STATUS_NO_ANSWER | 1 << STATUS_USER_BUSY | 1 << STATUS_SUBSCRIBER_ABSENT,
+    REQUEST_DEFAULT_DELAY_1_S = 300,
+    REQUEST_DEFAULT_DELAY_2_S = 1800,
+};
+
+enum message_kind { MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
+
+/* One day of the week is a bit: 0 = Monday .. 6 = Sunday. */
+struct calling_hours {
+    bool set;
+    char timezone[64];    /* IANA name, syntax checked */
+    int from_min, to_min; /* minutes after midnight, 0..1439; from > to: over midnight; equal is refused */
+    unsigned days;
+};
+
+/* All spans point into `text` (owned). Seconds are seconds. */
+struct request {
+    struct span call_id;
+    struct span tenant;
+    struct span campaign;
+    struct span to;      /* E.164 */
+    struct span channel; /* as requested; SPAN_NONE: chosen by country code, then default_channel */
+    struct span from;    /* SPAN_NONE: the channel's */
+    enum message_kind message_kind;
+    struct span message;   /* the text or URL */
+    struct span language;  /* of say; SPAN_NONE */
+    int ring_timeout_s;    /* 5..600, default 40 */
+    int time_limit_s;      /* 1..86400, default 3600 */
+    int64_t not_before_ms; /* wall; 0: none */
+    int64_t expires_at_ms; /* wall; 0: none */
+    struct calling_hours calling_hours;
+    int max_attempts;  /* 1..20 */
+    unsigned retry_on; /* bit (1 << enum call_status) */
+    int delays_s[REQUEST_MAX_DELAYS];
+    size_t delays_n;
+    bool redial_in_doubt;
+    int priority;         /* 0..9 */
+    struct span metadata; /* JSON object in the canonical form of metadata.h; SPAN_NONE when absent or {} */
+    uint8_t fingerprint[REQUEST_FINGERPRINT_LEN];
+    struct span unknown[REQUEST_MAX_UNKNOWN]; /* names of fields that we do not know */
+    size_t unknown_n;
+    struct buf text; /* owns what the spans point to */
+};
+
+/*
+ * Parses and validates. On failure returns ERR_INVALID with `err->text` a sentence (the field, what it held,
+ * what was expected; phone numbers masked with phone_add_masked_text as PHONE_MASK) and `field` set to the
+ * field's path ("retry.on", "" for the whole; static or in the request); `not_json` tells invalid_json from
+ * invalid_request. request_done() in any case.
+ */
+int request_parse(struct request *request, struct span json, struct err *err, char field[64], bool *not_json);
+/* The same from a parsed JSON value (POST /v1/calls takes arrays). `json` is json_t. */
+int request_from_json(struct request *request, const void *json, struct err *err, char field[64]);
+void request_done(struct request *request);
+
+/* The request as compact JSON with all known fields that differ from their default; request_parse() of it
+ * gives the same request and fingerprint. This is what Redis keeps. */
+void request_add_json(struct buf *b, const struct request *request);
+
+/* [A-Za-z0-9._:-]{1,64} and friends; "." and ".." are no ids. */
+bool request_valid_call_id(struct span id);
+bool request_valid_tenant(struct span tenant);
+bool request_valid_campaign(struct span campaign);
+
+#endif
