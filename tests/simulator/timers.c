@@ -10,8 +10,17 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
+/* The due time stands beside the pointer, so that sifting reads the heap and not the calls, which lie all
+ * over the memory; four children a node make it half as deep, in as many cache lines. */
+struct slot {
+    int64_t due_us;
+    struct sim_timer *timer;
+};
+
+enum { CHILDREN = 4 };
+
 struct sim_timers {
-    struct sim_timer **heap; /* from 1; heap[0] is unused */
+    struct slot *heap; /* children of i: 4i + 1 to 4i + 4 */
     size_t n, cap;
     int64_t armed_us; /* when the descriptor fires; 0: not armed */
     int fd;
@@ -19,75 +28,77 @@ struct sim_timers {
     bool closed;
 };
 
-static void put(struct sim_timers *timers, struct sim_timer *timer, size_t place)
+/* A timer's `place` counts from 1, so that 0 is idle. */
+static void put(struct sim_timers *timers, struct slot slot, size_t at)
 {
-    timers->heap[place] = timer;
-    timer->place = place;
+    timers->heap[at] = slot;
+    slot.timer->place = at + 1;
 }
 
-static void sift_up(struct sim_timers *timers, struct sim_timer *timer, size_t place)
+static void sift_up(struct sim_timers *timers, struct slot slot, size_t at)
 {
-    for (; place > 1 && timers->heap[place / 2]->due_us > timer->due_us; place /= 2)
-        put(timers, timers->heap[place / 2], place);
-    put(timers, timer, place);
+    for (; at > 0 && timers->heap[(at - 1) / CHILDREN].due_us > slot.due_us; at = (at - 1) / CHILDREN)
+        put(timers, timers->heap[(at - 1) / CHILDREN], at);
+    put(timers, slot, at);
 }
 
-static void sift_down(struct sim_timers *timers, struct sim_timer *timer, size_t place)
+static size_t least_child(const struct sim_timers *timers, size_t at)
 {
-    for (;;) {
-        size_t child = place * 2;
-        if (child > timers->n)
-            break;
-        if (child < timers->n && timers->heap[child + 1]->due_us < timers->heap[child]->due_us)
-            child++;
-        if (timers->heap[child]->due_us >= timer->due_us)
-            break;
-        put(timers, timers->heap[child], place);
-        place = child;
+    size_t first = at * CHILDREN + 1, least = first;
+    for (size_t i = first + 1; i < first + CHILDREN && i < timers->n; i++) {
+        if (timers->heap[i].due_us < timers->heap[least].due_us)
+            least = i;
     }
-    put(timers, timer, place);
+    return least;
 }
 
-/* Puts a timer whose due time changed, or a stranger at this place, where it belongs. */
-static void settle(struct sim_timers *timers, struct sim_timer *timer, size_t place)
+static void sift_down(struct sim_timers *timers, struct slot slot, size_t at)
 {
-    if (place > 1 && timers->heap[place / 2]->due_us > timer->due_us)
-        sift_up(timers, timer, place);
-    else
-        sift_down(timers, timer, place);
+    while (at * CHILDREN + 1 < timers->n) {
+        size_t child = least_child(timers, at);
+        if (timers->heap[child].due_us >= slot.due_us)
+            break;
+        put(timers, timers->heap[child], at);
+        at = child;
+    }
+    put(timers, slot, at);
 }
 
 void sim_timer_stop(struct sim_timers *timers, struct sim_timer *timer)
 {
-    size_t place = timer->place;
-    if (place == 0)
+    if (timer->place == 0)
         return;
-    assert(timers->heap[place] == timer);
-    struct sim_timer *last = timers->heap[timers->n--];
+    size_t at = timer->place - 1;
+    assert(timers->heap[at].timer == timer);
+    struct slot last = timers->heap[--timers->n];
     timer->place = 0;
-    if (last != timer)
-        settle(timers, last, place);
+    if (last.timer == timer)
+        return;
+    if (at > 0 && timers->heap[(at - 1) / CHILDREN].due_us > last.due_us)
+        sift_up(timers, last, at);
+    else
+        sift_down(timers, last, at);
 }
 
 void sim_timer_set(struct sim_timers *timers, struct sim_timer *timer, int64_t due_us,
                    void (*fn)(struct sim_timer *timer))
 {
     sim_timer_stop(timers, timer);
-    if (timers->n + 2 > timers->cap) {
+    if (timers->n == timers->cap) {
         timers->cap = timers->cap ? timers->cap * 2 : 1024;
         timers->heap = mem_realloc(timers->heap, timers->cap * sizeof timers->heap[0]);
     }
-    timer->due_us = due_us;
     timer->fn = fn;
-    sift_up(timers, timer, ++timers->n);
+    timers->n++;
+    sift_up(timers, (struct slot){due_us, timer}, timers->n - 1);
 }
 
 /* What is due, as of one look at the clock. */
 static void run_due(struct sim_timers *timers)
 {
     int64_t now_us = clock_mono_us();
-    while (timers->n && timers->heap[1]->due_us <= now_us) {
-        struct sim_timer *timer = timers->heap[1];
+    while (timers->n && timers->heap[0].due_us <= now_us) {
+        struct sim_timer *timer = timers->heap[0].timer;
         sim_timer_stop(timers, timer);
         timer->fn(timer);
     }
@@ -109,9 +120,9 @@ static void on_fd(uv_poll_t *poll, int status, int events)
 static bool arm(void *arg)
 {
     struct sim_timers *timers = arg;
-    if (timers->closed || timers->n == 0 || (timers->armed_us && timers->armed_us <= timers->heap[1]->due_us))
+    if (timers->closed || timers->n == 0 || (timers->armed_us && timers->armed_us <= timers->heap[0].due_us))
         return false;
-    int64_t due_us = timers->heap[1]->due_us > 1 ? timers->heap[1]->due_us : 1;
+    int64_t due_us = timers->heap[0].due_us > 1 ? timers->heap[0].due_us : 1;
     struct itimerspec at = {.it_value = {due_us / 1000000, due_us % 1000000 * 1000}};
     int rc = timerfd_settime(timers->fd, TFD_TIMER_ABSTIME, &at, NULL);
     assert(rc == 0);

@@ -15,8 +15,7 @@
 
 /* Zeroed is idle. It must not be freed while it is set. */
 struct sim_timer {
-    int64_t due_us; /* mono */
-    size_t place;   /* in the heap, from 1; 0: idle */
+    size_t place; /* in the heap, from 1; 0: idle */
     void (*fn)(struct sim_timer *timer);
 };
 

@@ -232,28 +232,28 @@ static int small_number(struct span text)
 static void take_parameter(struct sim_order *order, struct span name, struct span value)
 {
     const struct {
-        const char *name;
+        struct span name;
         struct span *text;
         bool *get;
     } known[] = {
-        {"To", &order->to, NULL},
-        {"From", &order->from, NULL},
-        {"Url", &order->instructions, NULL},
-        {"Method", NULL, &order->instructions_get},
-        {"FallbackUrl", &order->fallback, NULL},
-        {"FallbackMethod", NULL, &order->fallback_get},
-        {"Twiml", &order->document, NULL},
-        {"StatusCallback", &order->callback, NULL},
-        {"StatusCallbackMethod", NULL, &order->callback_get},
+        {SPAN_LIT("To"), &order->to, NULL},
+        {SPAN_LIT("From"), &order->from, NULL},
+        {SPAN_LIT("Url"), &order->instructions, NULL},
+        {SPAN_LIT("Method"), NULL, &order->instructions_get},
+        {SPAN_LIT("FallbackUrl"), &order->fallback, NULL},
+        {SPAN_LIT("FallbackMethod"), NULL, &order->fallback_get},
+        {SPAN_LIT("Twiml"), &order->document, NULL},
+        {SPAN_LIT("StatusCallback"), &order->callback, NULL},
+        {SPAN_LIT("StatusCallbackMethod"), NULL, &order->callback_get},
     };
-    if (span_is(name, "StatusCallbackEvent"))
+    if (span_eq(name, SPAN_LIT("StatusCallbackEvent")))
         order->wants |= event_named(value);
-    else if (span_is(name, "Timeout"))
+    else if (span_eq(name, SPAN_LIT("Timeout")))
         order->ring_timeout_s = small_number(value);
-    else if (span_is(name, "TimeLimit"))
+    else if (span_eq(name, SPAN_LIT("TimeLimit")))
         order->time_limit_s = small_number(value);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (!span_is(name, known[i].name))
+        if (!span_eq(name, known[i].name))
             continue;
         if (known[i].text)
             *known[i].text = value;
