@@ -634,6 +634,20 @@ struct span kafka_record_header(const struct kafka_record *record, const char *n
     return value != NULL ? span_of(value, n) : span_of("", 0);
 }
 
+size_t kafka_record_headers(const struct kafka_record *record, struct kafka_header *out, size_t max)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t value_n, n = 0;
+
+    if (rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    while (n < max && rd_kafka_header_get_all(headers, n, &name, &value, &value_n) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        out[n++] = (struct kafka_header){span_str(name), value != NULL ? span_of(value, value_n) : SPAN_NONE};
+    return n;
+}
+
 size_t kafka_in_flight(const struct kafka_consumer *consumer)
 {
     return consumer->in_flight;

@@ -212,7 +212,7 @@ static void on_linked(enum store_status status, const struct store_parked *parke
     buf_clear(&a->text);
     add_provider_id(&a->text, a);
     for (size_t i = 0; i < n; i++)
-        parked_put_back(a->dispatch->worker, buf_span(&a->text), &parked[i]);
+        parked_put_back(a->dispatch->worker, buf_span(&a->text), &parked[i], NULL, NULL);
     record(a);
 }
 
