@@ -19,7 +19,7 @@ def simulator(workdir):
         latency_ms="20-60",
         ring_ms="50-300",
         talk_ms="50-500",
-        outcomes={"completed": 60, "no_answer": 15, "busy": 10, "absent": 10, "failed": 5},
+        outcomes={"completed": 60, "no-answer": 15, "busy": 10, "absent": 10, "failed": 5},
         early=0.02,
         duplicate=0.02,
         reorder=0.02,

@@ -1,0 +1,114 @@
+"""Calls that wait for another attempt, or for their time."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from harness.provider import accept, reset
+
+CHANNELS = {"main": {}}
+
+
+def attempt_of(placement):
+    return int(placement.status_callback.partition("#")[0].rsplit("/", 1)[-1])
+
+
+def stamp(moment):
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    "word, sip, status",
+    [("no-answer", 487, "No_answer"), ("busy", 486, "User_busy"), ("no-answer", 480, "Subscriber_absent")],
+)
+def test_a_status_in_retry_on_is_tried_again_after_its_delay(pipeline, word, sip, status):
+    request = pipeline.request(retry={"max_attempts": 2, "delays": [1]})
+    pipeline.report(request, "ringing", word, SipResponseCode=sip)
+    waiting = pipeline.wait_event(request, lambda e: e["type"] == "call.waiting", "call.waiting")
+    assert (waiting["status"], waiting["final"]) == (status, False)
+    assert waiting["next_attempt_at"] is not None
+    second = pipeline.placed(request, count=2)
+    assert attempt_of(second) == 2
+    assert second.at - pipeline.placed(request).at >= 0.9, "the delay was not kept"
+    pipeline.report(request, "completed", CallDuration=3)
+    call = pipeline.wait_final(request, "Completed")
+    assert [attempt["status"] for attempt in call["attempts"]] == [status, "Completed"]
+
+
+def test_max_attempts_ends_the_retries_with_the_latest_status(pipeline):
+    request = pipeline.request(retry={"max_attempts": 2, "delays": [1]})
+    pipeline.report(request, "busy")
+    pipeline.placed(request, count=2)
+    pipeline.report(request, "no-answer")
+    pipeline.wait_final(request, "No_answer")
+    assert pipeline.provider.dials(request["to"]) == 2
+
+
+def test_a_status_that_is_not_in_retry_on_is_final(pipeline):
+    request = pipeline.request(retry={"max_attempts": 3, "on": ["No_answer"], "delays": [1]})
+    pipeline.report(request, "busy")
+    pipeline.wait_final(request, "User_busy")
+
+
+def test_an_unknown_word_in_mid_call_does_not_redial_somebody_who_is_talking(pipeline):
+    request = pipeline.request(retry={"max_attempts": 3, "on": ["Failed_unknown_reason"], "delays": [1]})
+    pipeline.report(request, "in-the-middle-of-something")
+    call = pipeline.wait_status(request, "Failed_unknown_reason")
+    assert call["phase"] == "placed" and not call["final"]
+    pipeline.report(request, "completed")
+    pipeline.wait_final(request, "Completed")
+    assert pipeline.provider.dials(request["to"]) == 1
+
+
+def test_a_late_answer_of_the_first_attempt_ends_the_waiting_for_the_second(pipeline):
+    request = pipeline.request(retry={"max_attempts": 2, "delays": [3600]})
+    pipeline.report(request, "no-answer")
+    pipeline.wait_event(request, lambda e: e["type"] == "call.waiting", "call.waiting")
+    pipeline.report(request, "completed")
+    call = pipeline.wait_final(request, "Completed")
+    assert call["next_attempt_at"] is None
+    summary = pipeline.wait_summary(request, lambda s: s["complete"], "complete")
+    assert (summary["retrying"], summary["by_status"]["Completed"]) == (0, 1)
+
+
+def test_a_call_that_waits_for_a_retry_is_counted_as_retrying(pipeline):
+    request = pipeline.request(retry={"max_attempts": 2, "delays": [3600]})
+    pipeline.report(request, "no-answer")
+    summary = pipeline.wait_summary(request, lambda s: s["retrying"] == 1, "one that is retrying")
+    assert not summary["complete"]
+    assert summary["by_status"]["No_answer"] == 1 and summary["waiting"] == 0
+
+
+def test_a_doubtful_call_is_redialled_only_where_the_request_says_so(pipeline):
+    retry = {"max_attempts": 2, "on": ["Gateway_unavailable"], "delays": [1]}
+    careful = pipeline.new_request(retry=retry)
+    bold = pipeline.new_request(retry=retry, redial_in_doubt=True)
+    for request in (careful, bold):
+        pipeline.provider.script(request["to"], reset(), accept())
+        pipeline.send(request)
+    pipeline.placed(bold, count=2)
+    pipeline.wait_status(bold, "Pending")
+    call = pipeline.wait_status(careful, "Gateway_unavailable")
+    assert call["phase"] != "waiting"
+    assert pipeline.provider.dials(careful["to"]) == 1
+
+
+def test_not_before_is_waited_for(pipeline):
+    moment = datetime.now(timezone.utc) + timedelta(seconds=3)
+    request = pipeline.request(not_before=stamp(moment))
+    call = pipeline.wait_call(request, lambda call: call["next_attempt_at"] is not None, "the call to wait")
+    assert (call["phase"], call["status"]) == ("waiting", None)
+    meanwhile = pipeline.request()  # it holds nobody up
+    pipeline.wait_status(meanwhile, "Pending")
+    assert pipeline.provider.dials(request["to"]) == 0
+    pipeline.placed(request)
+    assert datetime.now(timezone.utc) >= moment
+
+
+def test_a_call_that_expires_while_it_waits_is_dropped(pipeline):
+    now = datetime.now(timezone.utc)
+    request = pipeline.request(
+        not_before=stamp(now + timedelta(hours=1)), expires_at=stamp(now + timedelta(seconds=2))
+    )
+    call = pipeline.wait_call(request, lambda call: call["phase"] == "dropped", "the drop")
+    assert call["drop_reason"] == "expired" and call["final"]
+    assert pipeline.provider.dials(request["to"]) == 0
