@@ -157,8 +157,10 @@ static void step(struct sim_timer *timer)
 /* The contact hears that something went wrong, and the call ends. */
 void sim_life_instructions_failed(struct sim_call *call)
 {
-    if (call->phase == SIM_PHASE_ANSWERED)
-        next_after(call, SCRIPT_ERROR_MS);
+    if (call->phase != SIM_PHASE_ANSWERED)
+        return;
+    call->fate.talk_ms = least(call->fate.talk_ms, sim_talk_s(call) * 1000 + SCRIPT_ERROR_MS);
+    next_after(call, SCRIPT_ERROR_MS);
 }
 
 bool sim_hang_up(struct sim_call *call)

@@ -451,7 +451,6 @@ static bool matches_basic(struct span given, const char *user, const char *passw
     buf_init(&expected, 2048);
     buf_addf(&plain, "%s:%s", user, password);
     buf_adds(&expected, "Basic ");
-    /* base64 wants bytes; the text is copied so that no const is cast away */
     crypto_add_base64(&expected, (const uint8_t *)plain.p, plain.n);
     bool same = span_eq(given, buf_span(&expected));
     buf_done(&plain);
