@@ -43,14 +43,30 @@ size_t span_utf8_char(struct span s)
     return want;
 }
 
+/* How many bytes from `from` on are ASCII, looked at eight at a time: most text is nothing else. */
+static size_t ascii_run(struct span s, size_t from)
+{
+    size_t i = from;
+    uint64_t eight;
+    for (; i + sizeof(eight) <= s.n; i += sizeof(eight)) {
+        memcpy(&eight, s.p + i, sizeof(eight));
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < s.n && (unsigned char)s.p[i] < 0x80)
+        i++;
+    return i - from;
+}
+
 bool span_utf8(struct span s)
 {
-    size_t i = 0;
+    size_t i = ascii_run(s, 0);
     while (i < s.n) {
         size_t step = span_utf8_char(span_of(s.p + i, s.n - i));
         if (step == 0)
             return false;
         i += step;
+        i += ascii_run(s, i);
     }
     return true;
 }

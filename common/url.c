@@ -22,14 +22,26 @@ static bool unreserved(char c)
     return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+/* Most text needs no coding: what needs none is copied in one piece. */
+static size_t unreserved_run(struct span text, size_t from)
+{
+    size_t i = from;
+    while (i < text.n && unreserved(text.p[i]))
+        i++;
+    return i - from;
+}
+
 static void add_encoded(struct buf *b, struct span text, bool plus)
 {
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.n; i++) {
+        size_t run = unreserved_run(text, i);
+        buf_add(b, text.p + i, run);
+        i += run;
+        if (i == text.n)
+            return;
         unsigned char c = (unsigned char)text.p[i];
-        if (unreserved(text.p[i]))
-            buf_addc(b, text.p[i]);
-        else if (plus && c == ' ')
+        if (plus && c == ' ')
             buf_addc(b, '+');
         else
             buf_add(b, (const char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
@@ -66,14 +78,27 @@ static int hex_value(char c)
     return -1;
 }
 
+static size_t plain_run(struct span text, size_t from, bool plus)
+{
+    size_t i = from;
+    while (i < text.n && text.p[i] != '%' && !(plus && text.p[i] == '+'))
+        i++;
+    return i - from;
+}
+
 bool url_decode(struct buf *out, struct span text, bool plus)
 {
     bool well_formed = true;
     for (size_t i = 0; i < text.n; i++) {
+        size_t run = plain_run(text, i, plus);
+        buf_add(out, text.p + i, run);
+        i += run;
+        if (i == text.n)
+            break;
         char c = text.p[i];
-        if (c == '+' && plus) {
+        if (c == '+') {
             c = ' ';
-        } else if (c == '%') {
+        } else {
             int high = i + 2 < text.n ? hex_value(text.p[i + 1]) : -1;
             int low = i + 2 < text.n ? hex_value(text.p[i + 2]) : -1;
             if (high < 0 || low < 0) {
