@@ -1,5 +1,6 @@
 #include "workers/providers/channel_read.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -215,21 +216,18 @@ static void read_callback_secrets(struct reader *r, struct channel *channel, con
         channel->callback_secrets[i] = read_secret(r, "callback_secret", json_array_get(value, i));
 }
 
+/* 127.0.0.0/8 is loopback; a name that begins with "127." need not be. */
 static bool is_loopback(struct span host)
 {
+    struct in_addr address;
+    char text[INET_ADDRSTRLEN];
     if (span_is(host, "localhost") || span_is(host, "::1"))
         return true;
-    char text[16]; /* 127.0.0.0/8 as four numbers; a name may begin with "127." too */
-    unsigned parts = 0;
-    if (host.n >= sizeof text || host.n < 4 || memcmp(host.p, "127.", 4) != 0)
+    if (host.n >= sizeof text)
         return false;
-    for (size_t i = 0; i < host.n; i++) {
-        if (host.p[i] == '.')
-            parts++;
-        else if (host.p[i] < '0' || host.p[i] > '9')
-            return false;
-    }
-    return parts == 3;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 static void read_base_url(struct reader *r, struct channel *channel, const json_t *value, bool *loopback)

@@ -38,15 +38,18 @@ struct channel {
 
 struct channels; /* the whole file; immutable */
 
-/* ERR_CONFIG with one line a problem in `problems`. `env` for {"env": NAME} secrets. The result is owned by
- * the caller. */
+/*
+ * Reads and checks the file. 0, or ERR_CONFIG with *channels NULL and one line a problem appended to
+ * `problems`: all of them at once, and no secret is quoted. Secrets from {"env": NAME} and {"file": PATH} are
+ * read here, so that loading again picks up new ones. The result is owned by the caller.
+ */
 int channels_load(struct channels **channels, const char *path, struct buf *problems);
 void channels_free(struct channels **channels);
 
 /* NULL when unknown. Borrowed; channel_ref() to keep. */
 struct channel *channels_find(const struct channels *channels, struct span name);
 /* The channel for a request: the requested one; or the longest matching country code; or default_channel;
- * NULL: none. */
+ * NULL: none. Of two channels with the same code the first in the file has it. */
 struct channel *channels_choose(const struct channels *channels, struct span requested, struct span to);
 size_t channels_count(const struct channels *channels);
 struct channel *channels_at(const struct channels *channels, size_t i); /* in the file's order */

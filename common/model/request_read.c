@@ -1,0 +1,136 @@
+#include "common/model/request_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/phone.h"
+
+enum {
+    MAX_FIELDS = 20,
+    SHOWN_MAX = 60, /* bytes of a bad value that a sentence quotes */
+};
+
+struct span request_text(const json_t *value)
+{
+    return json_is_string(value) ? span_of(json_string_value(value), json_string_length(value)) : SPAN_NONE;
+}
+
+/* At most SHOWN_MAX bytes, cut at a character. */
+static struct span start_of(struct span text)
+{
+    size_t n = 0, step;
+    while (n < text.n && (step = span_utf8_char(span_of(text.p + n, text.n - n))) > 0 &&
+           n + step <= SHOWN_MAX)
+        n += step;
+    return span_of(text.p, n);
+}
+
+static void add_text(struct buf *b, struct span text, bool phone)
+{
+    struct span start = start_of(text);
+    buf_addc(b, '"');
+    if (phone)
+        phone_add_shown(b, start, PHONE_MASK, SPAN_NONE);
+    else
+        phone_add_masked_text(b, start, PHONE_MASK, SPAN_NONE);
+    buf_adds(b, start.n < text.n ? "...\"" : "\"");
+}
+
+static void add_shown(struct buf *b, const json_t *value, bool phone)
+{
+    char number[48];
+    if (json_is_string(value)) {
+        add_text(b, request_text(value), phone);
+        return;
+    }
+    if (json_is_number(value)) { /* which may be a phone number as well */
+        if (json_is_integer(value))
+            snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+        else
+            snprintf(number, sizeof number, "%.15g", json_real_value(value));
+        phone_add_masked_text(b, span_str(number), PHONE_MASK, SPAN_NONE);
+        return;
+    }
+    buf_adds(b, json_is_object(value)  ? "an object"
+                : json_is_array(value) ? "an array"
+                : json_is_true(value)  ? "true"
+                : json_is_false(value) ? "false"
+                                       : "null");
+}
+
+int request_refuse(struct request_reading *in, const char *field, const json_t *value, const char *expected)
+{
+    struct buf shown;
+    bool phone = strcmp(field, "to") == 0 || strcmp(field, "from") == 0;
+    snprintf(in->field, REQUEST_FIELD_MAX, "%s", field);
+    if (!*field)
+        field = "the request";
+    if (!value)
+        return err_set(in->err, ERR_INVALID, "%s: is missing, expected %s", field, expected);
+    buf_init(&shown, 512);
+    add_shown(&shown, value, phone);
+    err_set(in->err, ERR_INVALID, "%s: %s, expected %s", field, shown.p, expected);
+    buf_done(&shown);
+    return ERR_INVALID;
+}
+
+void request_note_unknown(struct request_reading *in, const char *object, const char *name)
+{
+    struct request *request = in->request;
+    if (request->unknown_n == REQUEST_MAX_UNKNOWN)
+        return;
+    char *text = in->unknown[request->unknown_n];
+    int n = snprintf(text, REQUEST_FIELD_MAX, "%s%s%s", object, *object ? "." : "", name);
+    struct span shown = span_of(text, n < REQUEST_FIELD_MAX ? (size_t)n : REQUEST_FIELD_MAX - 1);
+    while (!span_utf8(shown)) /* cut inside a character */
+        shown.n--;
+    request->unknown[request->unknown_n++] = shown;
+}
+
+int request_read_whole(struct request_reading *in, const char *field, const json_t *value, int min, int max,
+                       int *out)
+{
+    char expected[64];
+    if (!value)
+        return 0;
+    json_int_t number = json_integer_value(value);
+    if (json_is_integer(value) && number >= min && number <= max) {
+        *out = (int)number;
+        return 0;
+    }
+    snprintf(expected, sizeof expected, "a whole number from %d to %d", min, max);
+    return request_refuse(in, field, value, expected);
+}
+
+json_t *request_mutable(const json_t *value)
+{
+    union {
+        const json_t *given;
+        json_t *wanted;
+    } same = {.given = value};
+    return same.wanted;
+}
+
+int request_read_object(struct request_reading *in, const char *object_name, const json_t *object,
+                        const struct request_field *fields)
+{
+    const json_t *values[MAX_FIELDS] = {NULL};
+    const char *name;
+    json_t *value;
+    json_object_foreach(request_mutable(object), name, value)
+    {
+        size_t i = 0;
+        while (fields[i].name && strcmp(fields[i].name, name) != 0)
+            i++;
+        if (!fields[i].name)
+            request_note_unknown(in, object_name, name);
+        else if (!json_is_null(value))
+            values[i] = value;
+    }
+    for (size_t i = 0; fields[i].name; i++) {
+        int rc = fields[i].read(in, values[i]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
