@@ -1,0 +1,174 @@
+#include "workers/gateway/answers.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "workers/gateway/callback_record.h"
+#include "workers/gateway/callbacks.h"
+#include "workers/gateway/lookup.h"
+#include "workers/gateway/respond.h"
+#include "workers/store/record.h"
+#include "workers/store/ref.h"
+
+enum { ID_MAX = 64 * 1024 + 64, DOCUMENT_MAX = 256 * 1024 };
+
+/* A call on the line that waits for its instructions. */
+struct answer {
+    struct lookup lookup; /* first: lookup.h frees through it */
+    const struct provider *provider;
+    struct buf id;          /* "tenant/call_id"; empty while only the provider's id is known */
+    struct buf provider_id; /* "provider:provider call id" */
+    bool not_linked;        /* what Redis said last: it knows no such id yet */
+};
+
+static struct answer *answer_of(struct lookup *lookup)
+{
+    return (struct answer *)(void *)lookup;
+}
+
+static void answer_free(struct lookup *lookup)
+{
+    struct answer *answer = answer_of(lookup);
+    buf_done(&answer->id);
+    buf_done(&answer->provider_id);
+    free(answer);
+}
+
+/* `request` NULL: hang up. */
+static void give_document(struct gateway *g, struct httpd_request *req, const struct provider *provider,
+                          const struct request *request)
+{
+    struct buf document;
+    const char *type = NULL;
+    buf_init(&document, DOCUMENT_MAX);
+    provider->answer(request, &document, &type);
+    if (buf_ok(&document))
+        respond(g, req, request != NULL ? 200 : 404, type, buf_span(&document), NULL);
+    else
+        respond_error(g, req, 500, "the document is too large");
+    buf_done(&document);
+}
+
+static void hang_up(struct answer *answer, const char *why)
+{
+    LOG_LIMITED(LOG_LEVEL_WARN, "a call asks what to do and is told to hang up", LOG_STR("reason", why),
+                LOG_SPAN("call", buf_span(&answer->id)),
+                LOG_SPAN("provider_call", buf_span(&answer->provider_id)));
+    give_document(answer->lookup.g, answer->lookup.req, answer->provider, NULL);
+}
+
+/* What Redis keeps was validated before it was stored; one that does not parse any more is a defect, or an
+ * older version's. */
+static void give_message(struct answer *answer, struct span stored)
+{
+    struct request request;
+    struct err err = ERR_INIT;
+    char field[64];
+    bool not_json;
+    if (request_parse(&request, stored, &err, field, &not_json) == 0) {
+        give_document(answer->lookup.g, answer->lookup.req, answer->provider, &request);
+    } else {
+        LOG_ERROR("a stored request cannot be read", LOG_SPAN("call", buf_span(&answer->id)), LOG_ERR(&err));
+        hang_up(answer, "unreadable");
+    }
+    request_done(&request);
+}
+
+static void on_record(enum store_status status, const struct record *record, void *arg)
+{
+    struct answer *answer = arg;
+    if (!lookup_answered(&answer->lookup) || status != STORE_OK)
+        return;
+    if (record == NULL)
+        hang_up(answer, "unknown call");
+    else if (record->phase == PHASE_DROPPED)
+        hang_up(answer, "dropped");
+    else
+        give_message(answer, record->request);
+    lookup_end(&answer->lookup);
+}
+
+static void on_ref(enum store_status status, struct span ref, void *arg)
+{
+    struct answer *answer = arg;
+    struct span tenant, call_id;
+    int attempt;
+    if (!lookup_answered(&answer->lookup))
+        return;
+    answer->not_linked = status == STORE_OK;
+    if (status != STORE_OK || !route_read_ref(ref, &tenant, &call_id, &attempt))
+        return; /* asked again until the deadline */
+    buf_addspan(&answer->id, tenant);
+    buf_addc(&answer->id, '/');
+    buf_addspan(&answer->id, call_id);
+    answer->not_linked = false;
+    lookup_ask(&answer->lookup);
+}
+
+static void ask(struct lookup *lookup)
+{
+    struct answer *answer = answer_of(lookup);
+    struct store *store = lookup->g->worker.store;
+    if (answer->id.n > 0)
+        record_read(store, buf_span(&answer->id), on_record, answer);
+    else
+        ref_read(store, buf_span(&answer->provider_id), on_ref, answer);
+}
+
+static void give_up(struct lookup *lookup)
+{
+    struct answer *answer = answer_of(lookup);
+    if (answer->not_linked)
+        hang_up(answer, "not linked in time");
+    else
+        respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
+}
+
+/* "tenant/call_id" from the path or from what the provider echoes. */
+static void add_call(struct buf *id, const struct received *r)
+{
+    struct span tenant = r->route->tenant, call_id = r->route->call_id;
+    int attempt = r->route->attempt;
+    struct buf ref;
+    buf_init(&ref, ID_MAX);
+    if (attempt > 0 ||
+        (callback_record_ref(r, &ref) && route_read_ref(buf_span(&ref), &tenant, &call_id, &attempt))) {
+        buf_addspan(id, tenant);
+        buf_addc(id, '/');
+        buf_addspan(id, call_id);
+    }
+    buf_done(&ref);
+}
+
+static void start(struct gateway *g, struct httpd_request *req, const struct received *r)
+{
+    struct answer *answer = mem_calloc(1, sizeof(*answer));
+    answer->provider = r->provider;
+    answer->lookup = (struct lookup){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = answer_free};
+    buf_init(&answer->id, 256);
+    buf_init(&answer->provider_id, ID_MAX);
+    add_call(&answer->id, r);
+    if (answer->id.n > 0 || callback_record_add_id(&answer->provider_id, r)) {
+        lookup_start(&answer->lookup);
+        return;
+    }
+    hang_up(answer, "it names no call");
+    answer_free(&answer->lookup);
+}
+
+/* That the provider asks proves an answer: it goes onto the topic too, and the caller on the line does not
+ * wait for that. */
+void answers_serve(struct gateway *g, struct httpd_request *req, const struct route *route)
+{
+    struct received r;
+    if (received_check(g, req, route, &r)) {
+        if (r.provider->answer == NULL) {
+            respond_error(g, req, 404, "this provider takes its instructions with the placement");
+        } else {
+            callbacks_keep(g, &r);
+            start(g, req, &r);
+        }
+    }
+    received_done(&r);
+}

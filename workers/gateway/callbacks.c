@@ -1,0 +1,60 @@
+#include "workers/gateway/callbacks.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "workers/gateway/callback_record.h"
+#include "workers/gateway/respond.h"
+
+/* A record on its way to the brokers. */
+struct delivery {
+    struct gateway *g;
+    struct httpd_request *req; /* NULL: nobody waits */
+    const char *provider;      /* static */
+};
+
+static void on_ack(const char *error, void *arg)
+{
+    struct delivery delivery = *(struct delivery *)arg;
+    free(arg);
+    received_count(span_str(delivery.provider), error == NULL ? "accepted" : "unavailable");
+    if (error != NULL)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "Kafka did not take a callback, the provider is asked to send it again",
+                    LOG_STR("provider", delivery.provider), LOG_STR("error", error));
+    if (delivery.req == NULL)
+        return;
+    if (error == NULL)
+        respond_empty(delivery.g, delivery.req, 204);
+    else
+        respond_unavailable(delivery.g, delivery.req, "Kafka does not take it now, send it again");
+}
+
+static void put(struct gateway *g, const struct received *r, struct httpd_request *req)
+{
+    struct delivery *delivery = mem_alloc(sizeof(*delivery));
+    *delivery = (struct delivery){g, req, r->provider->name};
+    callback_record_put(g, r, on_ack, delivery);
+}
+
+void callbacks_keep(struct gateway *g, const struct received *r)
+{
+    if (kafka_producer_full(g->worker.producer))
+        received_count(span_str(r->provider->name), "unavailable");
+    else
+        put(g, r, NULL);
+}
+
+void callbacks_serve(struct gateway *g, struct httpd_request *req, const struct route *route)
+{
+    struct received r;
+    if (received_check(g, req, route, &r)) {
+        if (kafka_producer_full(g->worker.producer)) {
+            received_count(route->provider, "unavailable");
+            respond_unavailable(g, req, "Kafka does not keep up, send it again");
+        } else {
+            put(g, &r, req);
+        }
+    }
+    received_done(&r);
+}

@@ -1,0 +1,49 @@
+#include "workers/gateway/cloudevent.h"
+
+#include <assert.h>
+
+#include "common/crypto.h"
+
+/* W3C Trace Context: a traceparent has 55 characters (later versions may be longer), a tracestate should be
+ * kept up to 512. */
+enum { TRACEPARENT_MAX = 128, TRACESTATE_MAX = 512 };
+
+void cloudevent_add(struct cloudevent *event, const char *name, struct span value)
+{
+    assert(event->n < KAFKA_MAX_HEADERS);
+    event->headers[event->n++] = (struct kafka_header){span_str(name), value};
+}
+
+static void add_trace(struct cloudevent *event, const struct httpd_request *req)
+{
+    struct span parent = httpd_header(req, "traceparent"), trace_state = httpd_header(req, "tracestate");
+    if (parent.n == 0 || parent.n > TRACEPARENT_MAX)
+        return; /* a tracestate alone means nothing */
+    cloudevent_add(event, "traceparent", parent);
+    if (trace_state.n > 0 && trace_state.n <= TRACESTATE_MAX)
+        cloudevent_add(event, "tracestate", trace_state);
+}
+
+static void make_id(char out[CLOUDEVENT_ID_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[CLOUDEVENT_ID_LEN / 2];
+    crypto_random(bytes, sizeof(bytes));
+    for (size_t i = 0; i < CLOUDEVENT_ID_LEN; i++)
+        out[i] = digits[(i % 2 == 0 ? bytes[i / 2] >> 4 : bytes[i / 2]) & 15];
+    out[CLOUDEVENT_ID_LEN] = '\0';
+}
+
+void cloudevent_init(struct cloudevent *event, const struct httpd_request *req, const char *type,
+                     int64_t time_wall_ms)
+{
+    event->n = 0;
+    make_id(event->id);
+    clock_rfc3339(time_wall_ms, event->time);
+    cloudevent_add(event, "ce_specversion", SPAN_LIT("1.0"));
+    cloudevent_add(event, "ce_id", span_of(event->id, CLOUDEVENT_ID_LEN));
+    cloudevent_add(event, "ce_source", SPAN_LIT("ivr/ivr-gateway"));
+    cloudevent_add(event, "ce_type", span_str(type));
+    cloudevent_add(event, "ce_time", span_of(event->time, CLOCK_RFC3339_LEN));
+    add_trace(event, req);
+}

@@ -1,0 +1,27 @@
+/* The headers of a record that the gateway produces: CloudEvents 1.0 in binary mode, and the trace of what
+ * caused it. */
+#ifndef IVR_GATEWAY_CLOUDEVENT_H
+#define IVR_GATEWAY_CLOUDEVENT_H
+
+#include <stdint.h>
+
+#include "common/clock.h"
+#include "common/httpd.h"
+#include "common/kafka.h"
+
+enum { CLOUDEVENT_ID_LEN = 32 };
+
+struct cloudevent {
+    struct kafka_header headers[KAFKA_MAX_HEADERS];
+    size_t n;
+    char id[CLOUDEVENT_ID_LEN + 1];
+    char time[CLOCK_RFC3339_LEN + 1];
+};
+
+/* Begins the headers: a fresh random id, the time, and traceparent and tracestate of `req` where it has them.
+ * `type` and `req` must outlive it, and it must not be copied: the headers point into it. */
+void cloudevent_init(struct cloudevent *event, const struct httpd_request *req, const char *type,
+                     int64_t time_wall_ms);
+void cloudevent_add(struct cloudevent *event, const char *name, struct span value);
+
+#endif

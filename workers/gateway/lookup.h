@@ -1,0 +1,47 @@
+/*
+ * A request that waits for Redis: asked at once, asked again every LOOKUP_AGAIN_MS while the answer is "not
+ * yet" or Redis does not answer, and given up at the deadline. Whoever serves the request embeds it as the
+ * first member of its own struct.
+ *
+ *     lookup_start(l)        asks; each answer of the store begins with lookup_answered(l), which is false
+ * (and `l` freed) when the request was given up meanwhile lookup_end(l)          after the request was
+ * answered: forgets it lookup_ask(l)          asks the next question at once neither                it is
+ * asked again later
+ */
+#ifndef IVR_GATEWAY_LOOKUP_H
+#define IVR_GATEWAY_LOOKUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "workers/gateway/gateway.h"
+
+enum {
+    LOOKUP_AGAIN_MS = 100,
+    LOOKUP_LIMIT_MS = 1900, /* contract: within 2 s */
+};
+
+struct lookup {
+    struct gateway *g;
+    struct httpd_request *req;
+    void (*ask)(struct lookup *lookup);     /* one question to the store */
+    void (*give_up)(struct lookup *lookup); /* answers the request: the time is over */
+    void (*free)(struct lookup *lookup);    /* frees the whole struct */
+    /* private */
+    struct lookup *prev, *next;
+    int64_t until_mono_ms;
+    bool asking; /* an answer of the store is still to come */
+    bool ended;  /* the request is answered */
+};
+
+void lookup_start(struct lookup *lookup);
+bool lookup_answered(struct lookup *lookup) __attribute__((warn_unused_result));
+void lookup_ask(struct lookup *lookup);
+void lookup_end(struct lookup *lookup);
+
+/* The timer behind all of them; lookups_close() frees those whose answer is not to come any more (the others
+ * are freed by it). */
+void lookups_open(struct gateway *g);
+void lookups_close(struct gateway *g);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * ivr-gateway: what providers and clients talk to over HTTP. It opens the public listener, takes callbacks
+ * and answers "what should the call do" until SIGTERM, answers what is in, and leaves.
+ */
+#include "common/json.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/url.h"
+#include "workers/gateway/access.h"
+#include "workers/gateway/answers.h"
+#include "workers/gateway/callbacks.h"
+#include "workers/gateway/gateway.h"
+#include "workers/gateway/lookup.h"
+#include "workers/gateway/respond.h"
+#include "workers/gateway/state.h"
+#include "workers/gateway/submit.h"
+
+enum {
+    MAX_CONNECTIONS = 10000,
+    IDLE_TIMEOUT_MS = 75000, /* longer than the 60 s after which common proxies drop a connection: so they,
+                                not we, end it */
+    QUIET_LOOKS = 3,         /* of the drain, 20 ms apart: the last replies are on the wire by then */
+};
+
+static const struct worker_info info = {
+    .name = "ivr-gateway",
+    .sentence = "Takes providers' callbacks, tells calls what to do, and takes call requests over HTTP.",
+    .examples = "  IVR_PUBLIC_URL=https://ivr.example.org IVR_GATEWAY_LISTEN=0.0.0.0:8080 ivr-gateway\n"
+                "  ivr-gateway --check\n",
+    .channels = true,
+};
+
+/* ---- requests ---- */
+
+static bool is_v1(enum route_kind kind)
+{
+    return kind == ROUTE_CALLS || kind == ROUTE_CALL || kind == ROUTE_CAMPAIGN || kind == ROUTE_V1;
+}
+
+static bool may_use_v1(const struct gateway *g, const struct httpd_request *req)
+{
+    const char *token = g->worker.settings->api_token;
+    return token != NULL && access_granted(httpd_header(req, "Authorization"), token);
+}
+
+static void refuse_method(const struct gateway *g, struct httpd_request *req, enum route_kind kind)
+{
+    char allow[64];
+    bool asks = strcmp(httpd_method(req), "OPTIONS") == 0;
+    (void)snprintf(allow, sizeof(allow), "Allow: %s\r\n", route_methods(kind));
+    if (asks)
+        respond(g, req, 204, NULL, SPAN_NONE, allow);
+    else
+        respond(g, req, 405, "application/json",
+                SPAN_LIT("{\"error\":\"this path does not take the method\"}"), allow);
+}
+
+static void serve(struct gateway *g, struct httpd_request *req, const struct route *route)
+{
+    switch (route->kind) {
+    case ROUTE_CALLBACK:
+        callbacks_serve(g, req, route);
+        return;
+    case ROUTE_ANSWER:
+        answers_serve(g, req, route);
+        return;
+    case ROUTE_CALLS:
+        submit_calls(g, req);
+        return;
+    case ROUTE_CALL:
+        state_call(g, req, route);
+        return;
+    case ROUTE_CAMPAIGN:
+        state_campaign(g, req, route);
+        return;
+    case ROUTE_NONE:
+    case ROUTE_V1:
+        break;
+    }
+    respond_error(g, req, 404, "nothing is here");
+}
+
+static void on_request(struct httpd_request *req, void *arg)
+{
+    struct gateway *g = arg;
+    struct route route;
+    route_read(&route, httpd_path(req), g->public_path);
+    bool v1 = is_v1(route.kind);
+    if (route.kind == ROUTE_NONE || (v1 && g->worker.settings->api_token == NULL))
+        respond_error(g, req, 404, "nothing is here");
+    else if (v1 && !may_use_v1(g, req))
+        respond_error(g, req, 401, "this needs the bearer token of IVR_API_TOKEN");
+    else if (route.kind != ROUTE_V1 &&
+             (!route_takes(route.kind, httpd_method(req)) || strcmp(httpd_method(req), "OPTIONS") == 0))
+        refuse_method(g, req, route.kind);
+    else
+        serve(g, req, &route);
+}
+
+/* Only who may submit calls may send more than a callback has. */
+static size_t body_limit(const struct httpd_request *req, void *arg)
+{
+    const struct gateway *g = arg;
+    struct route route;
+    route_read(&route, httpd_path(req), g->public_path);
+    return route.kind == ROUTE_CALLS && may_use_v1(g, req) ? GATEWAY_MAX_CALLS : GATEWAY_MAX_CALLBACK;
+}
+
+static void on_too_large(const struct httpd_request *req, void *arg)
+{
+    const struct gateway *g = arg;
+    struct route route;
+    route_read(&route, httpd_path(req), g->public_path);
+    if (route.kind == ROUTE_CALLBACK || route.kind == ROUTE_ANSWER)
+        received_count(route.provider, "too_large");
+}
+
+/* ---- opening and draining ---- */
+
+static void collect(void *arg)
+{
+    const struct gateway *g = arg;
+    metric_set(metric_series(M_IN_FLIGHT, NULL, NULL),
+               g->server != NULL ? (double)httpd_open_requests(g->server) : 0);
+}
+
+static int open_gateway(struct gateway *g, struct err *err)
+{
+    const struct settings *s = g->worker.settings;
+    struct url_parts parts;
+    g->public_url = span_str(s->public_url);
+    if (s->public_url != NULL && url_split(g->public_url, &parts, NULL) == 0)
+        g->public_path = parts.path;
+    kafka_producer_needs_topic(g->worker.producer, s->topics[TOPIC_CALLBACKS]);
+    kafka_producer_needs_topic(g->worker.producer, s->topics[TOPIC_CALL_REQUESTS]);
+    const struct httpd_options options = {.listen = s->gateway_listen,
+                                          .max_body = GATEWAY_MAX_CALLS,
+                                          .max_connections = MAX_CONNECTIONS,
+                                          .idle_timeout_ms = IDLE_TIMEOUT_MS,
+                                          .body_limit = body_limit,
+                                          .too_large = on_too_large,
+                                          .handler = on_request,
+                                          .arg = g};
+    int rc = httpd_start(&g->server, g->worker.loop, &options, err);
+    if (rc != 0)
+        return err_prefix(err, "IVR_GATEWAY_LISTEN");
+    lookups_open(g);
+    metric_on_collect(collect, g);
+    LOG_INFO("the gateway listens", LOG_STR("gateway_listen", httpd_address(g->server)));
+    return 0;
+}
+
+static void quiesce(void *arg)
+{
+    httpd_quiesce(((struct gateway *)arg)->server);
+}
+
+static size_t busy(void *arg)
+{
+    struct gateway *g = arg;
+    size_t open = httpd_open_requests(g->server);
+    g->quiet_looks = open == 0 ? g->quiet_looks + 1 : 0;
+    return open > 0 ? open : g->quiet_looks < QUIET_LOOKS;
+}
+
+/* What Kafka and Redis still answer finds no server any more and says nothing. */
+static void close_gateway(struct gateway *g)
+{
+    lookups_close(g);
+    httpd_stop(&g->server);
+}
+
+int main(int argc, char **argv)
+{
+    static struct gateway gateway; /* callbacks of the worker's parts reach it until worker_close() is over */
+    struct err err = ERR_INIT;
+    int rc = worker_open(&gateway.worker, &info, argc, argv);
+    if (rc >= 0)
+        return rc;
+    if (open_gateway(&gateway, &err) != 0)
+        return worker_fail(&gateway.worker, &err);
+    worker_run(&gateway.worker, &(struct worker_drain){quiesce, busy, &gateway});
+    close_gateway(&gateway);
+    return worker_close(&gateway.worker);
+}

@@ -1,0 +1,92 @@
+#include "workers/gateway/received.h"
+
+#include "common/log.h"
+#include "common/metrics.h"
+#include "workers/gateway/query.h"
+#include "workers/gateway/respond.h"
+
+enum { QUERY_MAX = 64 * 1024 };
+
+void received_count(struct span provider, const char *result)
+{
+    const struct provider *known = provider_by_name(provider);
+    metric_count(M_CALLBACKS, known != NULL ? known->name : "other", result);
+}
+
+static struct span header_of(const struct callback *callback, const char *name)
+{
+    return httpd_header(callback->arg, name);
+}
+
+static void read_callback(struct received *r)
+{
+    struct span query = httpd_query(r->req);
+    buf_init(&r->query, QUERY_MAX);
+    query_add_without_token(&r->query, query);
+    r->callback = (struct callback){
+        .method = httpd_method(r->req),
+        .target = httpd_target(r->req),
+        .query = query.p != NULL ? buf_span(&r->query) : SPAN_NONE,
+        .content_type = httpd_header(r->req, "Content-Type"),
+        .body = httpd_body(r->req),
+        .received_ms = httpd_received_wall_ms(r->req),
+        .header = header_of,
+        .arg = r->req,
+    };
+}
+
+/* The channels file refuses a channel without a secret unless it is insecure or on loopback, so here nothing
+ * is left to ask. */
+static enum verified verify_token(const struct received *r)
+{
+    struct buf token;
+    enum verified verified = VERIFIED_NO;
+    if (r->channel->callback_secrets[0] == NULL)
+        return VERIFIED_NONE;
+    buf_init(&token, QUERY_MAX);
+    bool fixed = r->route->attempt == 0;
+    if (query_add_token(&token, httpd_query(r->req)) &&
+        channel_token_ok(r->channel, r->route->path, fixed, buf_span(&token)))
+        verified = VERIFIED_TOKEN;
+    buf_done(&token);
+    return verified;
+}
+
+static enum verified verify(const struct gateway *g, const struct received *r)
+{
+    if (r->provider->verify == NULL)
+        return verify_token(r);
+    enum verified verified = r->provider->verify(r->channel, g->public_url, &r->callback);
+    bool may_be_none = !r->provider->signs_callbacks && r->channel->callback_secrets[0] == NULL;
+    return verified == VERIFIED_NONE && !may_be_none ? VERIFIED_NO : verified;
+}
+
+bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
+                    struct received *r)
+{
+    *r = (struct received){.route = route, .req = req};
+    read_callback(r);
+    r->channel = channels_find(g->worker.channels, route->channel);
+    if (r->channel == NULL || !span_is(route->provider, r->channel->provider->name)) {
+        received_count(route->provider, "unknown_channel");
+        LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",
+                    LOG_SPAN("provider", route->provider), LOG_SPAN("channel", route->channel));
+        respond_error(g, req, 404, "no such channel of this provider");
+        return false;
+    }
+    r->provider = r->channel->provider;
+    r->verified = verify(g, r);
+    if (r->verified != VERIFIED_NO)
+        return true;
+    received_count(route->provider, "bad_signature");
+    LOG_LIMITED(LOG_LEVEL_WARN,
+                "request that is not the provider's, not taken: its signature or token is wrong",
+                LOG_STR("channel", r->channel->name), LOG_SPAN("path", route->path));
+    respond_error(g, req, 403, "the signature or token does not fit");
+    return false;
+}
+
+void received_done(struct received *r)
+{
+    buf_done(&r->query);
+}

@@ -1,0 +1,31 @@
+/* A request of a provider (a callback or a question what to do), after its channel was found and its
+ * signature or token verified. */
+#ifndef IVR_GATEWAY_RECEIVED_H
+#define IVR_GATEWAY_RECEIVED_H
+
+#include <stdbool.h>
+
+#include "workers/gateway/gateway.h"
+#include "workers/gateway/route.h"
+
+struct received {
+    const struct route *route;
+    const struct channel
+        *channel; /* borrowed from the worker's channels: valid until control returns to the loop */
+    const struct provider *provider;
+    struct httpd_request *req;
+    struct callback callback; /* as it came, its query without the token */
+    struct buf query;         /* owns that query */
+    enum verified verified;
+};
+
+/* True: it may be taken. False: it was answered (404 unknown channel or not of this provider, 403 not
+ * verified) and counted. `route` must outlive it; received_done() in any case. */
+bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
+                    struct received *r);
+void received_done(struct received *r);
+
+/* Counts in ivr_callbacks_total; a path's provider that does not exist is counted as "other". */
+void received_count(struct span provider, const char *result);
+
+#endif

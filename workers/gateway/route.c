@@ -1,0 +1,172 @@
+#include "workers/gateway/route.h"
+
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/model/request.h"
+#include "common/url.h"
+
+enum { ATTEMPT_MAX_DIGITS = 9 };
+
+/* Cuts the next segment off; false at the end. "/a//b" has an empty one in the middle, "/a/" one at its end.
+ */
+static bool next_segment(struct span *path, struct span *segment)
+{
+    if (path->n == 0 || path->p[0] != '/')
+        return false;
+    const char *start = path->p + 1, *end = path->p + path->n;
+    const char *slash = memchr(start, '/', (size_t)(end - start));
+    *segment = span_of(start, (size_t)((slash != NULL ? slash : end) - start));
+    *path = slash != NULL ? span_of(slash, (size_t)(end - slash)) : span_of(end, 0);
+    return true;
+}
+
+/* Decodes every segment into route->text; how many there are, or 0 when one is empty, malformed or too much.
+ */
+static size_t decode_segments(struct route *route, struct span segments[ROUTE_MAX_SEGMENTS])
+{
+    struct buf text;
+    struct span rest = route->path, segment;
+    size_t n = 0, start[ROUTE_MAX_SEGMENTS + 1] = {0};
+    bool good = true;
+    buf_init(&text, ROUTE_MAX_TEXT);
+    while (good && next_segment(&rest, &segment)) {
+        good = n < ROUTE_MAX_SEGMENTS && url_decode(&text, segment, false) && text.n > start[n];
+        if (good)
+            start[++n] = text.n;
+    }
+    good = good && buf_ok(&text) && (text.n == 0 || memchr(text.p, '\0', text.n) == NULL);
+    if (good)
+        memcpy(route->text, text.p, text.n);
+    for (size_t i = 0; good && i < n; i++)
+        segments[i] = span_of(route->text + start[i], start[i + 1] - start[i]);
+    buf_done(&text);
+    return good ? n : 0;
+}
+
+/* 1 to 9 digits, the first not 0: one spelling an attempt. */
+static bool read_attempt(struct span text, int *attempt)
+{
+    int number = 0;
+    if (text.n == 0 || text.n > ATTEMPT_MAX_DIGITS || text.p[0] == '0')
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        number = number * 10 + (text.p[i] - '0');
+    }
+    *attempt = number;
+    return true;
+}
+
+static bool read_call_path(struct route *route, const struct span *segments, size_t n)
+{
+    if (n != 3 && n != 6)
+        return false;
+    route->provider = segments[1];
+    route->channel = segments[2];
+    if (n == 3)
+        return true;
+    route->tenant = segments[3];
+    route->call_id = segments[4];
+    return request_valid_tenant(route->tenant) && request_valid_call_id(route->call_id) &&
+           read_attempt(segments[5], &route->attempt);
+}
+
+static enum route_kind read_v1(struct route *route, const struct span *segments, size_t n)
+{
+    bool calls = n > 1 && span_is(segments[1], "calls"),
+         campaigns = n > 1 && span_is(segments[1], "campaigns");
+    if (calls && n == 2)
+        return ROUTE_CALLS;
+    if (n != 4 || !(calls || campaigns) || !request_valid_tenant(segments[2]))
+        return ROUTE_V1;
+    route->tenant = segments[2];
+    if (calls && request_valid_call_id(segments[3])) {
+        route->call_id = segments[3];
+        return ROUTE_CALL;
+    }
+    if (campaigns && request_valid_campaign(segments[3])) {
+        route->campaign = segments[3];
+        return ROUTE_CAMPAIGN;
+    }
+    return ROUTE_V1;
+}
+
+static bool is_under(struct span path, struct span prefix)
+{
+    return path.n >= prefix.n && (prefix.n == 0 || memcmp(path.p, prefix.p, prefix.n) == 0) &&
+           (path.n == prefix.n || path.p[prefix.n] == '/');
+}
+
+/* What is left without the prefix, where that is a path of ours. */
+static struct span without_public_path(struct span path, struct span public_path)
+{
+    if (public_path.n == 0 || !is_under(path, public_path))
+        return path;
+    struct span rest = span_of(path.p + public_path.n, path.n - public_path.n);
+    bool ours = is_under(rest, SPAN_LIT("/callbacks")) || is_under(rest, SPAN_LIT("/answer")) ||
+                is_under(rest, SPAN_LIT("/v1"));
+    return ours ? rest : path;
+}
+
+void route_read(struct route *route, struct span path, struct span public_path)
+{
+    struct span segments[ROUTE_MAX_SEGMENTS];
+    memset(route, 0, sizeof(*route));
+    route->path = without_public_path(path, public_path);
+    size_t n = decode_segments(route, segments);
+    if (is_under(route->path, SPAN_LIT("/v1")))
+        route->kind = read_v1(route, segments, n);
+    else if (n > 0 && span_is(segments[0], "callbacks") && read_call_path(route, segments, n))
+        route->kind = ROUTE_CALLBACK;
+    else if (n > 0 && span_is(segments[0], "answer") && read_call_path(route, segments, n))
+        route->kind = ROUTE_ANSWER;
+}
+
+/* Separated by ", ", as the Allow header wants them. */
+const char *route_methods(enum route_kind kind)
+{
+    switch (kind) {
+    case ROUTE_CALLBACK:
+    case ROUTE_ANSWER:
+        return "GET, POST, OPTIONS";
+    case ROUTE_CALLS:
+        return "POST, OPTIONS";
+    case ROUTE_CALL:
+    case ROUTE_CAMPAIGN:
+        return "GET, HEAD, OPTIONS";
+    case ROUTE_NONE:
+    case ROUTE_V1:
+        break;
+    }
+    return "";
+}
+
+bool route_takes(enum route_kind kind, const char *method)
+{
+    const char *methods = route_methods(kind);
+    size_t n = strlen(method);
+    while (*methods != '\0') {
+        size_t length = strcspn(methods, ",");
+        if (length == n && memcmp(methods, method, n) == 0)
+            return true;
+        methods += length + strspn(methods + length, ", ");
+    }
+    return false;
+}
+
+bool route_read_ref(struct span ref, struct span *tenant, struct span *call_id, int *attempt)
+{
+    const char *first = ref.n > 0 ? memchr(ref.p, '/', ref.n) : NULL;
+    if (first == NULL)
+        return false;
+    size_t rest_n = (size_t)(ref.p + ref.n - first - 1);
+    const char *second = memchr(first + 1, '/', rest_n);
+    if (second == NULL)
+        return false;
+    *tenant = span_of(ref.p, (size_t)(first - ref.p));
+    *call_id = span_of(first + 1, (size_t)(second - first - 1));
+    return request_valid_tenant(*tenant) && request_valid_call_id(*call_id) &&
+           read_attempt(span_of(second + 1, (size_t)(ref.p + ref.n - second - 1)), attempt);
+}
