@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/crypto.h"
+#include "common/http_socket.h"
 #include "common/mem.h"
 
 enum {
@@ -21,7 +20,6 @@ enum {
     MAX_BODY = 1024 * 1024,
     RECEIVE_BUFFER = 4 * 1024, /* a reply is about 1 KiB, and a thousand transfers have one buffer each */
     SEND_BUFFER = 16 * 1024,   /* libcurl's least */
-    SWEEP_MS = 250,
     RETRY_AFTER_MAX_S = 366 * 24 * 3600,
 };
 
@@ -35,7 +33,7 @@ struct http_slot {
     struct http_slot *next_refused;
 
     /* what the easy handle points to or was told last */
-    struct curl_slist headers[HTTP_MAX_HEADERS + 2]; /* "Expect:", the request's, Authorization */
+    struct curl_slist headers[HTTP_MAX_HEADERS + 1]; /* the request's and Authorization */
     struct buf header_text;
     struct buf url;
     struct buf body;
@@ -63,23 +61,6 @@ struct http_multi {
     uv_timer_t timer;
 };
 
-/*
- * A socket and its place on the loop. libcurl drops its interest at the end of each transfer and states it
- * again at the next one; following it would cost two epoll_ctl a transfer. So a socket of ours stays
- * registered for reading until libcurl closes it, or until something arrives that nobody wants now (the
- * peer's end of file, mostly).
- */
-struct http_socket {
-    uv_poll_t poll;
-    struct http_client *client;
-    struct http_multi *multi; /* NULL until libcurl speaks of it */
-    curl_socket_t fd;
-    bool ours;   /* made by open_socket(), so close_socket() will be called; false: the resolver's */
-    int wanted;  /* UV_READABLE | UV_WRITABLE, as libcurl said last; 0: idle */
-    int watched; /* what the loop looks at */
-    int64_t idle_until_mono_ms;
-};
-
 struct http_client {
     struct loop *loop;
     struct http_client_options options;
@@ -90,13 +71,10 @@ struct http_client {
     struct http_slot *slots;
     struct http_slot **free_slots; /* a stack: light load stays on few multis and few connections */
     unsigned free_n;
-    struct http_socket **sockets; /* by descriptor */
-    size_t sockets_n;
+    struct http_sockets *sockets;
     struct http_slot *refused; /* what http_send() could not take; told at the next turn */
     uv_timer_t soon;
-    uv_timer_t sweep;
     struct buf delivered; /* the reply whose callback runs; its slot may be busy again already */
-    int handles;          /* soon and sweep, not yet closed */
 };
 
 /* ---- requests ---- */
@@ -136,145 +114,6 @@ void http_request_done(struct http_request *request)
     wipe(&request->user);
     wipe(&request->password);
     wipe(&request->body);
-}
-
-/* ---- sockets on the loop ---- */
-
-static struct http_socket *socket_at(const struct http_client *client, curl_socket_t fd)
-{
-    return (size_t)fd < client->sockets_n ? client->sockets[fd] : NULL;
-}
-
-static struct http_socket *socket_add(struct http_client *client, curl_socket_t fd, bool ours)
-{
-    if ((size_t)fd >= client->sockets_n) {
-        size_t n = (size_t)fd * 2 + 64;
-        client->sockets = mem_realloc(client->sockets, n * sizeof(struct http_socket *));
-        memset(client->sockets + client->sockets_n, 0,
-               (n - client->sockets_n) * sizeof(struct http_socket *));
-        client->sockets_n = n;
-    }
-    struct http_socket *sock = mem_calloc(1, sizeof(*sock));
-    sock->client = client;
-    sock->fd = fd;
-    sock->ours = ours;
-    sock->poll.data = sock;
-    int rc = uv_poll_init(loop_uv(client->loop), &sock->poll, fd);
-    assert(rc == 0);
-    client->sockets[fd] = sock;
-    return sock;
-}
-
-static void on_socket_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-/* The descriptor may be closed afterwards; the memory goes when the loop has let go of it. */
-static void socket_remove(struct http_socket *sock)
-{
-    sock->client->sockets[sock->fd] = NULL;
-    uv_close((uv_handle_t *)&sock->poll, on_socket_closed);
-}
-
-static void deliver(struct http_multi *multi);
-
-static void on_socket(uv_poll_t *handle, int status, int events)
-{
-    struct http_socket *sock = handle->data;
-    int running = 0;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-    if (!sock->wanted) { /* nobody will read it: looking on would be a busy loop */
-        uv_poll_stop(&sock->poll);
-        sock->watched = 0;
-        return;
-    }
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    struct http_multi *multi = sock->multi;
-    curl_multi_socket_action(multi->curl, sock->fd, flags, &running);
-    deliver(multi);
-}
-
-static void watch(struct http_socket *sock, int events)
-{
-    if (sock->watched == events)
-        return;
-    sock->watched = events;
-    int rc = events ? uv_poll_start(&sock->poll, events, on_socket) : uv_poll_stop(&sock->poll);
-    assert(rc == 0);
-}
-
-/* libcurl has no use for it now. A socket that waits for writing is always ready: that one is not kept
- * registered. */
-static void socket_idle(struct http_socket *sock, CURL *easy)
-{
-    struct http_slot *slot = NULL;
-    sock->wanted = 0;
-    if (sock->watched & UV_WRITABLE)
-        watch(sock, 0);
-    if (easy && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot) == CURLE_OK && slot)
-        sock->idle_until_mono_ms = clock_mono_ms() + slot->idle_timeout_ms;
-}
-
-/* CURLMOPT_SOCKETFUNCTION: what libcurl wants of a socket from now on. */
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
-{
-    struct http_multi *multi = arg;
-    struct http_socket *sock = socket_at(multi->client, fd);
-    (void)unused;
-    if (what == CURL_POLL_REMOVE) {
-        if (sock && sock->ours)
-            socket_idle(sock, easy);
-        else if (sock)
-            socket_remove(sock); /* the resolver closes its pair behind our back */
-        return 0;
-    }
-    if (!sock)
-        sock = socket_add(multi->client, fd, false);
-    sock->multi = multi;
-    sock->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    watch(sock, sock->wanted);
-    return 0;
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)purpose;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    socket_add(arg, fd, true);
-    return fd;
-}
-
-static int close_socket(void *arg, curl_socket_t fd)
-{
-    struct http_socket *sock = socket_at(arg, fd);
-    if (sock)
-        socket_remove(
-            sock); /* before close(2): the loop must not hold a descriptor that may be somebody else's */
-    return close(fd);
-}
-
-/*
- * libcurl closes a connection that was idle for too long only when it looks for one to use, and counts in
- * whole seconds. Here it ends on the wire in time: libcurl finds it dead at its next look and frees it.
- */
-static void on_sweep(uv_timer_t *handle)
-{
-    struct http_client *client = handle->data;
-    int64_t now_mono_ms = clock_mono_ms();
-    for (size_t fd = 0; fd < client->sockets_n; fd++) {
-        struct http_socket *sock = client->sockets[fd];
-        if (!sock || sock->wanted || !sock->idle_until_mono_ms || now_mono_ms < sock->idle_until_mono_ms)
-            continue;
-        watch(sock, 0);
-        sock->idle_until_mono_ms = 0;
-        (void)shutdown(sock->fd, SHUT_RDWR);
-    }
 }
 
 /* ---- the outcome ---- */
@@ -399,7 +238,50 @@ static void on_soon(uv_timer_t *handle)
     }
 }
 
-/* ---- libcurl's other questions ---- */
+/* ---- libcurl asks for sockets and timers ---- */
+
+static void on_socket(void *owner, int fd, int events)
+{
+    struct http_multi *multi = owner;
+    int running = 0;
+    int flags = events ? 0 : CURL_CSELECT_ERR;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    curl_multi_socket_action(multi->curl, fd, flags, &running);
+    deliver(multi);
+}
+
+/* CURLMOPT_SOCKETFUNCTION: what libcurl wants of a socket from now on. */
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
+{
+    struct http_multi *multi = arg;
+    struct http_slot *slot = NULL;
+    (void)unused;
+    if (what == CURL_POLL_REMOVE) {
+        if (easy)
+            curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+        http_socket_idle(multi->client->sockets, fd, slot ? slot->idle_timeout_ms : 0);
+        return 0;
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    http_socket_want(multi->client->sockets, fd, events, multi);
+    return 0;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client *client = arg;
+    (void)purpose;
+    return http_socket_open(client->sockets, address->family, address->socktype, address->protocol);
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct http_client *client = arg;
+    return http_socket_close(client->sockets, fd);
+}
 
 static void on_timeout(uv_timer_t *handle)
 {
@@ -467,7 +349,8 @@ static void slot_open(struct http_slot *slot)
     SET(slot, CURLOPT_NOSIGNAL, 1L);
     SET(slot, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(slot, CURLOPT_FOLLOWLOCATION, 0L);
-    SET(slot, CURLOPT_PROXY, ""); /* whatever the environment says */
+    SET(slot, CURLOPT_PROXY, ""); /* whatever the environment says, and without asking it each time */
+    SET(slot, CURLOPT_NOPROXY, "*");
     SET(slot, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(slot, CURLOPT_USERAGENT, client->user_agent);
     SET(slot, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
@@ -483,7 +366,6 @@ static void slot_open(struct http_slot *slot)
     SET(slot, CURLOPT_OPENSOCKETDATA, client);
     SET(slot, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     SET(slot, CURLOPT_CLOSESOCKETDATA, client);
-    SET(slot, CURLOPT_HTTPHEADER, slot->headers);
     slot->timeout_ms = slot->idle_timeout_ms = -1;
 }
 
@@ -537,12 +419,15 @@ static void add_authorization(struct buf *out, const struct http_request *reques
     wipe(&pair);
 }
 
-/* The list that libcurl reads lies in the slot: lines of `header_text`, cut by NULs. */
+/*
+ * The list that libcurl reads lies in the slot: lines of `header_text`, cut by NULs. No "Expect:" is needed
+ * to keep libcurl from waiting for "100 Continue": it does so only above 1 MiB, which is the most a body may
+ * have.
+ */
 static void set_headers(struct http_slot *slot, const struct http_request *request)
 {
-    static char no_expect[] = "Expect:"; /* a wait for "100 Continue" gains nothing on bodies like ours */
     struct buf *text = &slot->header_text;
-    struct curl_slist *node = &slot->headers[0];
+    size_t n = 0;
     buf_clear(text);
     buf_addspan(text, buf_span(&request->headers));
     if (text->n && text->p[text->n - 1] != '\n')
@@ -550,18 +435,18 @@ static void set_headers(struct http_slot *slot, const struct http_request *reque
     if (request->user.n)
         add_authorization(text, request);
     assert(buf_ok(text));
-    node->data = no_expect;
     char *line = text->p, *end = text->p + text->n;
     while (line < end) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         *stop = '\0';
-        assert(node < &slot->headers[HTTP_MAX_HEADERS + 1]);
-        node->next = node + 1;
-        node++;
-        node->data = line;
+        assert(n < sizeof(slot->headers) / sizeof(slot->headers[0]));
+        slot->headers[n] = (struct curl_slist){.data = line};
+        if (n)
+            slot->headers[n - 1].next = &slot->headers[n];
+        n++;
         line = stop + 1;
     }
-    node->next = NULL;
+    SET(slot, CURLOPT_HTTPHEADER, n ? slot->headers : NULL);
 }
 
 /* libcurl compares whole seconds and reuses while they are not more than this; so "15s" must say 14 to mean
@@ -674,7 +559,7 @@ static struct http_multi *multi_new(struct http_client *client)
     return multi;
 }
 
-static void on_multi_closed(uv_handle_t *handle)
+static void free_data(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -683,7 +568,7 @@ static void multi_free(struct http_multi *multi)
 {
     curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, NULL);
     curl_multi_cleanup(multi->curl); /* closes the kept connections: close_socket() */
-    uv_close((uv_handle_t *)&multi->timer, on_multi_closed);
+    uv_close((uv_handle_t *)&multi->timer, free_data);
 }
 
 static void slots_new(struct http_client *client)
@@ -717,17 +602,15 @@ int http_client_new(struct http_client **client_at, struct loop *loop,
     assert(client->share);
     curl_share_setopt(client->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl_share_setopt(client->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    client->sockets = http_sockets_new(loop, on_socket);
     buf_init(&client->delivered, HTTP_MAX_REPLY);
     client->multis_n = (options->max_transfers + SLOTS_A_MULTI - 1) / SLOTS_A_MULTI;
     client->multis = mem_calloc(client->multis_n, sizeof(struct http_multi *));
     for (unsigned i = 0; i < client->multis_n; i++)
         client->multis[i] = multi_new(client);
     slots_new(client);
-    client->soon.data = client->sweep.data = client;
-    client->handles = 2;
-    int rc = uv_timer_init(loop_uv(loop), &client->soon) | uv_timer_init(loop_uv(loop), &client->sweep);
-    assert(rc == 0);
-    rc = uv_timer_start(&client->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    client->soon.data = client;
+    int rc = uv_timer_init(loop_uv(loop), &client->soon);
     assert(rc == 0);
     *client_at = client;
     return 0;
@@ -746,13 +629,6 @@ static void slot_done(struct http_slot *slot)
     buf_done(&slot->reply);
 }
 
-static void on_client_closed(uv_handle_t *handle)
-{
-    struct http_client *client = handle->data;
-    if (--client->handles == 0)
-        free(client);
-}
-
 void http_client_free(struct http_client **client_at)
 {
     struct http_client *client = *client_at;
@@ -764,18 +640,12 @@ void http_client_free(struct http_client **client_at)
     for (unsigned i = 0; i < client->multis_n; i++)
         multi_free(client->multis[i]);
     curl_share_cleanup(client->share);
-    for (size_t fd = 0; fd < client->sockets_n; fd++)
-        if (client->sockets[fd])
-            socket_remove(client->sockets[fd]);
-    free(client->sockets);
-    client->sockets = NULL;
-    client->sockets_n = 0;
+    http_sockets_free(&client->sockets);
     free(client->multis);
     free(client->slots);
     free(client->free_slots);
     free(client->user_agent);
     buf_done(&client->delivered);
-    uv_close((uv_handle_t *)&client->soon, on_client_closed);
-    uv_close((uv_handle_t *)&client->sweep, on_client_closed);
+    uv_close((uv_handle_t *)&client->soon, free_data);
     curl_global_cleanup();
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/metrics.h"
 
 #ifndef IVR_VERSION
 #error "the Makefile sets IVR_VERSION"
@@ -159,7 +158,6 @@ int program_start(struct program *program, const struct program_info *info, int 
         return code;
     }
     program->loop = loop_new();
-    metric_set(metric_series(M_BUILD_INFO, program_version(), info->name), 1);
     return -1;
 }
 
