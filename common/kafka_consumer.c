@@ -348,6 +348,8 @@ static void log_rebalance(const char *what, const struct kafka_consumer *consume
 {
     struct buf ids;
 
+    if (list->cnt == 0)
+        return; /* others' partitions moved */
     buf_init(&ids, 2000);
     for (int i = 0; i < list->cnt; i++) {
         if (i > 0)
