@@ -16,6 +16,9 @@ enum {
     CHANNEL_MAX = 128, /* that there is no such channel is said by who has the channels file */
     LANGUAGE_MAX = 35,
     ALL_DAYS = 0x7F,
+    /* Texts, and the canonical form, whose escapes may be longer than the sender's. */
+    TEXT_MAX = 2 * REQUEST_MAX_BYTES,
+    CANONICAL_MAX = 4 * REQUEST_MAX_BYTES,
 };
 
 /* ---- ids ---- */
@@ -256,7 +259,7 @@ static void set_defaults(struct request *request)
         .delays_n = 2,
         .priority = 5,
     };
-    buf_init(&request->text, 2 * REQUEST_MAX_BYTES);
+    buf_init(&request->text, TEXT_MAX);
 }
 
 static void move_in(struct buf *text, struct span *span)
@@ -300,7 +303,7 @@ static void set_fingerprint(struct request *request)
 {
     uint8_t hash[SHA256_LEN];
     struct buf canonical;
-    buf_init(&canonical, 4 * REQUEST_MAX_BYTES);
+    buf_init(&canonical, CANONICAL_MAX);
     request_add_json(&canonical, request);
     crypto_sha256(buf_span(&canonical), hash);
     memcpy(request->fingerprint, hash, sizeof request->fingerprint);

@@ -428,7 +428,7 @@ struct channel *channel_read(struct reader *r, const char *name, json_t *object)
 {
     struct channel *channel = mem_calloc(1, sizeof *channel);
     *channel = (struct channel){
-        .name = mem_strdup(name), .refs = 1, .request_timeout_ms = 10 * 1000, .idle_timeout_ms = 15 * 1000};
+        .name = mem_strdup(name), .refs = 1, .request_timeout_ms = 10000, .idle_timeout_ms = 15000};
     r->name = name;
     r->failed = false;
     if (!valid_name(span_str(name)))
