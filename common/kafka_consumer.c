@@ -132,6 +132,14 @@ static void hand_out(struct kafka_consumer *consumer, rd_kafka_message_t *messag
     consumer->events.record(&slot->record, consumer->events.arg);
 }
 
+void kafka_release(struct kafka_record *record)
+{
+    if (record->message != NULL)
+        rd_kafka_message_destroy(record->message);
+    record->message = NULL;
+    record->key = record->value = SPAN_NONE;
+}
+
 void kafka_done(struct kafka_record **pointer)
 {
     struct kafka_record *record = *pointer;
@@ -141,7 +149,7 @@ void kafka_done(struct kafka_record **pointer)
     assert(slot->out);
     *pointer = NULL;
     kafka_partition_done(record->partition, record->offset);
-    rd_kafka_message_destroy(record->message);
+    kafka_release(record);
     slot->out = false;
     slot->next_free = consumer->free_slots;
     consumer->free_slots = slot;
@@ -645,9 +653,15 @@ size_t kafka_record_headers(const struct kafka_record *record, struct kafka_head
 
     if (rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
-    while (n < max && rd_kafka_header_get_all(headers, n, &name, &value, &value_n) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    while (n < max &&
+           rd_kafka_header_get_all(headers, n, &name, &value, &value_n) == RD_KAFKA_RESP_ERR_NO_ERROR)
         out[n++] = (struct kafka_header){span_str(name), value != NULL ? span_of(value, value_n) : SPAN_NONE};
     return n;
+}
+
+int32_t kafka_consumer_partitions(const struct kafka_consumer *consumer)
+{
+    return kafka_health_partitions(consumer->health, consumer->topic);
 }
 
 size_t kafka_in_flight(const struct kafka_consumer *consumer)

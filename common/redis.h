@@ -59,7 +59,7 @@ struct redis_options {
 int redis_new(struct redis **redis, struct loop *loop, const struct redis_options *options, struct err *err);
 /* Checks the URL alone (--check). */
 int redis_check_url(const char *url, struct err *err);
-/* Pending callers get REDIS_LOST before it returns. */
+/* Pending callers get REDIS_LOST before it returns. Not to be called from a redis_fn. */
 void redis_free(struct redis **redis);
 
 /*
@@ -69,8 +69,8 @@ void redis_free(struct redis **redis);
  */
 void redis_eval(struct redis *redis, const struct redis_script *script, struct span key,
                 const struct span *args, size_t argc, redis_fn fn, void *arg);
-/* Any command; argv[0] its name. For start-up checks and tools; `key_index` says which argument carries the
- * slot (-1: none). */
+/* Any command but those that change what replies mean (SUBSCRIBE, MONITOR, ...); argv[0] its name. For
+ * start-up checks and tools; `key_index` says which argument carries the slot (-1: none). */
 void redis_command(struct redis *redis, const struct span *argv, size_t argc, int key_index, redis_fn fn,
                    void *arg);
 
