@@ -1,22 +1,25 @@
 /*
  * The HTTP client (libcurl, curl_multi_socket_action on our loop): placing calls, looking them up.
  *
- * A transfer slot is the right to have one request out. The caller takes the slot BEFORE it claims a call, because between
- * claim and send nothing may wait. At most `max_transfers` slots exist; their easy handles are reused. Several multi
- * handles share the load: a multi looks for an idle connection along a list, so small ones are cheaper than one large.
+ * A transfer slot is the right to have one request out. The caller takes the slot BEFORE it claims a call,
+ * because between claim and send nothing may wait. At most `max_transfers` slots exist; their easy handles
+ * are reused. Several multi handles share the load: a multi looks for an idle connection along a list, so
+ * small ones are cheaper than one large.
  *
- * What a caller is told is how far the request got, not only that it failed ("did it happen?" apart from "did it fail?"):
+ * What a caller is told is how far the request got, not only that it failed ("did it happen?" apart from "did
+ * it fail?"):
  *
  *   HTTP_REPLY     a complete response: status, headers we keep, body
- *   HTTP_NOT_SENT  certainly no byte of this request reached the peer: name not resolved, connection refused, TLS failed,
- *                  our own limit before the send; `refused_late` says that the send was refused because it would have been
- *                  later than `send_before_mono_ms` (the owner may be a zombie that just woke up)
- *   HTTP_IN_DOUBT  anything else: time-out or reset after the request may have left, a broken or too large response
+ *   HTTP_NOT_SENT  certainly no byte of this request reached the peer: name not resolved, connection refused,
+ * TLS failed, our own limit before the send; `refused_late` says that the send was refused because it would
+ * have been later than `send_before_mono_ms` (the owner may be a zombie that just woke up) HTTP_IN_DOUBT
+ * anything else: time-out or reset after the request may have left, a broken or too large response
  *
- * The trap this closes: libcurl resends a request by itself when a kept connection dies without a byte of reply, and
- * reports the second answer as if nothing had happened. CURLOPT_PREREQFUNCTION counts sends; for a request marked
- * `once` a second send is refused and the outcome is HTTP_IN_DOUBT. Redirects are never followed. Idle connections are
- * closed after the channel's idle_timeout (15 s), since a stale one puts calls in doubt. A Retry-After header is parsed.
+ * The trap this closes: libcurl resends a request by itself when a kept connection dies without a byte of
+ * reply, and reports the second answer as if nothing had happened. CURLOPT_PREREQFUNCTION counts sends; for a
+ * request marked `once` a second send is refused and the outcome is HTTP_IN_DOUBT. Redirects are never
+ * followed. Idle connections are closed after the channel's idle_timeout (15 s), since a stale one puts calls
+ * in doubt. A Retry-After header is parsed.
  */
 #ifndef IVR_COMMON_HTTP_H
 #define IVR_COMMON_HTTP_H
@@ -51,13 +54,13 @@ enum http_outcome { HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
 
 struct http_reply {
     enum http_outcome outcome;
-    int status;              /* 0 unless HTTP_REPLY */
-    struct span body;        /* borrowed until the callback returns; complete only with HTTP_REPLY */
-    int64_t retry_after_ms;  /* from Retry-After (seconds or date), -1 without */
-    bool refused_late;       /* HTTP_NOT_SENT because of send_before_mono_ms */
-    bool unreachable;        /* HTTP_NOT_SENT because the peer could not be contacted (DNS, connect, TLS) */
-    const char *error;       /* libcurl's words, "" when HTTP_REPLY */
-    int64_t seconds_us;      /* how long it took, microseconds */
+    int status;             /* 0 unless HTTP_REPLY */
+    struct span body;       /* borrowed until the callback returns; complete only with HTTP_REPLY */
+    int64_t retry_after_ms; /* from Retry-After (seconds or date), -1 without */
+    bool refused_late;      /* HTTP_NOT_SENT because of send_before_mono_ms */
+    bool unreachable;       /* HTTP_NOT_SENT because the peer could not be contacted (DNS, connect, TLS) */
+    const char *error;      /* libcurl's words, "" when HTTP_REPLY */
+    int64_t seconds_us;     /* how long it took, microseconds */
 };
 
 typedef void (*http_fn)(const struct http_reply *reply, void *arg);
@@ -67,18 +70,21 @@ struct http_slot;
 
 struct http_client_options {
     unsigned max_transfers;
-    const char *user_agent;
+    const char *user_agent; /* copied; NULL: "ivr-workers" */
+    const char
+        *ca_file; /* copied; PEM of the authorities that TLS peers must be signed by; NULL: the system's */
 };
 
 struct http_limits {
-    int64_t timeout_ms;           /* for the whole request */
-    int64_t idle_timeout_ms;      /* how long a kept connection may have been idle to be used again */
-    int64_t send_before_mono_ms;  /* the request line must not leave later than this; 0: no such limit */
+    int64_t timeout_ms;          /* for the whole request */
+    int64_t idle_timeout_ms;     /* how long a kept connection may have been idle to be used again */
+    int64_t send_before_mono_ms; /* the request line must not leave later than this; 0: no such limit */
 };
 
 int http_client_new(struct http_client **client, struct loop *loop, const struct http_client_options *options,
                     struct err *err);
-/* Ends what is still out (their callbacks are NOT called) and frees. */
+/* Ends what is still out (their callbacks are NOT called) and frees. Not from within a callback of this
+ * client. */
 void http_client_free(struct http_client **client);
 
 /* NULL when all are taken. Give it back with http_slot_release unless http_send() took it over. */
@@ -86,8 +92,8 @@ struct http_slot *http_slot_take(struct http_client *client);
 void http_slot_release(struct http_client *client, struct http_slot **slot);
 unsigned http_slots_free(const struct http_client *client);
 
-/* Sends; takes the slot over (sets it NULL), which is free again just before `fn` runs. `fn` is called exactly once, never
- * before http_send() returns. */
+/* Sends; takes the slot over (sets it NULL), which is free again just before `fn` runs. `fn` is called
+ * exactly once, never before http_send() returns. */
 void http_send(struct http_client *client, struct http_slot **slot, const struct http_request *request,
                const struct http_limits *limits, http_fn fn, void *arg);
 

@@ -5,8 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -595,6 +596,8 @@ static void tls_that_fails_is_not_sent(void **state)
 
 struct tls_server {
     int listener;
+    const char *cert_file; /* where to leave the certificate; may be NULL */
+    atomic_bool ready;
     bool shaken;
 };
 
@@ -611,14 +614,28 @@ static void *tls_main(void *arg)
     X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
                                (const unsigned char *)"127.0.0.1", -1, -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
+    X509_EXTENSION *name = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_set_version(cert, 2);
+    X509_add_ext(cert, name, -1);
+    X509_EXTENSION_free(name);
     X509_sign(cert, key, EVP_sha256());
     SSL_CTX_use_certificate(ctx, cert);
     SSL_CTX_use_PrivateKey(ctx, key);
+    if (server->cert_file) {
+        FILE *file = fopen(server->cert_file, "we");
+        PEM_write_X509(file, cert);
+        fclose(file);
+    }
+    server->ready = true;
     int fd = accept(server->listener, NULL, NULL);
     SSL *ssl = SSL_new(ctx);
-    char byte;
+    char bytes[4096];
+    static const char reply[] = "HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nyes";
     SSL_set_fd(ssl, fd);
-    server->shaken = SSL_accept(ssl) == 1 && SSL_read(ssl, &byte, 1) == 1;
+    server->shaken = SSL_accept(ssl) == 1 && SSL_read(ssl, bytes, sizeof(bytes)) > 0;
+    if (server->shaken && SSL_write(ssl, reply, sizeof(reply) - 1) > 0)
+        while (SSL_read(ssl, bytes, sizeof(bytes)) > 0)
+            ;
     SSL_free(ssl);
     close(fd);
     SSL_CTX_free(ctx);
@@ -645,6 +662,53 @@ static void a_certificate_that_nobody_signed_is_not_sent(void **state)
     assert_true(f->seen.unreachable);
     assert_non_null(strcasestr(f->seen.error, "certificate"));
     assert_false(server.shaken); /* no byte of the request */
+}
+
+static void a_certificate_that_the_given_authority_signed_is_accepted(void **state)
+{
+    struct fixture *f = *state;
+    char cert_file[] = P_tmpdir "/ivr-test-http-XXXXXX";
+    int temporary = mkstemp(cert_file);
+    struct tls_server server = {.cert_file = cert_file};
+    const struct http_client_options options = {.max_transfers = 1024, .ca_file = cert_file};
+    struct err err = ERR_INIT;
+    pthread_t thread;
+    int port;
+    assert_true(temporary >= 0);
+    close(temporary);
+    server.listener = listen_on_loopback(&port);
+    assert_int_equal(pthread_create(&thread, NULL, tls_main, &server), 0);
+    while (!server.ready)
+        usleep(1000);
+    http_client_free(&f->client);
+    assert_int_equal(http_client_new(&f->client, f->loop, &options, &err), 0);
+    fill(f, "POST", "");
+    buf_clear(&f->request.url);
+    buf_addf(&f->request.url, "https://127.0.0.1:%d/", port);
+    send_filled(f);
+    loop_run(f->loop);
+    http_client_free(&f->client);
+    pthread_join(thread, NULL);
+    close(server.listener);
+    (void)unlink(cert_file);
+    assert_int_equal(f->seen.outcome, HTTP_REPLY);
+    assert_int_equal(f->seen.status, 201);
+    assert_string_equal(f->seen.body, "yes");
+}
+
+static void authorities_that_cannot_be_read_let_nothing_through(void **state)
+{
+    struct fixture *f = *state;
+    const struct http_client_options options = {.max_transfers = 1024, .ca_file = "/no/such/file.pem"};
+    struct err err = ERR_INIT;
+    http_client_free(&f->client);
+    assert_int_equal(http_client_new(&f->client, f->loop, &options, &err), 0);
+    http_request_clear(&f->request);
+    buf_addf(&f->request.url, "https://127.0.0.1:%d/", f->server.port);
+    send_filled(f);
+    loop_run(f->loop);
+    assert_int_equal(f->seen.outcome, HTTP_NOT_SENT);
+    assert_int_equal(f->server.requests, 0);
 }
 
 static void a_connection_idle_for_too_long_is_closed_and_not_used(void **state)
@@ -773,6 +837,8 @@ int main(void)
         PROMISE(a_request_that_is_late_is_not_sent),
         PROMISE(tls_that_fails_is_not_sent),
         PROMISE(a_certificate_that_nobody_signed_is_not_sent),
+        PROMISE(a_certificate_that_the_given_authority_signed_is_accepted),
+        PROMISE(authorities_that_cannot_be_read_let_nothing_through),
         PROMISE(a_connection_idle_for_too_long_is_closed_and_not_used),
         PROMISE(a_connection_idle_while_we_were_stuck_is_not_used),
         PROMISE(the_peer_closing_an_idle_connection_costs_nothing),
