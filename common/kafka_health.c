@@ -24,6 +24,7 @@ struct probe {
     rd_kafka_t *rk;
     rd_kafka_topic_t *topics[TOPICS_MAX];
     enum topic_state found[TOPICS_MAX];
+    int32_t partitions[TOPICS_MAX];
     size_t n;
     char error[150]; /* "": the brokers answered */
 };
@@ -36,6 +37,7 @@ struct kafka_health {
     struct probe *probe;
     rd_kafka_topic_t *topics[TOPICS_MAX];
     enum topic_state states[TOPICS_MAX];
+    int32_t partitions[TOPICS_MAX]; /* 0 while unknown */
     size_t n;
     bool answered;   /* a probe came back without an error */
     char error[150]; /* of the last probe */
@@ -58,6 +60,7 @@ static void ask_topic(struct probe *probe, size_t i)
         bool missing =
             topic == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
         probe->found[i] = missing ? TOPIC_MISSING : TOPIC_THERE;
+        probe->partitions[i] = metadata->topics[0].partition_cnt;
         if (!missing && topic != RD_KAFKA_RESP_ERR_NO_ERROR)
             snprintf(probe->error, sizeof(probe->error), "topic %s: %s", metadata->topics[0].topic,
                      rd_kafka_err2str(topic));
@@ -93,6 +96,8 @@ static void take_findings(struct kafka_health *health, const struct probe *probe
                      LOG_STR("topic", rd_kafka_topic_name(probe->topics[i])));
         if (probe->found[i] != TOPIC_UNKNOWN)
             health->states[i] = probe->found[i];
+        if (probe->partitions[i] > 0)
+            health->partitions[i] = probe->partitions[i];
     }
     if (probe->error[0] != 0)
         LOG_LIMITED(LOG_LEVEL_WARN, "Kafka does not answer, asking again", LOG_STR("error", probe->error));
@@ -197,6 +202,15 @@ void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, c
         snprintf(health->error, sizeof(health->error), "%s", reason);
         health->next_mono_ms = 0;
     }
+}
+
+int32_t kafka_health_partitions(const struct kafka_health *health, const char *topic)
+{
+    for (size_t i = 0; i < health->n; i++) {
+        if (strcmp(rd_kafka_topic_name(health->topics[i]), topic) == 0)
+            return health->partitions[i];
+    }
+    return 0;
 }
 
 bool kafka_health_ready(const struct kafka_health *health, struct buf *why)

@@ -26,6 +26,8 @@ void kafka_health_free(struct kafka_health **health);
 void kafka_health_topic(struct kafka_health *health, const char *topic);
 /* From the error callback. */
 void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason);
+/* How many partitions one of the topics has; 0 while it is not known. */
+int32_t kafka_health_partitions(const struct kafka_health *health, const char *topic);
 /* Otherwise appends why. */
 bool kafka_health_ready(const struct kafka_health *health, struct buf *why);
 
