@@ -12,8 +12,8 @@ enum { ID_MAX = 64 * 1024 };
 static struct callback on_topic(const struct received *r)
 {
     struct callback callback = r->callback;
-    if (strcmp(callback.method, "GET") == 0)
-        callback.body = callback.query;
+    if (strcmp(callback.method, "GET") == 0) /* without a query: empty, not Kafka's null */
+        callback.body = callback.query.p != NULL ? callback.query : SPAN_LIT("");
     return callback;
 }
 
