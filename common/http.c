@@ -34,7 +34,7 @@ struct http_slot {
     struct http_slot *next_refused;
 
     /* what the easy handle points to or was told last */
-    struct curl_slist headers[HTTP_MAX_HEADERS + 1]; /* the request's and Authorization */
+    struct curl_slist headers[HTTP_MAX_HEADERS];
     struct buf header_text;
     struct buf url;
     struct buf body;

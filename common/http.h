@@ -35,11 +35,15 @@
 
 enum { HTTP_MAX_REPLY = 256 * 1024, HTTP_MAX_HEADERS = 16 };
 
-/* What to send. The adapter fills it; everything is copied or used before http_send() returns. */
+/*
+ * What to send. The adapter fills it; everything is copied or used before http_send() returns. A request that
+ * overflowed a buffer (URL 8 KiB, headers 16 KiB, user 1 KiB, password 8 KiB, body 1 MiB) or has no URL ends
+ * as HTTP_NOT_SENT.
+ */
 struct http_request {
     const char *method; /* "POST", "GET", "PUT", "DELETE"; static */
     struct buf url;
-    struct buf headers; /* "Name: value\n" lines */
+    struct buf headers; /* "Name: value\n" lines, at most HTTP_MAX_HEADERS (with the Authorization) */
     struct buf user;    /* Basic authentication: user name; empty: none */
     struct buf password;
     struct buf body;

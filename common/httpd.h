@@ -42,11 +42,13 @@ int httpd_start(struct httpd **server, struct loop *loop, const struct httpd_opt
                 struct err *err);
 /* "127.0.0.1:43121": the address it got. */
 const char *httpd_address(const struct httpd *server);
-/* Stops accepting; requests already there are still answered. */
+/* Stops accepting; requests already there, and those on kept connections, are still answered (and told to
+ * close). */
 void httpd_quiesce(struct httpd *server);
 /* Requests handed to the handler and not yet answered. */
 size_t httpd_open_requests(const struct httpd *server);
-/* Closes everything, unanswered requests included (their handles die), and frees. */
+/* Closes everything, unanswered requests included (their handles die), and frees. Not from within the
+ * handler. */
 void httpd_stop(struct httpd **server);
 
 const char *httpd_method(const struct httpd_request *req); /* "POST" */
@@ -60,7 +62,8 @@ struct span httpd_body(const struct httpd_request *req);
 struct span httpd_header(const struct httpd_request *req, const char *name);
 int64_t httpd_received_wall_ms(const struct httpd_request *req);
 
-/* The reply's body is copied. `type` NULL: no Content-Type. `extra` is NULL or "Name: value\r\n..." lines. */
+/* The reply's body is copied. `type` NULL: no Content-Type. `extra` is NULL or "Name: value\r\n..." lines,
+ * names below 64 bytes and values below 1 KiB. */
 void httpd_reply(struct httpd_request *req, int status, const char *type, struct span body,
                  const char *extra);
 /* For fault injection in the simulator: closes the connection without a byte of reply (RST when `reset`). */

@@ -27,7 +27,7 @@
 #include "common/http.h"
 #include "common/mem.h"
 
-enum { MAX_CONNECTIONS = 1200, CONNECTION_BYTES = 8192, HELD_MS = 100 };
+enum { MAX_CONNECTIONS = 1200, CONNECTION_BYTES = 8192, MANY = 1000, HELD_AT_MOST_MS = 20000 };
 
 /* ---- the server ---- */
 
@@ -92,7 +92,7 @@ static bool server_answer(struct server *server, int i, const char *path, size_t
         return false;
     }
     if (strncmp(path, "/held", 5) == 0) {
-        server->conns[i]->reply_at_mono_ms = clock_mono_ms() + HELD_MS;
+        server->conns[i]->reply_at_mono_ms = clock_mono_ms() + HELD_AT_MOST_MS;
         if (++server->held > server->most_held)
             server->most_held = server->held;
     } else if (strncmp(path, "/garbage", 8) == 0) {
@@ -173,9 +173,10 @@ static void server_accept(struct server *server)
     server->conns[server->fds_n++] = mem_calloc(1, sizeof(struct connection));
 }
 
+/* What is held is answered once all MANY are there; the deadline is for a client that never sends so many. */
 static void server_release_held(struct server *server)
 {
-    int64_t now_mono_ms = clock_mono_ms();
+    int64_t now_mono_ms = clock_mono_ms() + (server->held == MANY ? HELD_AT_MOST_MS : 0);
     for (int i = 1; i < server->fds_n; i++) {
         struct connection *c = server->conns[i];
         if (!c->reply_at_mono_ms || c->reply_at_mono_ms > now_mono_ms)
@@ -255,7 +256,7 @@ static int set_up(void **state)
     f->server.fds_n = 1;
     assert_int_equal(pthread_create(&f->server.thread, NULL, server_main, &f->server), 0);
     http_request_init(&f->request);
-    f->limits = (struct http_limits){.timeout_ms = 5000, .idle_timeout_ms = 15000};
+    f->limits = (struct http_limits){.timeout_ms = 30000, .idle_timeout_ms = 15000};
     *state = f;
     return 0;
 }
@@ -714,12 +715,12 @@ static void authorities_that_cannot_be_read_let_nothing_through(void **state)
 static void a_connection_idle_for_too_long_is_closed_and_not_used(void **state)
 {
     struct fixture *f = *state;
-    f->limits.idle_timeout_ms = 1000;
+    f->limits.idle_timeout_ms = 2000;
     (void)ask(f, "POST", "/ok");
     turn_for(f, 500);
     (void)ask(f, "POST", "/ok");
     assert_int_equal(f->server.connections, 1);
-    turn_for(f, 1400);
+    turn_for(f, 2400);
     assert_int_equal(ask(f, "POST", "/ok")->outcome, HTTP_REPLY);
     assert_int_equal(f->server.connections, 2);
     assert_int_equal(f->server.requests, 3);
@@ -758,7 +759,6 @@ static void the_peer_closing_an_idle_connection_costs_nothing(void **state)
 static void a_thousand_transfers_run_at_once(void **state)
 {
     struct fixture *f = *state;
-    enum { MANY = 1000 };
     for (int round = 0; round < 2; round++) {
         fill(f, "POST", "/held");
         f->replies = 0;
@@ -770,8 +770,8 @@ static void a_thousand_transfers_run_at_once(void **state)
         assert_int_equal(http_slots_free(f->client), 1024);
     }
     assert_int_equal(f->server.requests, 2 * MANY);
-    assert_in_range(f->server.most_held, MANY / 2, MANY);
-    assert_in_range(f->server.connections, MANY / 2, MANY); /* the second round came on kept ones */
+    assert_int_equal(f->server.most_held, MANY);
+    assert_int_equal(f->server.connections, MANY); /* the second round came on kept ones */
 }
 
 static void there_are_no_more_slots_than_transfers(void **state)
