@@ -1,0 +1,25 @@
+/*
+ * One question to Redis: opens the store, asks as soon as there is a connection, asks again where the answer
+ * may be lost, and gives up after ASK_TIMEOUT_MS.
+ */
+#ifndef IVR_TOOLS_ASK_H
+#define IVR_TOOLS_ASK_H
+
+#include "common/err.h"
+#include "common/settings.h"
+#include "workers/store/store.h"
+
+enum { ASK_TIMEOUT_MS = 5000 };
+
+struct ask;
+
+/* Sends the question; its answer must lead to ask_answered(), on the loop. */
+typedef void (*ask_fn)(struct store *store, struct ask *ask, void *arg);
+
+/* Runs until an answer came. ERR_UNAVAILABLE: Redis did not answer, with what it said. ERR_CONFIG: the calls
+ * in this Redis are spread over another number of shards. */
+int ask_redis(const struct settings *settings, ask_fn question, void *arg, struct err *err);
+/* With STORE_OK the question is answered; otherwise it is asked again. */
+void ask_answered(struct ask *ask, enum store_status status);
+
+#endif

@@ -1,0 +1,130 @@
+/* ivrctl channels: what the channels file configures, without its secrets. */
+#include <stdio.h>
+
+#include "common/json.h"
+#include "tools/ivrctl/ivrctl.h"
+#include "tools/ivrctl/show.h"
+#include "workers/providers/channels.h"
+
+enum { TEXT_MAX = 1024 * 1024 };
+
+static void add_list(struct buf *b, const char *key, char **items)
+{
+    json_key(b, key);
+    buf_addc(b, '[');
+    for (; items != NULL && *items != NULL; items++) {
+        json_sep(b);
+        json_str(b, span_str(*items));
+    }
+    buf_addc(b, ']');
+}
+
+/* A limit of ours; null where there is none. */
+static void add_rate(struct buf *b, const char *key, double rate)
+{
+    json_key(b, key);
+    if (rate > 0)
+        buf_addf(b, "%.15g", rate);
+    else
+        buf_adds(b, "null");
+}
+
+static void add_channel_json(struct buf *b, const struct channel *chan, bool is_default)
+{
+    json_sep(b);
+    buf_addc(b, '{');
+    json_kstrz(b, "name", chan->name);
+    json_kstrz(b, "provider", chan->provider->name);
+    json_kstrz(b, "from", chan->from);
+    json_kstrz(b, "base_url", chan->base_url);
+    add_rate(b, "calls_per_second", chan->calls_per_second);
+    add_rate(b, "concurrent_calls", chan->concurrent_calls);
+    json_kint(b, "request_timeout_ms", chan->request_timeout_ms);
+    json_kint(b, "idle_timeout_ms", chan->idle_timeout_ms);
+    add_list(b, "country_codes", chan->country_codes);
+    add_list(b, "fallback", chan->fallback);
+    json_kbool(b, "insecure", chan->insecure);
+    json_kbool(b, "default", is_default);
+    buf_addc(b, '}');
+}
+
+static void add_list_text(struct buf *b, const char *label, char **items)
+{
+    if (items == NULL || *items == NULL)
+        return;
+    buf_adds(b, label);
+    for (const char *between = " "; *items != NULL; items++, between = ", ")
+        buf_addf(b, "%s%s", between, *items);
+}
+
+static void add_channel_text(struct buf *b, const struct channel *chan, bool is_default)
+{
+    show_add_column(b, chan->name, 16);
+    show_add_column(b, chan->provider->name, 16);
+    show_add_column(b, chan->from != NULL ? chan->from : "-", 17);
+    if (chan->calls_per_second > 0)
+        buf_addf(b, "%.15g/s, ", chan->calls_per_second);
+    if (chan->concurrent_calls > 0)
+        buf_addf(b, "%d lines, ", chan->concurrent_calls);
+    buf_adds(b, chan->base_url);
+    add_list_text(b, ", country codes", chan->country_codes);
+    add_list_text(b, ", fallback", chan->fallback);
+    buf_adds(b, chan->insecure ? ", insecure" : "");
+    buf_adds(b, is_default ? ", default\n" : "\n");
+}
+
+static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
+{
+    const char *chosen = channels_default(channels);
+    if (ctl->json) {
+        buf_addc(b, '{');
+        json_kstrz(b, "file", ctl->settings.channels_path);
+        json_kstrz(b, "default_channel", chosen);
+        json_key(b, "channels");
+        buf_addc(b, '[');
+    }
+    for (size_t i = 0; i < channels_count(channels); i++) {
+        const struct channel *chan = channels_at(channels, i);
+        bool is_default = chosen != NULL && span_is(span_str(chan->name), chosen);
+        if (ctl->json)
+            add_channel_json(b, chan, is_default);
+        else
+            add_channel_text(b, chan, is_default);
+    }
+    if (ctl->json)
+        buf_adds(b, "]}\n");
+}
+
+static int run(struct ivrctl *ctl, const struct args *args)
+{
+    struct channels *channels = NULL;
+    struct buf text;
+    (void)args;
+    buf_init(&text, TEXT_MAX);
+    int rc = EXIT_USAGE;
+    if (channels_load(&channels, ctl->settings.channels_path, &text) != 0) {
+        fputs(text.p, stderr);
+    } else {
+        buf_clear(&text);
+        add_all(&text, ctl, channels);
+        rc = ctl_print(buf_span(&text));
+        channels_free(&channels);
+    }
+    buf_done(&text);
+    return rc;
+}
+
+const struct command command_channels = {
+    .name = "channels",
+    .arguments = "",
+    .sentence = "the channels file as it is understood, without its secrets",
+    .more =
+        "Reads IVR_CHANNELS here and now: running workers took it at their start or their last SIGHUP. A "
+        "line is\n"
+        "name, provider, caller id, limits of ours, base URL. A file with a mistake is exit code 2, naming "
+        "the field.\n"
+        "\nExamples:\n"
+        "  ivrctl channels\n"
+        "  IVR_CHANNELS=new.json ivrctl channels && kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",
+    .run = run,
+};

@@ -1,0 +1,59 @@
+/*
+ * What the commands of ivrctl share: the settings, how output is wanted, and the ways to end.
+ *
+ * A command returns its exit code. What it prints on stdout goes there in one piece at its end (tail: a line
+ * at a time), so that a failure leaves stdout empty. Every message for the person is a line on stderr.
+ */
+#ifndef IVR_TOOLS_IVRCTL_H
+#define IVR_TOOLS_IVRCTL_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/phone.h"
+#include "common/program.h"
+#include "common/settings.h"
+#include "common/span.h"
+#include "tools/ivrctl/args.h"
+
+struct ivrctl {
+    struct settings settings;
+    bool json;
+    enum phone_shown shown; /* IVR_PII, or plain with --plain */
+    struct span pii_key;
+    volatile sig_atomic_t *stopped; /* not 0 after SIGINT or SIGTERM */
+};
+
+struct command {
+    const char *name;      /* "call", or two words: "topics create" */
+    const char *arguments; /* "TENANT/CALL_ID"; "" for none */
+    int words_min, words_max;
+    const char *sentence;
+    const struct args_option *options; /* besides those of every command; NULL for none */
+    void (*add_more)(struct buf *b);   /* before `more`; NULL for nothing */
+    const char *more;                  /* the rest of its --help: details and examples */
+    int (*run)(struct ivrctl *ctl, const struct args *args);
+};
+
+/* One a file; main.c lists them. */
+extern const struct command command_call, command_campaign, command_request, command_tail,
+    command_dead_letters_list, command_channels, command_topics_create;
+
+/* "ivrctl: text" on stderr. */
+void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Says what is in `err`; returns the exit code for it: 2 for ERR_CONFIG, else 1. */
+int ctl_fail(const struct err *err);
+/* Says what is wrong with the usage, and where help is; returns 2. */
+int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Writes all of it to stdout at once; returns EXIT_DONE, or EXIT_FATAL when stdout does not take it. */
+int ctl_print(struct span text);
+/* The number as this run shows numbers. */
+void ctl_add_number(struct buf *b, const struct ivrctl *ctl, struct span number);
+/* Any text, with whatever looks like a phone number in it shown as numbers are. */
+void ctl_add_text(struct buf *b, const struct ivrctl *ctl, struct span text);
+/* Splits "TENANT/NAME" at its first slash; false when a half is empty or there is no slash. */
+bool ctl_split(const char *text, struct span *tenant, struct span *name);
+
+#endif

@@ -1,0 +1,149 @@
+#include "tools/ivrctl/show_summary.h"
+
+#include "common/model/hop.h"
+#include "common/model/status.h"
+#include "tools/ivrctl/show.h"
+
+enum { LABEL_COLUMNS = 12, STATUS_COLUMNS = 24, BAR_COLUMNS = 30, REASONS_SHOWN = 12 };
+
+static void add_label(struct buf *out, const char *label)
+{
+    buf_adds(out, "  ");
+    show_add_column(out, label, LABEL_COLUMNS);
+}
+
+/* The sum of an object's whole numbers. */
+static int64_t sum_of(const json_t *counts)
+{
+    int64_t sum = 0;
+    void *at = json_object_iter((json_t *)(uintptr_t)counts);
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)counts, at))
+        sum += (int64_t)json_integer_value(json_object_iter_value(at));
+    return sum;
+}
+
+static void add_head(struct buf *out, const json_t *summary)
+{
+    const json_t *dropped = json_object_get(summary, "dropped");
+    int64_t revision = show_int(summary, "revision");
+    buf_addf(out, "%s/%s\n", show_text(summary, "tenant", "?"), show_text(summary, "campaign", "?"));
+    add_label(out, "as of");
+    show_add_time(out, show_text(summary, "as_of", NULL));
+    if (revision > 0)
+        buf_addf(out, ", revision %lld", (long long)revision);
+    buf_adds(out, json_is_true(json_object_get(summary, "complete")) ? ", complete\n" : ", under way\n");
+    add_label(out, "calls");
+    show_add_count(out, show_int(summary, "calls"));
+    buf_adds(out, " = ");
+    show_add_count(out, show_int(summary, "waiting"));
+    buf_adds(out, " waiting + ");
+    show_add_count(out, sum_of(dropped));
+    buf_adds(out, " dropped + ");
+    show_add_count(out, sum_of(json_object_get(summary, "by_status")));
+    buf_adds(out, " with a status");
+    if (show_int(summary, "retrying") > 0) {
+        buf_adds(out, ", ");
+        show_add_count(out, show_int(summary, "retrying"));
+        buf_adds(out, " of them to be tried again");
+    }
+    buf_addc(out, '\n');
+}
+
+/* "  Completed        700   70.0 %  #####". */
+static void add_status_row(struct buf *out, const char *name, int64_t n, int64_t all)
+{
+    struct buf count;
+    buf_init(&count, 32);
+    show_add_count(&count, n);
+    buf_adds(out, "  ");
+    show_add_column(out, name, STATUS_COLUMNS);
+    buf_addf(out, "%10s", count.p);
+    buf_addf(out, " %6.1f %%  ", all > 0 ? 100.0 * (double)n / (double)all : 0.0);
+    for (int64_t bar = 0; all > 0 && bar < (n * BAR_COLUMNS + all - 1) / all; bar++)
+        buf_addc(out, '#');
+    while (out->p[out->n - 1] == ' ')
+        out->p[--out->n] = '\0';
+    buf_addc(out, '\n');
+    buf_done(&count);
+}
+
+static void add_statuses(struct buf *out, const json_t *summary)
+{
+    /* What people ask for first stands first. */
+    static const enum call_status order[] = {
+        STATUS_COMPLETED,         STATUS_NO_ANSWER,           STATUS_USER_BUSY,
+        STATUS_SUBSCRIBER_ABSENT, STATUS_GATEWAY_UNAVAILABLE, STATUS_FAILED_UNKNOWN_REASON,
+        STATUS_PENDING,
+    };
+    const json_t *counts = json_object_get(summary, "by_status");
+    int64_t all = sum_of(counts);
+    buf_addc(out, '\n');
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        add_status_row(out, status_name(order[i]), show_int(counts, status_name(order[i])), all);
+    buf_addc(out, '\n');
+}
+
+static void add_attempts(struct buf *out, const json_t *summary)
+{
+    const json_t *rate = json_object_get(summary, "answer_rate");
+    add_label(out, "attempts");
+    show_add_count(out, show_int(summary, "attempts"));
+    if (json_is_number(rate))
+        buf_addf(out, ", answer rate %.1f %%", 100.0 * json_number_value(rate));
+    buf_addc(out, '\n');
+    add_label(out, "hops");
+    for (int hop = 0; hop < HOP_COUNT; hop++) {
+        buf_addf(out, "%s%s ", hop > 0 ? ", " : "", hop_name((enum hop)hop));
+        show_add_count(out, show_int(json_object_get(summary, "hops"), hop_name((enum hop)hop)));
+    }
+    buf_addc(out, '\n');
+}
+
+static void add_seconds(struct buf *out, const char *label, const json_t *seconds)
+{
+    if (!show_is_set(seconds, "p50"))
+        return;
+    add_label(out, label);
+    buf_addf(out, "p50 %lld s, p95 %lld s, together ", (long long)show_int(seconds, "p50"),
+             (long long)show_int(seconds, "p95"));
+    show_add_span_of_time(out, 1000 * show_int(seconds, "sum"));
+    buf_addc(out, '\n');
+}
+
+/* "name 12, other 3": whole numbers, or of objects their "calls", at most REASONS_SHOWN of them. */
+static void add_named(struct buf *out, const char *label, const json_t *counts)
+{
+    int shown = 0;
+    void *at = json_object_iter((json_t *)(uintptr_t)counts);
+    if (at == NULL)
+        return;
+    add_label(out, label);
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)counts, at)) {
+        const json_t *value = json_object_iter_value(at);
+        if (shown++ == REASONS_SHOWN) {
+            buf_adds(out, ", ... (--json has all)");
+            break;
+        }
+        buf_addf(out, "%s%s ", shown > 1 ? ", " : "", json_object_iter_key(at));
+        if (json_is_string(value))
+            buf_adds(out, json_string_value(value));
+        else
+            show_add_count(out, json_is_object(value) ? show_int(value, "calls")
+                                                      : (int64_t)json_integer_value(value));
+    }
+    buf_addc(out, '\n');
+}
+
+void show_summary(struct buf *out, const json_t *summary)
+{
+    add_head(out, summary);
+    add_statuses(out, summary);
+    add_attempts(out, summary);
+    add_seconds(out, "ringing", json_object_get(summary, "ring_seconds"));
+    add_seconds(out, "talking", json_object_get(summary, "talk_seconds"));
+    add_named(out, "cost", json_object_get(summary, "cost"));
+    add_named(out, "channels", json_object_get(summary, "by_channel"));
+    add_named(out, "reasons", json_object_get(summary, "by_reason"));
+    if (sum_of(json_object_get(summary, "dropped")) > 0)
+        add_named(out, "dropped", json_object_get(summary, "dropped"));
+}

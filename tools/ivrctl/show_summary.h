@@ -1,0 +1,11 @@
+/* A campaign's summary, in the contract's JSON, laid out for a person. Pure. */
+#ifndef IVR_TOOLS_SHOW_SUMMARY_H
+#define IVR_TOOLS_SHOW_SUMMARY_H
+
+#include <jansson.h>
+
+#include "common/buf.h"
+
+void show_summary(struct buf *out, const json_t *summary);
+
+#endif
