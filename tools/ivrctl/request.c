@@ -1,0 +1,202 @@
+/* ivrctl request: reads requests from a file, checks all of them, sends them onto the topic. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "tools/ivrctl/intake.h"
+#include "tools/ivrctl/ivrctl.h"
+
+enum { COPY_BYTES = 64 * 1024 };
+
+/* ---- input ---- */
+
+/* A pipe cannot be read from its start again, and what kind of file it is must be looked at first. */
+static int copy_to_file(FILE *from, FILE **to, struct err *err)
+{
+    static char bytes[COPY_BYTES];
+    size_t n;
+    *to = tmpfile();
+    if (*to == NULL)
+        return err_set(err, ERR_SYSTEM, "a temporary file cannot be made: %s", strerror(errno));
+    while ((n = fread(bytes, 1, sizeof(bytes), from)) > 0) {
+        if (fwrite(bytes, 1, n, *to) != n)
+            return err_set(err, ERR_SYSTEM, "the temporary file cannot be written: %s", strerror(errno));
+    }
+    if (ferror(from))
+        return err_set(err, ERR_SYSTEM, "standard input cannot be read: %s", strerror(errno));
+    rewind(*to);
+    return 0;
+}
+
+static int open_input(const char *name, FILE **in, struct err *err)
+{
+    *in = NULL;
+    if (strcmp(name, "-") == 0)
+        return copy_to_file(stdin, in, err);
+    FILE *file = fopen(name, "rb");
+    if (file == NULL)
+        return err_set(err, ERR_CONFIG, "%s: %s", name, strerror(errno));
+    if (fseek(file, 0, SEEK_SET) == 0) {
+        *in = file;
+        return 0;
+    }
+    int rc = copy_to_file(file, in, err); /* a named pipe, or <(command) */
+    fclose(file);
+    return rc;
+}
+
+/* ---- options ---- */
+
+static int read_options(const struct args *args, struct intake_options *options)
+{
+    const char *format = args_get(args, "--format");
+    options->tenant = args_get(args, "--tenant");
+    options->campaign = args_get(args, "--campaign");
+    options->channel = args_get(args, "--channel");
+    options->say = args_get(args, "--say");
+    options->language = args_get(args, "--language");
+    options->play = args_get(args, "--play");
+    options->answer_url = args_get(args, "--answer-url");
+    options->ignore_columns = args_has(args, "--ignore-columns");
+    options->ids = args_has(args, "--ids");
+    if ((options->say != NULL) + (options->play != NULL) + (options->answer_url != NULL) > 1)
+        return ctl_usage("request", "one of --say, --play and --answer-url is enough");
+    if (format != NULL && strcmp(format, "csv") != 0 && strcmp(format, "ndjson") != 0)
+        return ctl_usage("request", "--format: \"%s\" is neither csv nor ndjson", format);
+    if (format != NULL)
+        options->format = *format == 'c' ? INTAKE_CSV : INTAKE_NDJSON;
+    return 0;
+}
+
+/* ---- telling ---- */
+
+static int tell(const struct ivrctl *ctl, const struct intake_result *in, const struct send_result *sent,
+                bool dry_run)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    if (ctl->json) {
+        buf_addc(&b, '{');
+        json_kint(&b, "lines", (int64_t)in->lines);
+        json_kint(&b, "sent", (int64_t)sent->acknowledged);
+        json_kint(&b, "failed", (int64_t)sent->failed);
+        json_kint(&b, "wrong", (int64_t)in->wrong);
+        json_kint(&b, "repeated", (int64_t)in->repeated);
+        json_kint(&b, "made_ids", (int64_t)in->made_ids);
+        json_kbool(&b, "dry_run", dry_run);
+        buf_adds(&b, "}\n");
+    } else {
+        buf_addf(&b, "%zu lines: %zu %s", in->lines, dry_run ? in->accepted : sent->acknowledged,
+                 dry_run ? "fit, nothing was sent" : "sent");
+        if (in->wrong > 0)
+            buf_addf(&b, ", %zu wrong and left out", in->wrong);
+        if (in->repeated > 0)
+            buf_addf(&b, ", %zu repeat an earlier line", in->repeated);
+        if (sent->failed > 0)
+            buf_addf(&b, ", %zu failed", sent->failed);
+        buf_addc(&b, '\n');
+    }
+    int rc = ctl_print(buf_span(&b));
+    buf_done(&b);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static int send_checked(struct ivrctl *ctl, const struct args *args, struct spool *spool,
+                        const struct intake_result *in)
+{
+    struct send_result sent = {0};
+    struct err err = ERR_INIT;
+    bool dry_run = args_has(args, "--dry-run");
+    if (*ctl->stopped) {
+        ctl_say("interrupted, nothing was sent");
+        return EXIT_FATAL;
+    }
+    if (in->wrong > 0 && !args_has(args, "--skip-invalid")) {
+        ctl_say("%zu of %zu lines are wrong, nothing was sent; --skip-invalid sends the others", in->wrong,
+                in->lines);
+        return EXIT_FATAL;
+    }
+    if (!dry_run && in->accepted > 0 && send_spool(spool, &ctl->settings, ctl->stopped, &sent, &err) != 0) {
+        ctl_say("%zu of %zu requests were acknowledged: %s; sending the same file again does no harm",
+                sent.acknowledged, in->accepted, err.text);
+        return err.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
+    }
+    return tell(ctl, in, &sent, dry_run);
+}
+
+static int run(struct ivrctl *ctl, const struct args *args)
+{
+    const char *name = args->words_n > 0 ? args->words[0] : "-";
+    struct intake_options options = {.name = strcmp(name, "-") == 0 ? "stdin" : name,
+                                     .stopped = ctl->stopped};
+    struct intake_result in = {0};
+    struct spool spool = {0};
+    struct err err = ERR_INIT;
+    FILE *file = NULL;
+    int rc = read_options(args, &options);
+    if (rc != 0)
+        return rc;
+    if (args->words_n == 0 && isatty(STDIN_FILENO))
+        return ctl_usage("request", "request needs a file, or - to read what you type");
+    if (open_input(name, &file, &err) != 0 || spool_open(&spool, &err) != 0 ||
+        intake_read(file, &options, &spool, &in, &err) != 0)
+        rc = ctl_fail(&err);
+    else
+        rc = send_checked(ctl, args, &spool, &in);
+    if (file != NULL)
+        fclose(file);
+    spool_close(&spool);
+    return rc;
+}
+
+static const struct args_option options_table[] = {
+    {"--format", "csv|ndjson", "instead of going by the file's name or its first character"},
+    {"--tenant", "TENANT", "where a request names none"},
+    {"--campaign", "CAMPAIGN", "where a request names none"},
+    {"--channel", "NAME", "where a request names none"},
+    {"--say", "TEXT", "what to say, where a request has no message"},
+    {"--language", "TAG", "of what is said, where a request names none (en-GB, sw-KE, ...)"},
+    {"--play", "URL", "what to play, where a request has no message"},
+    {"--answer-url", "URL", "who decides what the contact hears, where a request has no message"},
+    {"--ignore-columns", NULL, "leave columns out that are no field of a request"},
+    {"--skip-invalid", NULL, "send what fits although other lines do not"},
+    {"--dry-run", NULL, "check everything, send nothing"},
+    {"--ids", NULL, "print TENANT/CALL_ID of each request"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_request = {
+    .name = "request",
+    .arguments = "[FILE|-]",
+    .words_min = 0,
+    .words_max = 1,
+    .sentence = "send call requests from NDJSON or CSV, checked first",
+    .options = options_table,
+    .more =
+        "NDJSON: a request a line. CSV: a header that names the request's fields, nested ones with dots\n"
+        "(message.say, retry.max_attempts, retry.on, calling_hours.days, metadata.ANYTHING); say, language, "
+        "play and\n"
+        "answer_url may stand alone; lists have spaces between; an empty cell is an absent field. Comma, "
+        "semicolon\n"
+        "and tab are understood.\n"
+        "\nEvery line is checked as the workers will check it, and nothing is sent unless all of them fit: a "
+        "wrong\n"
+        "one is named as FILE:LINE: field, exit code 1. It ends when the brokers have acknowledged every "
+        "request.\n"
+        "\nA request without call_id gets one that is made from its whole content (tenant, campaign, number, "
+        "message,\n"
+        "...), so that sending a file again, or the rest of one after an interruption, calls nobody twice. "
+        "Two calls\n"
+        "with the very same content need call ids, or campaigns, of their own.\n"
+        "\nExamples:\n"
+        "  ivrctl request contacts.csv --tenant acme --campaign maize-prices-w47 --say 'Maize is at 45' "
+        "--language en-GB\n"
+        "  echo '{\"call_id\":\"c1\",\"tenant\":\"acme\",\"campaign\":\"test\",\"to\":\"+254722000111\",\n"
+        "         \"message\":{\"say\":\"Hello\"}}' | tr -d '\\n' | ivrctl request -\n"
+        "  ivrctl request big.ndjson --dry-run && ivrctl request big.ndjson\n",
+    .run = run,
+};
