@@ -1,6 +1,7 @@
 #include "common/redis_conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -429,9 +430,13 @@ static void on_connect(const redisAsyncContext *ac, int status)
 {
     struct redis_conn *conn = ac->data;
 
-    /* A failure goes on to on_gone(). */
-    if (conn == NULL || status != REDIS_OK)
+    if (conn == NULL)
         return;
+    if (status != REDIS_OK) {
+        /* hiredis 1.2 consumes the socket's error without noting it, but leaves errno. on_gone() follows. */
+        set_error(conn, ac->c.err != 0 ? ac->c.errstr : strerror(errno));
+        return;
+    }
     conn->state = CONN_SETUP;
     send_setup(conn);
 }
