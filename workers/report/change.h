@@ -1,0 +1,26 @@
+/* What a call event says has changed: a campaign, and the window of its attempt. Pure. */
+#ifndef IVR_REPORT_CHANGE_H
+#define IVR_REPORT_CHANGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/span.h"
+#include "workers/store/summary.h"
+
+enum { CHANGE_MAX_BYTES = 256 * 1024, CHANGE_MINUTE_MS = 60000 };
+
+struct change {
+    struct summary_key campaign;
+    bool has_window;
+    struct summary_key window;
+    json_t *json; /* what the spans point into */
+};
+
+/* ERR_INVALID with a sentence when the record is no call event. change_done() in any case. */
+int change_read(struct change *change, struct span event, struct err *err);
+void change_done(struct change *change);
+
+#endif

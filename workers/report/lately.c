@@ -1,0 +1,172 @@
+#include "workers/report/lately.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "workers/report/due.h"
+#include "workers/store/private.h"
+
+enum { LATELY_MS = 10 * 60 * 1000, AGAIN_MS = 1000 };
+
+/* A set of partition numbers. */
+struct numbers {
+    int32_t *items;
+    size_t n;
+};
+
+struct lately {
+    struct worker *worker;
+    struct dirty *dirty;
+    struct numbers gained;  /* not looked at yet */
+    struct numbers looking; /* by the questions that are out */
+    int32_t partitions;     /* of the topic, when the questions left */
+    size_t out;
+    bool failed;
+    bool stopped;
+    size_t found;
+    int64_t not_before_mono_ms;
+};
+
+struct question {
+    struct lately *lately;
+    bool windows;
+};
+
+static bool numbers_has(const struct numbers *numbers, int32_t number)
+{
+    for (size_t i = 0; i < numbers->n; i++)
+        if (numbers->items[i] == number)
+            return true;
+    return false;
+}
+
+static void numbers_add(struct numbers *numbers, int32_t number)
+{
+    if (numbers_has(numbers, number))
+        return;
+    numbers->items = mem_realloc(numbers->items, (numbers->n + 1) * sizeof(*numbers->items));
+    numbers->items[numbers->n++] = number;
+}
+
+static void numbers_done(struct numbers *numbers)
+{
+    free(numbers->items);
+    *numbers = (struct numbers){NULL, 0};
+}
+
+/* An event's key is tenant/campaign; windows of a campaign are where its events are. */
+static bool is_theirs(const struct lately *lately, const struct summary_key *key)
+{
+    const char *end = key->campaign.p + key->campaign.n;
+    struct span event_key = span_of(key->tenant.p, (size_t)(end - key->tenant.p)); /* both lie in one name */
+    return numbers_has(&lately->looking, kafka_key_partition(event_key, lately->partitions));
+}
+
+static void mark(struct lately *lately, bool window, struct span name)
+{
+    struct summary_key key;
+    struct worker *worker = lately->worker;
+    if (!summary_key_of_name(&key, window, name) || !is_theirs(lately, &key))
+        return;
+    int64_t in_ms = due_in_ms(&key, worker->settings->report_interval_ms, loop_wall_ms(worker->loop));
+    dirty_mark(lately->dirty, &key, loop_mono_ms(worker->loop) + in_ms, NULL, false);
+    lately->found++;
+}
+
+static void all_answered(struct lately *lately)
+{
+    if (lately->failed) {
+        for (size_t i = 0; i < lately->looking.n; i++)
+            numbers_add(&lately->gained, lately->looking.items[i]);
+        lately->not_before_mono_ms = loop_mono_ms(lately->worker->loop) + AGAIN_MS;
+    } else {
+        LOG_INFO("publishing again what changed lately", LOG_INT("partitions", lately->looking.n),
+                 LOG_INT("summaries", lately->found));
+    }
+    numbers_done(&lately->looking);
+}
+
+static void on_changed(const struct redis_result *result, void *arg)
+{
+    struct question question = *(struct question *)arg;
+    struct lately *lately = question.lately;
+    free(arg);
+    store_command_ended(lately->worker->store);
+    lately->out--;
+    if (lately->stopped)
+        return;
+    if (result->status != REDIS_OK)
+        lately->failed = true;
+    for (long i = 0; result->status == REDIS_OK && i < redis_reply_len(result->reply); i++) {
+        struct span name = SPAN_NONE;
+        redis_reply_span(redis_reply_at(result->reply, (size_t)i), &name);
+        mark(lately, question.windows, name);
+    }
+    if (lately->out == 0)
+        all_answered(lately);
+}
+
+static void ask(struct lately *lately, unsigned shard, bool windows, struct span since)
+{
+    struct store *store = lately->worker->store;
+    struct question *question = mem_alloc(sizeof(*question));
+    struct buf key;
+    *question = (struct question){lately, windows};
+    buf_init(&key, 256);
+    buf_addspan(&key, store_shard_key(store, shard));
+    buf_adds(&key, windows ? ":windows" : ":campaigns");
+    const struct span argv[] = {SPAN_LIT("ZRANGEBYSCORE"), buf_span(&key), since, SPAN_LIT("+inf")};
+    lately->out++;
+    store_command_began(store);
+    redis_command(store_redis(store), argv, 4, 1, on_changed, question);
+    buf_done(&key);
+}
+
+void lately_turn(struct lately *lately, const struct kafka_consumer *consumer)
+{
+    char since[24];
+    lately->partitions = lately->out > 0 ? lately->partitions : kafka_consumer_partitions(consumer);
+    if (lately->stopped || lately->gained.n == 0 || lately->out > 0 || lately->partitions <= 0 ||
+        loop_mono_ms(lately->worker->loop) < lately->not_before_mono_ms)
+        return;
+    lately->looking = lately->gained;
+    lately->gained = (struct numbers){NULL, 0};
+    lately->failed = false;
+    lately->found = 0;
+    snprintf(since, sizeof(since), "%lld", (long long)(clock_wall_ms() - LATELY_MS));
+    for (unsigned shard = 0; shard < store_shards(lately->worker->store); shard++) {
+        ask(lately, shard, false, span_str(since));
+        ask(lately, shard, true, span_str(since));
+    }
+}
+
+void lately_gained(struct lately *lately, int32_t partition_id)
+{
+    numbers_add(&lately->gained, partition_id);
+}
+
+struct lately *lately_new(struct worker *worker, struct dirty *dirty)
+{
+    struct lately *lately = mem_calloc(1, sizeof(*lately));
+    lately->worker = worker;
+    lately->dirty = dirty;
+    return lately;
+}
+
+void lately_stop(struct lately *lately)
+{
+    lately->stopped = true;
+}
+
+void lately_free(struct lately **pointer)
+{
+    struct lately *lately = *pointer;
+    *pointer = NULL;
+    if (lately == NULL)
+        return;
+    numbers_done(&lately->gained);
+    numbers_done(&lately->looking);
+    free(lately);
+}

@@ -1,0 +1,26 @@
+/*
+ * Publishing again what changed lately, for partitions that were just gained: the worker that had them may be
+ * a zombie whose older record came last, and what it had not published is known to nobody but Redis.
+ */
+#ifndef IVR_REPORT_LATELY_H
+#define IVR_REPORT_LATELY_H
+
+#include <stdint.h>
+
+#include "common/kafka.h"
+#include "workers/report/dirty.h"
+#include "workers/worker.h"
+
+struct lately;
+
+/* `dirty` is borrowed. */
+struct lately *lately_new(struct worker *worker, struct dirty *dirty);
+/* A partition came: its campaigns and windows that changed lately become dirty, in the background. */
+void lately_gained(struct lately *lately, int32_t partition_id);
+/* Goes on with it; called regularly. `consumer` tells how many partitions there are. */
+void lately_turn(struct lately *lately, const struct kafka_consumer *consumer);
+void lately_stop(struct lately *lately);
+/* After worker_close(). */
+void lately_free(struct lately **lately);
+
+#endif

@@ -1,0 +1,154 @@
+#include "workers/report/publish.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+enum {
+    OUT_MAX = 32,    /* each reads all shards */
+    AGAIN_MS = 1000, /* after Redis or Kafka did not answer */
+    VALUE_MAX = 4 * 1024 * 1024,
+    HEADERS = 6,
+};
+
+struct publisher {
+    struct worker *worker;
+    struct dirty *dirty;
+    const char *topic;
+    struct buf key, id, value;
+    size_t out;
+    bool stopped;
+    struct metric_series *published;
+};
+
+/* One summary on its way. */
+struct publication {
+    struct publisher *publisher;
+    struct dirty_entry *entry;
+};
+
+static void end(struct publication *publication, bool published)
+{
+    struct publisher *publisher = publication->publisher;
+    publisher->out--;
+    if (published)
+        dirty_published(publisher->dirty, &publication->entry);
+    else
+        dirty_failed(publisher->dirty, &publication->entry, loop_mono_ms(publisher->worker->loop) + AGAIN_MS);
+    free(publication);
+}
+
+static void on_ack(const char *error, void *arg)
+{
+    struct publication *publication = arg;
+    struct publisher *publisher = publication->publisher;
+    if (publisher->stopped) {
+        free(publication);
+        return;
+    }
+    if (error == NULL)
+        metric_add(publisher->published, 1);
+    else
+        LOG_LIMITED(LOG_LEVEL_WARN, "summary not acknowledged, publishing it again", LOG_STR("error", error));
+    end(publication, error == NULL);
+}
+
+static void produce(struct publication *publication, const struct summary *summary, int64_t revision,
+                    int64_t as_of_ms)
+{
+    struct publisher *publisher = publication->publisher;
+    const struct summary_key *key = dirty_key(publication->entry);
+    char time[CLOCK_RFC3339_LEN + 1];
+    buf_clear(&publisher->key);
+    buf_clear(&publisher->id);
+    buf_clear(&publisher->value);
+    summary_key_add(&publisher->key, key);
+    buf_addspan(&publisher->id, buf_span(&publisher->key));
+    buf_addc(&publisher->id, '#');
+    buf_addint(&publisher->id, revision);
+    summary_add_json(&publisher->value, key, summary, revision, as_of_ms);
+    clock_rfc3339(as_of_ms, time);
+    const struct kafka_header headers[HEADERS] = {
+        {SPAN_LIT("ce_specversion"), SPAN_LIT("1.0")},
+        {SPAN_LIT("ce_id"), buf_span(&publisher->id)},
+        {SPAN_LIT("ce_source"), SPAN_LIT("ivr/ivr-report")},
+        {SPAN_LIT("ce_type"), SPAN_LIT("ivr.delivery-summary")},
+        {SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)},
+        {SPAN_LIT("content-type"), SPAN_LIT("application/json")},
+    };
+    kafka_produce(publisher->worker->producer, publisher->topic, buf_span(&publisher->key),
+                  buf_span(&publisher->value), headers, HEADERS, 0, on_ack, publication);
+}
+
+static void on_revised(enum store_status status, const struct summary *summary, int64_t revision,
+                       int64_t as_of_ms, void *arg)
+{
+    struct publication *publication = arg;
+    if (publication->publisher->stopped) {
+        free(publication);
+        return;
+    }
+    if (status != STORE_OK)
+        LOG_LIMITED(LOG_LEVEL_WARN, "summary could not be read, trying again", LOG_INT("wait_ms", AGAIN_MS));
+    if (status != STORE_OK || summary == NULL)
+        end(publication, status == STORE_OK); /* nothing is known of it any more: nothing to say */
+    else
+        produce(publication, summary, revision, as_of_ms);
+}
+
+bool publisher_turn(struct publisher *publisher)
+{
+    bool any = false;
+    int64_t now = loop_mono_ms(publisher->worker->loop);
+    while (!publisher->stopped && publisher->out < OUT_MAX &&
+           !kafka_producer_full(publisher->worker->producer)) {
+        struct dirty_entry *entry = dirty_take(publisher->dirty, now);
+        if (entry == NULL)
+            break;
+        struct publication *publication = mem_alloc(sizeof(*publication));
+        *publication = (struct publication){publisher, entry};
+        publisher->out++;
+        any = true;
+        summary_revise(publisher->worker->store, dirty_key(entry), on_revised, publication);
+    }
+    return any;
+}
+
+size_t publisher_out(const struct publisher *publisher)
+{
+    return publisher->out;
+}
+
+struct publisher *publisher_new(struct worker *worker, struct dirty *dirty)
+{
+    struct publisher *publisher = mem_calloc(1, sizeof(*publisher));
+    publisher->worker = worker;
+    publisher->dirty = dirty;
+    publisher->topic = worker->settings->topics[TOPIC_DELIVERY_SUMMARIES];
+    publisher->published = metric_series(M_SUMMARIES, NULL, NULL);
+    buf_init(&publisher->key, 1024);
+    buf_init(&publisher->id, 1024);
+    buf_init(&publisher->value, VALUE_MAX);
+    kafka_producer_needs_topic(worker->producer, publisher->topic);
+    return publisher;
+}
+
+void publisher_stop(struct publisher *publisher)
+{
+    publisher->stopped = true;
+}
+
+void publisher_free(struct publisher **pointer)
+{
+    struct publisher *publisher = *pointer;
+    *pointer = NULL;
+    if (publisher == NULL)
+        return;
+    buf_done(&publisher->key);
+    buf_done(&publisher->id);
+    buf_done(&publisher->value);
+    free(publisher);
+}
