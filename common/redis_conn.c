@@ -1,7 +1,6 @@
 #include "common/redis_conn.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -430,13 +429,9 @@ static void on_connect(const redisAsyncContext *ac, int status)
 {
     struct redis_conn *conn = ac->data;
 
-    if (conn == NULL)
+    /* A failure goes on to on_gone(). */
+    if (conn == NULL || status != REDIS_OK)
         return;
-    if (status != REDIS_OK) {
-        /* hiredis 1.2 consumes the socket's error without noting it, but leaves errno. on_gone() follows. */
-        set_error(conn, ac->c.err != 0 ? ac->c.errstr : strerror(errno));
-        return;
-    }
     conn->state = CONN_SETUP;
     send_setup(conn);
 }
