@@ -21,6 +21,7 @@ PENDING, UNAVAILABLE, FAILED, NO_ANSWER, ABSENT, BUSY, COMPLETED = range(1, 8)
 STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent",
             "User_busy", "Completed"]
 MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION = range(5)
+OUTCOMES, EVIDENCES = ["recorded", "late", "unknown"], ["recorded", "repeated", "unknown"]
 HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
 EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
          "status", "previous", "hop", "code", "detail", "final", "next_at", "occurred", "recorded", "ring", "talk",
@@ -35,10 +36,10 @@ def pack(value):
 
 
 def evidence(status=0, terminal=0, hops=(), at=0, answered=0, ring=-1, talk=-1, cost=-1, currency="", kind=0, code="",
-             detail="", hop_detail="", provider_id=""):
+             detail="", hop_detail="", provider_id="", permanent=0):
     mask = sum(1 << hop for hop in hops)
     return [status, terminal, mask, at, answered, ring, talk, cost, currency, kind, code, detail, hop_detail,
-            provider_id]
+            provider_id, permanent]
 
 
 class Store:
@@ -76,10 +77,10 @@ class Store:
         return token
 
     def outcome(self, call, attempt, token, kind, ev=None, wait=0):
-        return self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, ""]])[0]
+        return OUTCOMES[self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, ""]])[0]]
 
     def evidence(self, call, ev, attempt=1, channel="ch"):
-        return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0]
+        return EVIDENCES[self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0] // 8]
 
     def claim(self, call, token, channel="ch", claim_ms=15000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]

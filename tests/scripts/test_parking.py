@@ -10,7 +10,7 @@ def park(store, field="cb:0:1", keep=60000, provider_id=ID):
 
 
 def link(store):
-    return store.scripts["link"](keys=[store.shard], args=[ID, "t/c1/1", DAY_MS])
+    return [part.encode() for part in store.batch("link", [[ID, "t/c1/1"]])[0]]
 
 
 def overdue(store):

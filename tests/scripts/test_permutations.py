@@ -21,7 +21,7 @@ def random_reports(rng):
             ring=rng.choice([-1, -1, rng.randint(0, 60)]), cost=rng.choice([-1, rng.randint(0, 9000)]),
             currency=rng.choice(["USD", "KES"]), kind=kind, code=rng.choice(["", "a", "b"]) if kind else "",
             detail=rng.choice(["", "x", "y"]) if kind else "", hop_detail=rng.choice(["", "p", "q"]),
-            provider_id=rng.choice(["", "CA0", "CA2"])))
+            provider_id=rng.choice(["", "CA0", "CA2"]), permanent=int(rng.random() < 0.1)))
     return reports
 
 
@@ -58,10 +58,9 @@ def flush(store, call, pending):
 def outcome_of(store, call):
     """All but our own times and the number of events, which depend on the order."""
     state, attempt = store.state(call), store.attempt(call)
-    hops = attempt[14]
-    seen = [(hops[3 * h], hops[3 * h + 1] > 0, hops[3 * h + 2]) for h in range(5)]
+    seen = [(attempt[20 + 3 * h], attempt[21 + 3 * h] > 0, attempt[22 + 3 * h]) for h in range(5)]
     keep = [PHASE, STATUS, FINAL, ATTEMPT, CHANNEL, NEXT_AT, DROP, SPENT, TOKEN, REASON, SOURCE, WON]
-    return [state[k] for k in keep], attempt[:9] + attempt[10:14] + attempt[15:], seen
+    return [state[k] for k in keep], attempt[:9] + attempt[10:20], seen
 
 
 def check_invariants(counters):
@@ -120,5 +119,5 @@ def test_counters_of_many_calls_recount_from_the_calls(store):
     attempts = [store.attempt(f"t/c{n}") for n in range(60)]
     assert counters["ch|talksum"] == sum(max(a[11], 0) for a in attempts)
     for hop in range(5):
-        assert counters.get(f"ch|h:{hop}", 0) == sum(a[14][3 * hop + 1] > 0 for a in attempts)
+        assert counters.get(f"ch|h:{hop}", 0) == sum(a[21 + 3 * hop] > 0 for a in attempts)
     check_invariants(store.all_counters())

@@ -244,7 +244,7 @@ static void conclude(struct attempt *a)
 static void on_reply(const struct http_reply *reply, void *arg)
 {
     struct attempt *a = arg;
-    judge_reply(a->channel, reply, &a->verdict);
+    judge_reply(a->channel, reply, a->request.from.n > 0, &a->verdict);
     if (a->verdict.suspend)
         gate_back(a, GATE_SUSPENDED, span_str(a->verdict.evidence.reason_detail));
     else

@@ -105,7 +105,8 @@ static bool never_certain(int status)
     return (status >= 300 && status < 400) || (status >= 500 && status != 503);
 }
 
-void judge_reply(const struct channel *channel, const struct http_reply *reply, struct verdict *v)
+void judge_reply(const struct channel *channel, const struct http_reply *reply, bool own_from,
+                 struct verdict *v)
 {
     struct placed placed;
     switch (reply->outcome) {
@@ -127,6 +128,8 @@ void judge_reply(const struct channel *channel, const struct http_reply *reply, 
     channel->provider->placed(channel, reply->status, reply->body, &placed);
     if (never_certain(reply->status) && placed.kind != PLACED_ACCEPTED)
         placed.kind = PLACED_IN_DOUBT;
+    if (placed.kind == PLACED_CHANNEL && placed.caller_id && own_from)
+        placed.kind = PLACED_REFUSED; /* the request's trouble, not the channel's */
     by_adapter(v, &placed, reply);
 }
 

@@ -31,7 +31,9 @@ struct verdict {
         *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back */
 };
 
-void judge_reply(const struct channel *channel, const struct http_reply *reply, struct verdict *verdict);
+/* `own_from`: the request brought its own caller id. */
+void judge_reply(const struct channel *channel, const struct http_reply *reply, bool own_from,
+                 struct verdict *verdict);
 /* The adapter could not say the request in the provider's language: refused by us, for good. */
 void judge_unsayable(const struct err *err, struct verdict *verdict);
 /* Claimed and not sent (drain, revoked partition): its number is used again. */

@@ -5,6 +5,9 @@
 # A script whose first lines hold "-- Reads only." is marked as not writing.
 set -eu
 out=$1 scripts=$2
+# Made aside and moved, so that two builds at once never see half a file.
+tmp=$(mktemp -d "$out/embed.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
 
 flat() {
     awk -v dir="$scripts" '
@@ -22,22 +25,21 @@ flat() {
         echo "extern const struct redis_script script_$(basename "$f" .lua);"
     done
     echo '#endif'
-} > "$out/scripts.h.tmp"
+} > "$tmp/scripts.h"
 
-echo '#include "scripts.h"' > "$out/scripts.c.tmp"
+echo '#include "scripts.h"' > "$tmp/scripts.c"
 for f in "$scripts"/*.lua; do
     name=$(basename "$f" .lua)
-    flat "$f" > "$out/$name.lua"
-    sha=$(sha1sum < "$out/$name.lua" | cut -d' ' -f1)
-    len=$(wc -c < "$out/$name.lua" | tr -d ' ')
+    flat "$f" > "$tmp/$name.lua"
+    sha=$(sha1sum < "$tmp/$name.lua" | cut -d' ' -f1)
+    len=$(wc -c < "$tmp/$name.lua" | tr -d ' ')
     writes=true
     if head -n 12 "$f" | grep -q '^-- Reads only\.'; then writes=false; fi
     {
         echo "const struct redis_script script_$name = {"
         echo "    \"$name\","
-        sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/    "/' -e 's/$/\\n"/' "$out/$name.lua"
+        sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/    "/' -e 's/$/\\n"/' "$tmp/$name.lua"
         echo "    , $len, \"$sha\", $writes};"
-    } >> "$out/scripts.c.tmp"
+    } >> "$tmp/scripts.c"
 done
-mv "$out/scripts.h.tmp" "$out/scripts.h"
-mv "$out/scripts.c.tmp" "$out/scripts.c"
+mv "$tmp"/*.lua "$tmp/scripts.h" "$tmp/scripts.c" "$out"

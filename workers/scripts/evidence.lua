@@ -2,11 +2,13 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, attempt, channel, provider, evidence, jitter 0..999, trace}
--- Returns {outbox id, events, results}; a result is {what, status, phase}: 'recorded' (something was new), 'repeated', 'unknown' (no such call or
--- attempt).
+-- Returns {outbox id, events, results}; a result is a number: 0 recorded (something was new), 8 repeated, 16 unknown (no such call or attempt);
+-- plus the call's status (0 to 7) after it.
 --
 -- Promises: duplicates and any order end in the same state; what was seen before changes nothing and emits nothing.
 --#include lib/call.lua
+
+local RECORDED, REPEATED, UNKNOWN = 0, 8, 16
 
 -- A report of the attempt after the latest one: its claim was lost (a failover) or given back, and yet the provider has it.
 local function unclaimed(c, n, channel, provider)
@@ -23,15 +25,14 @@ local function record(r)
   local id, n, channel, provider, evidence, jitter, trace = unpack(r)
   local c = call_load(id, n)
   if not c or not unclaimed(c, n, channel, provider) then
-    return {'unknown', 0, 0}
+    return UNKNOWN
   end
-  local seq, before = c.s[SEQ], pack(c.a)
-  apply(c, evidence, {reported = true, jitter = jitter, trace = trace})
-  if c.s[SEQ] == seq and pack(c.a) == before then
-    return {'repeated', c.s[STATUS], c.s[PHASE]}
+  apply(c, evidence, true, false, jitter, trace)
+  if not call_changed(c) then
+    return REPEATED + c.s[STATUS]
   end
   call_save(c)
-  return {'recorded', c.s[STATUS], c.s[PHASE]}
+  return RECORDED + c.s[STATUS]
 end
 
 local results = {}

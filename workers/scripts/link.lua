@@ -1,9 +1,16 @@
--- Links a provider's call id to our attempt, and finds the callbacks that came before the link.
+-- Links providers' call ids to our attempts, and finds the callbacks that came before the link.
 --
--- KEYS[1] the shard of the provider's id; ARGV[1] "provider:provider call id"; ARGV[2] "tenant/call_id/attempt";
--- ARGV[3] how long the link lives, ms.
--- Returns {field, parked, field, parked, ...}: put each back on the topic, then remove it with unpark.lua.
+-- KEYS[1] the shard of the ids; ARGV[1] see lib/call.lua (how long a link lives is the retention); ARGV[2..] one cmsgpack array each:
+--   {"provider:provider call id", "tenant/call_id/attempt"}
+-- Returns {'', '', results}; a result is an array field, parked, field, parked, ...: put each back on the topic, then remove it with
+-- unpark.lua.
 --
 -- Promise: an outcome counts as recorded only after its link, so no callback waits for a call that is known.
-redis.call('SET', KEYS[1] .. ':id:' .. ARGV[1], ARGV[2], 'PX', ARGV[3])
-return redis.call('HGETALL', KEYS[1] .. ':park:' .. ARGV[1])
+local retention = cmsgpack.unpack(ARGV[1])[1]
+local results = {}
+for i = 2, #ARGV do
+  local id, ref = unpack(cmsgpack.unpack(ARGV[i]))
+  redis.call('SET', KEYS[1] .. ':id:' .. id, ref, 'PX', retention)
+  results[i - 1] = redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
+end
+return {'', '', cmsgpack.pack(results)}

@@ -4,18 +4,20 @@
 --   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace}
 -- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider could not be
 -- contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again after wait ms).
--- Returns {outbox id, events, results}; a result is {what}: 'recorded', 'late' (the claim was settled by others: evidence only),
--- 'unknown' (no such call).
+-- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others: evidence only), 2 unknown
+-- (no such call or attempt).
 --
 -- Promises: the outcome of a claim is recorded once; what was settled by others is never queued again by its late outcome.
 --#include lib/call.lua
+
+local RECORDED, LATE, UNKNOWN = 0, 1, 2
 
 local function give_back(c, wait_ms, trace)
   local s, n = c.s, c.n
   if c.a[A_REPORTED] == 1 then
     -- The provider knows this attempt although we hold that it was not sent: believe the provider.
     s[TOKEN] = ''
-    return apply(c, {0, 0, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', ''}, {reported = true, trace = trace})
+    return apply(c, {0, 0, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}, true, false, 0, trace)
   end
   s[ATTEMPT], s[TOKEN] = n - 1, ''
   call('HDEL', c.key, 'a' .. n)
@@ -44,14 +46,13 @@ local function record(r)
   local id, n, token, kind, evidence, wait_ms, jitter, trace = unpack(r)
   local c = call_load(id, n)
   if not c or not c.a then
-    return {'unknown'}
+    return UNKNOWN
   end
   local s = c.s
   local ours = s[TOKEN] == token and s[ATTEMPT] == n
   if not ours and (kind == 'back' or kind == 'unreached' or kind == 'doubt') then
-    return {'late'}
+    return LATE
   end
-  local by = {reported = kind == 'accepted', response = true, jitter = jitter, trace = trace}
   if ours then
     s[TOKEN] = ''
     if kind ~= 'unreached' and kind ~= 'back' then
@@ -66,10 +67,10 @@ local function record(r)
     elseif kind == 'refused' or (kind == 'refused_now' and not ours) then
       c.a[A_PERMANENT] = 1
     end
-    apply(c, evidence, by)
+    apply(c, evidence, kind == 'accepted', true, jitter, trace)
   end
   call_save(c)
-  return {ours and 'recorded' or 'late'}
+  return ours and RECORDED or LATE
 end
 
 local results = {}

@@ -34,7 +34,7 @@ local function store(r)
     return {'too_old', 0}
   end
   local s = {0, WAITING, 0, 0, 0, campaign, channel, now, now, 0, '', 0, 0, 0, '', '', 0, 0, {}}
-  local c = {id = id, key = key, s = s, identity = identity, packed_policy = packed_policy, phase = DONE, final = 0,
+  local c = {id = id, key = key, s = s, identity = identity, policy = unpack_value(packed_policy), phase = DONE, final = 0,
     next_at = 0, n = 0, provider = provider}
   local expires = policy(c)[P_EXPIRES]
   call('HSET', key, 'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint)

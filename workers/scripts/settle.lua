@@ -8,9 +8,9 @@
 --#include lib/call.lua
 
 local LOST = {GATEWAY_UNAVAILABLE, 0, 1, 0, 0, -1, -1, -1, '', 0, 'claim_lost',
-  'the worker that placed the call ended before it recorded an outcome', '', ''}
-local SILENT = {FAILED, 1, 0, 0, 0, -1, -1, -1, '', 0, 'no_report', 'the provider sent no closing report in time', '', ''}
-local QUIET = {0, 1, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', ''}
+  'the worker that placed the call ended before it recorded an outcome', '', '', 0}
+local SILENT = {FAILED, 1, 0, 0, 0, -1, -1, -1, '', 0, 'no_report', 'the provider sent no closing report in time', '', '', 0}
+local QUIET = {0, 1, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}
 
 local function settle(id)
   local c = call_load(id)
@@ -21,10 +21,10 @@ local function settle(id)
   local lost = c.s[PHASE] == PLACING
   if lost then
     c.s[TOKEN] = ''
-    apply(c, LOST, {trace = ''})
+    apply(c, LOST, false, false, 0, '')
   else
     c.a[A_CLOSED] = 1
-    apply(c, c.a[A_STATUS] == PENDING and SILENT or QUIET, {trace = ''})
+    apply(c, c.a[A_STATUS] == PENDING and SILENT or QUIET, false, false, 0, '')
   end
   call_save(c)
   return {id, c.n, lost and 'claim_lost' or 'no_report'}

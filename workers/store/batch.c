@@ -20,6 +20,7 @@ struct waiter {
 struct batch {
     struct batches *owner;
     struct batch *next;
+    enum batch_kind kind; /* BATCH_KINDS: a script of its own */
     unsigned shard;
     size_t n;
     bool whole; /* one waiter for the whole results array */
@@ -33,7 +34,10 @@ struct batches {
     struct buf config;
     store_events_fn events;
     void *events_arg;
-    struct batch **filling[BATCH_KINDS]; /* by shard; NULL: none */
+    /* By shard. While a script call of the kind is out, the next one fills: under load batches grow by
+     * themselves, when idle a record leaves at the end of its turn. */
+    struct batch **filling[BATCH_KINDS]; /* NULL: none */
+    unsigned *out[BATCH_KINDS];          /* script calls without an answer */
     unsigned *touched[BATCH_KINDS];      /* shards with a batch, so that a turn's end does not look at all */
     size_t touched_n[BATCH_KINDS];
     struct batch *free;
@@ -41,13 +45,11 @@ struct batches {
 };
 
 static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
-    [BATCH_REQUEST] = &script_request,
-    [BATCH_CLAIM] = &script_claim,
-    [BATCH_OUTCOME] = &script_outcome,
-    [BATCH_EVIDENCE] = &script_evidence,
+    [BATCH_REQUEST] = &script_request, [BATCH_CLAIM] = &script_claim,       [BATCH_LINK] = &script_link,
+    [BATCH_OUTCOME] = &script_outcome, [BATCH_EVIDENCE] = &script_evidence,
 };
 
-static struct batch *batch_get(struct batches *batches, unsigned shard)
+static struct batch *batch_get(struct batches *batches, enum batch_kind kind, unsigned shard)
 {
     struct batch *batch = batches->free;
     if (batch != NULL) {
@@ -57,6 +59,7 @@ static struct batch *batch_get(struct batches *batches, unsigned shard)
         buf_init(&batch->records, BATCH_BYTES);
         batch->owner = batches;
     }
+    batch->kind = kind;
     batch->shard = shard;
     batch->n = 0;
     batch->whole = false;
@@ -91,6 +94,8 @@ static void on_reply(const struct redis_result *result, void *arg)
     struct span entry, events, packed;
     enum store_status status = store_status_of(result);
     batches->pending -= batch->n;
+    if (batch->kind != BATCH_KINDS)
+        batches->out[batch->kind][batch->shard]--;
     if (status != STORE_OK) {
         deliver(batch, status, NULL);
         batch_put(batch);
@@ -120,7 +125,7 @@ static void on_reply(const struct redis_result *result, void *arg)
     batch_put(batch);
 }
 
-static void batch_send(struct batches *batches, enum batch_kind kind, struct batch *batch)
+static void batch_send(struct batches *batches, struct batch *batch)
 {
     struct span args[1 + STORE_BATCH];
     size_t from = 0;
@@ -129,25 +134,30 @@ static void batch_send(struct batches *batches, enum batch_kind kind, struct bat
         args[1 + i] = span_of(batch->records.p + from, batch->ends[i] - from);
         from = batch->ends[i];
     }
-    redis_eval(store_redis(batches->store), SCRIPTS[kind], store_shard_key(batches->store, batch->shard),
-               args, 1 + batch->n, on_reply, batch);
+    batches->out[batch->kind][batch->shard]++;
+    redis_eval(store_redis(batches->store), SCRIPTS[batch->kind],
+               store_shard_key(batches->store, batch->shard), args, 1 + batch->n, on_reply, batch);
 }
 
-/* The end of a turn: what was collected leaves. */
+/* The end of a turn: what was collected leaves, unless its shard still works on the batch before. */
 static bool flush(void *arg)
 {
     struct batches *batches = arg;
     bool sent = false;
     for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
-        size_t n = batches->touched_n[kind];
-        batches->touched_n[kind] = 0;
+        size_t n = batches->touched_n[kind], kept = 0;
         for (size_t i = 0; i < n; i++) {
             unsigned shard = batches->touched[kind][i];
+            if (batches->out[kind][shard] > 0) {
+                batches->touched[kind][kept++] = shard;
+                continue;
+            }
             struct batch *batch = batches->filling[kind][shard];
             batches->filling[kind][shard] = NULL;
-            batch_send(batches, kind, batch);
+            batch_send(batches, batch);
             sent = true;
         }
+        batches->touched_n[kind] = kept;
     }
     return sent;
 }
@@ -157,10 +167,10 @@ void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, st
 {
     struct batch **slot = &batches->filling[kind][shard];
     if (*slot != NULL && ((*slot)->n == STORE_BATCH || (*slot)->records.n + record.n > BATCH_BYTES)) {
-        batch_send(batches, kind, *slot);
-        *slot = batch_get(batches, shard);
+        batch_send(batches, *slot);
+        *slot = batch_get(batches, kind, shard);
     } else if (*slot == NULL) {
-        *slot = batch_get(batches, shard);
+        *slot = batch_get(batches, kind, shard);
         batches->touched[kind][batches->touched_n[kind]++] = shard;
     }
     struct batch *batch = *slot;
@@ -176,7 +186,7 @@ void batch_run(struct batches *batches, const struct redis_script *script, unsig
 {
     struct span all[8];
     assert(argc < 8);
-    struct batch *batch = batch_get(batches, shard);
+    struct batch *batch = batch_get(batches, BATCH_KINDS, shard);
     batch->whole = true;
     batch->n = 1;
     batch->waiters[0] = (struct waiter){deliver_fn, fn, arg};
@@ -196,6 +206,7 @@ struct batches *batches_new(struct loop *loop, struct store *store, struct span 
     for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
         batches->filling[kind] = mem_calloc(store_shards(store), sizeof(struct batch *));
         batches->touched[kind] = mem_calloc(store_shards(store), sizeof(unsigned));
+        batches->out[kind] = mem_calloc(store_shards(store), sizeof(unsigned));
     }
     loop_at_turn_end(loop, flush, batches);
     return batches;
@@ -211,6 +222,7 @@ void batches_free(struct batches **batches)
             batch_put(b->filling[kind][b->touched[kind][i]]);
         free(b->filling[kind]);
         free(b->touched[kind]);
+        free(b->out[kind]);
     }
     while (b->free != NULL) {
         struct batch *batch = b->free;

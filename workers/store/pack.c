@@ -23,14 +23,27 @@ void pack_str(msgpack_packer *packer, const char *text)
     pack_span(packer, span_str(text));
 }
 
-void pack_evidence(msgpack_packer *packer, const struct evidence *ev)
+static void pack_detail(msgpack_packer *packer, const char *detail, const struct pack_pii *pii)
+{
+    struct buf shown;
+    if (detail[0] == '\0' || pii->shown == PHONE_PLAIN) {
+        pack_str(packer, detail);
+        return;
+    }
+    buf_init(&shown, 8 * EVIDENCE_DETAIL_MAX);
+    phone_add_masked_text(&shown, span_str(detail), pii->shown, pii->key);
+    pack_span(packer, buf_span(&shown));
+    buf_done(&shown);
+}
+
+void pack_evidence(msgpack_packer *packer, const struct evidence *ev, const struct pack_pii *pii)
 {
     struct evidence nothing;
     if (ev == NULL) {
         evidence_init(&nothing);
         ev = &nothing;
     }
-    msgpack_pack_array(packer, 14);
+    msgpack_pack_array(packer, 15);
     msgpack_pack_int64(packer, ev->status);
     msgpack_pack_int64(packer, ev->terminal);
     msgpack_pack_int64(packer, ev->hops);
@@ -42,9 +55,10 @@ void pack_evidence(msgpack_packer *packer, const struct evidence *ev)
     pack_str(packer, ev->currency);
     msgpack_pack_int64(packer, ev->reason_kind);
     pack_str(packer, ev->reason_code);
-    pack_str(packer, ev->reason_detail);
-    pack_str(packer, ev->hop_detail);
+    pack_detail(packer, ev->reason_detail, pii);
+    pack_detail(packer, ev->hop_detail, pii);
     pack_str(packer, ev->provider_call_id);
+    msgpack_pack_int64(packer, ev->permanent);
 }
 
 struct span pack_get_span(const msgpack_object *array, size_t i)

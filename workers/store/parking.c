@@ -52,23 +52,6 @@ static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED
     return n;
 }
 
-/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
- */
-static void on_link(const struct redis_result *result, void *arg)
-{
-    struct command command = command_end(arg);
-    struct store_parked parked[MAX_PARKED];
-    size_t n = result->status == REDIS_OK ? parked_of(result->reply, parked) : 0;
-    ((store_link_fn)command.fn)(store_status_of(result), parked, n, command.arg);
-}
-
-void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
-{
-    char keep[24];
-    const struct span args[] = {provider_id, ref, number(keep, store_retention_ms(store))};
-    run(store, &script_link, store_shard_of(store, provider_id), args, 3, on_link, (void (*)(void))fn, arg);
-}
-
 static void on_park(const struct redis_result *result, void *arg)
 {
     struct command command = command_end(arg);

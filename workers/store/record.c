@@ -40,7 +40,7 @@ enum {
     A_TALK,
     A_COST,
     A_CURRENCY,
-    A_HOPS,
+    A_HOPS = 20,
 };
 
 /* ---- reading ---- */
@@ -78,12 +78,13 @@ static void read_state(struct record *r, const msgpack_object *s)
 }
 
 /* Three values a hop: the provider's time, ours (0: not seen), its detail. */
-static void read_hops(struct record_attempt *att, const msgpack_object *hops)
+static void read_hops(struct record_attempt *att, const msgpack_object *a)
 {
     for (size_t hop = 0; hop < HOP_COUNT; hop++) {
-        int64_t recorded_ms = pack_get_int(hops, hop * 3 + 1);
-        att->hops[hop] = (struct record_hop){recorded_ms > 0, pack_get_int(hops, hop * 3), recorded_ms,
-                                             pack_get_span(hops, hop * 3 + 2)};
+        size_t at = A_HOPS + 3 * hop;
+        int64_t recorded_ms = pack_get_int(a, at + 1);
+        att->hops[hop] =
+            (struct record_hop){recorded_ms > 0, pack_get_int(a, at), recorded_ms, pack_get_span(a, at + 2)};
     }
 }
 
@@ -101,8 +102,7 @@ static void read_attempt(struct record_attempt *att, const msgpack_object *a)
     att->talk_seconds = pack_get_int(a, A_TALK);
     att->cost_micros = pack_get_int(a, A_COST);
     att->currency = pack_get_span(a, A_CURRENCY);
-    if (a->via.array.size > A_HOPS)
-        read_hops(att, &a->via.array.ptr[A_HOPS]);
+    read_hops(att, a);
 }
 
 /* The number in "a12"; 0 for any other field. */

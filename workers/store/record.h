@@ -1,6 +1,6 @@
 /*
- * A call as it stands in Redis (lib/call.lua writes it), read for people and for decisions: GET /v1/calls, ivrctl call,
- * the answer documents. One HGETALL; nothing here changes a call.
+ * A call as it stands in Redis (lib/call.lua writes it), read for people and for decisions: GET /v1/calls,
+ * ivrctl call, the answer documents. One HGETALL; nothing here changes a call.
  */
 #ifndef IVR_STORE_RECORD_H
 #define IVR_STORE_RECORD_H
@@ -45,7 +45,7 @@ struct record {
     enum call_phase phase;
     enum call_status status;
     bool final;
-    int attempt; /* the latest number */
+    int attempt;                                /* the latest number */
     struct span campaign, channel, drop_reason; /* campaign: "tenant/campaign" */
     int64_t created_at_ms, updated_at_ms, next_attempt_at_ms;
     const struct record_attempt *attempts; /* by number; of those that reached nobody only some are kept */

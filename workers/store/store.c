@@ -11,7 +11,7 @@
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
-enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 1000 };
+enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 1000, MAX_PARKED = 64 };
 
 struct store {
     struct loop *loop;
@@ -22,8 +22,9 @@ struct store {
     char *prefix;
     int64_t retention_ms;
     int64_t unknown_keep_ms;
-    struct buf scratch; /* the record being packed */
-    size_t commands;    /* script calls outside the batches, without an answer yet */
+    struct pack_pii pii; /* the key is ours */
+    struct buf scratch;  /* the record being packed */
+    size_t commands;     /* script calls outside the batches, without an answer yet */
     void (*checked)(const char *problem, void *arg);
     void *checked_arg;
     struct loop_timer *check_timer;
@@ -39,6 +40,8 @@ int store_new(struct store **store, struct loop *loop, struct redis *redis, cons
     s->prefix = mem_strdup(settings->redis_prefix);
     s->retention_ms = settings->retention_ms;
     s->unknown_keep_ms = settings->unknown_callback_keep_ms;
+    s->pii.shown = settings->pii;
+    s->pii.key = span_str(settings->pii_key != NULL ? mem_strdup(settings->pii_key) : NULL);
     s->keys = mem_calloc(s->shards, sizeof(*s->keys));
     for (unsigned i = 0; i < s->shards; i++) {
         int n = snprintf(s->keys[i], SHARD_KEY_MAX, "{%s:%02u}", s->prefix, i);
@@ -71,6 +74,7 @@ void store_free(struct store **store)
         loop_timer_stop(&s->check_timer);
     batches_free(&s->batches);
     buf_done(&s->scratch);
+    free((void *)(uintptr_t)s->pii.key.p);
     free(s->keys);
     free(s->prefix);
     free(s);
@@ -276,12 +280,38 @@ void store_claim(struct store *store, const struct store_claim *claim, store_cla
     record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
 }
 
+/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
+ */
+static void deliver_link(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    struct store_parked parked[MAX_PARKED];
+    size_t n = 0;
+    for (size_t i = 0; result != NULL && i + 1 < result->via.array.size && n < MAX_PARKED; i += 2, n++)
+        parked[n] = (struct store_parked){pack_get_span(result, i), pack_get_span(result, i + 1)};
+    ((store_link_fn)fn)(status, parked, n, arg);
+}
+
+void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 2);
+    pack_span(&p, provider_id);
+    pack_span(&p, ref);
+    record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
+}
+
+/* A result that is a number of a known range. */
+static int64_t number_of(const msgpack_object *result, int64_t end)
+{
+    int64_t number = result->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (int64_t)result->via.u64 : -1;
+    assert(number >= 0 && number < end);
+    return number;
+}
+
 static void deliver_outcome(enum store_status status, const msgpack_object *result, void (*fn)(void),
                             void *arg)
 {
-    static const char *const words[] = {"recorded", "late", "unknown", NULL};
-    enum store_outcome_what what =
-        status == STORE_OK ? (enum store_outcome_what)word_of(result, 0, words) : 0;
+    enum store_outcome_what what = status == STORE_OK ? (enum store_outcome_what)number_of(result, 3) : 0;
     ((store_outcome_fn)fn)(status, what, arg);
 }
 
@@ -298,23 +328,20 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     msgpack_pack_int64(&p, outcome->attempt);
     pack_span(&p, outcome->token);
     pack_str(&p, kinds[outcome->kind]);
-    pack_evidence(&p, outcome->evidence);
+    pack_evidence(&p, outcome->evidence, &store->pii);
     msgpack_pack_int64(&p, outcome->wait_ms);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, outcome->trace);
     record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
 }
 
+/* 8 x what + the call's status. */
 static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void),
                              void *arg)
 {
-    static const char *const words[] = {"recorded", "repeated", "unknown", NULL};
-    if (status != STORE_OK) {
-        ((store_evidence_fn)fn)(status, EVIDENCE_UNKNOWN, STATUS_NONE, arg);
-        return;
-    }
-    ((store_evidence_fn)fn)(status, (enum store_evidence_what)word_of(result, 0, words),
-                            (enum call_status)pack_get_int(result, 1), arg);
+    int64_t number = status == STORE_OK ? number_of(result, 24) : 0;
+    ((store_evidence_fn)fn)(status, (enum store_evidence_what)(number / 8), (enum call_status)(number % 8),
+                            arg);
 }
 
 void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
@@ -326,7 +353,7 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
     msgpack_pack_int64(&p, evidence->attempt);
     pack_span(&p, evidence->channel);
     pack_span(&p, evidence->provider);
-    pack_evidence(&p, evidence->evidence);
+    pack_evidence(&p, evidence->evidence, &store->pii);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, evidence->trace);
     record_send(store, BATCH_EVIDENCE, evidence->id, deliver_evidence, (void (*)(void))fn, arg);

@@ -28,22 +28,24 @@ local WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
 local PENDING, GATEWAY_UNAVAILABLE, FAILED, COMPLETED = 1, 2, 3, 7
 -- Positions in a policy: retry.on is a mask of 2^status.
 local P_MAX, P_ON, P_DELAYS, P_REDIAL, P_EXPIRES = 1, 2, 3, 4, 5
--- Positions in an attempt. A_HOPS is a flat array: provider's time (0 unknown), ours (0 not seen), detail; for each hop.
+-- Positions in an attempt. Its end is three values a hop: A_HOPS + 3 * hop is the provider's time (0 unknown), then ours (0 not
+-- seen), then the detail. One flat array: nested ones cost Redis twice as much to pack and to read.
 local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_ID, A_ID_SURE, A_PLACED, A_RING, A_TALK,
-  A_COST, A_CURRENCY, A_HOPS, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN =
+  A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
 -- Hops, in their order (common/model/hop.h).
 local MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION_COMPLETED = 0, 1, 2, 3, 4
+local MESSAGE_OUT_BIT, CONNECTED_BIT = 1, 4
 -- Positions in evidence (workers/store/pack.c writes it).
 local E_STATUS, E_TERMINAL, E_HOPS, E_AT, E_ANSWERED, E_RING, E_TALK, E_COST, E_CURRENCY, E_KIND, E_CODE, E_DETAIL,
-  E_HOP_DETAIL, E_ID = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+  E_HOP_DETAIL, E_ID, E_PERMANENT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 
 local WINDOW_MS, WINDOW_KEEP_MS = 60000, 48 * 3600 * 1000
 local BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 1000, 300000
 local KEEP_UNREACHED = 10
 
 local pack, unpack_value, floor, call = cmsgpack.pack, cmsgpack.unpack, math.floor, redis.call
-local band, lshift = bit.band, bit.lshift
+local band, bor, lshift = bit.band, bit.bor, bit.lshift
 
 -- ---- counters: collected over the whole batch, written once ----
 
@@ -97,54 +99,74 @@ local function bucket(seconds)
   return 60 + math.ceil(math.log(seconds / 60) / math.log(1.05) - 1e-9)
 end
 
--- Moves the attempt's part of campaign and window from what it was (`old`, a copy of the changeable values) to what it is.
-local function count_attempt(s, a, old)
-  local counts, channel, window = counts_of(campaigns, s[CAMPAIGN]), a[A_CHANNEL] .. '|', window_of(s, a)
-  local function both(field, delta)
-    add(counts, channel .. field, delta)
-    if window then
-      add(window, field, delta)
-    end
-  end
-  local function seconds(name, before, after)
-    if before == after then
-      return
-    end
-    if before >= 0 then
-      both(name .. ':' .. bucket(before), -1)
-      both(name .. 'sum', -before)
-    end
-    if after >= 0 then
-      both(name .. ':' .. bucket(after), 1)
-      both(name .. 'sum', after)
-    end
-  end
-  if old.status == 0 then
-    both('attempts', 1)
-  end
-  if window and (old.status ~= a[A_STATUS] or old.code ~= a[A_CODE]) then
-    if old.status > 0 then
-      add(window, 's:' .. old.status, -1)
-      if old.code ~= '' then
-        add(window, 'r:' .. old.code, -1)
+-- The hops of a set, in their order.
+local hop_lists = {}
+local function hops_in(set)
+  local list = hop_lists[set]
+  if not list then
+    list = {}
+    for hop = MESSAGE_OUT, SESSION_COMPLETED do
+      if band(set, lshift(1, hop)) ~= 0 then
+        list[#list + 1] = hop
       end
     end
-    add(window, 's:' .. a[A_STATUS], 1)
-    if a[A_CODE] ~= '' then
-      add(window, 'r:' .. a[A_CODE], 1)
+    hop_lists[set] = list
+  end
+  return list
+end
+
+local function count_both(counts, channel, window, field, delta)
+  add(counts, channel .. field, delta)
+  if window then
+    add(window, field, delta)
+  end
+end
+
+local function count_seconds(counts, channel, window, name, before, after)
+  if before >= 0 then
+    count_both(counts, channel, window, name .. ':' .. bucket(before), -1)
+    count_both(counts, channel, window, name .. 'sum', -before)
+  end
+  if after >= 0 then
+    count_both(counts, channel, window, name .. ':' .. bucket(after), 1)
+    count_both(counts, channel, window, name .. 'sum', after)
+  end
+end
+
+local function count_window_status(window, status, code, delta)
+  if status > 0 then
+    add(window, 's:' .. status, delta)
+    if code ~= '' then
+      add(window, 'r:' .. code, delta)
     end
   end
-  for _, hop in ipairs(old.new_hops) do
-    both('h:' .. hop, 1)
+end
+
+-- Moves the attempt's part of campaign and window from what it was (`old`) to what it is.
+local function count_attempt(s, a, old, new_hops)
+  local counts, channel, window = counts_of(campaigns, s[CAMPAIGN]), a[A_CHANNEL] .. '|', window_of(s, a)
+  if old.status == 0 then
+    count_both(counts, channel, window, 'attempts', 1)
   end
-  seconds('ring', old.ring, a[A_RING])
-  seconds('talk', old.talk, a[A_TALK])
+  if window and (old.status ~= a[A_STATUS] or old.code ~= a[A_CODE]) then
+    count_window_status(window, old.status, old.code, -1)
+    count_window_status(window, a[A_STATUS], a[A_CODE], 1)
+  end
+  for _, hop in ipairs(hops_in(new_hops)) do
+    count_both(counts, channel, window, 'h:' .. hop, 1)
+  end
+  if old.ring ~= a[A_RING] then
+    count_seconds(counts, channel, window, 'ring', old.ring, a[A_RING])
+  end
+  if old.talk ~= a[A_TALK] then
+    count_seconds(counts, channel, window, 'talk', old.talk, a[A_TALK])
+  end
   if old.cost ~= a[A_COST] or old.currency ~= a[A_CURRENCY] then
     if old.cost >= 0 then
-      both('cost:' .. old.currency, -old.cost)
+      count_both(counts, channel, window, 'cost:' .. old.currency, -old.cost)
     end
     if a[A_COST] >= 0 then
-      both('cost:' .. a[A_CURRENCY], a[A_COST])
+      count_both(counts, channel, window, 'cost:' .. a[A_CURRENCY], a[A_COST])
     end
   end
 end
@@ -152,19 +174,21 @@ end
 -- ---- a call while a script works on it ----
 
 local function attempt_new(channel, provider)
-  return {0, 0, 0, '', '', channel, provider, '', 0, now, -1, -1, -1, '', {0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', 0, 0, ''},
-    0, 0, 0, 0, 0, -1}
+  return {0, 0, 0, '', '', channel, provider, '', 0, now, -1, -1, -1, '', 0, 0, 0, 0, 0, -1,
+    0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', 0, 0, ''}
+end
+
+-- What of a call its place in the counters depends on.
+local function place_of(s)
+  return {[STATUS] = s[STATUS], [PHASE] = s[PHASE], [FINAL] = s[FINAL], [CHANNEL] = s[CHANNEL], [REASON] = s[REASON],
+    [SOURCE] = s[SOURCE], [ATTEMPT] = s[ATTEMPT], [DROP] = s[DROP], [CAMPAIGN] = s[CAMPAIGN]}
 end
 
 -- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such attempt.
 local function call_load(id, n)
   local key = shard .. ':call:' .. id
-  local s, i, p, a
-  if n then
-    s, i, p, a = unpack(call('HMGET', key, 's', 'i', 'p', 'a' .. n))
-  else
-    s, i, p = unpack(call('HMGET', key, 's', 'i', 'p'))
-  end
+  local read = call('HMGET', key, 's', 'i', n and 'a' .. n or 's')
+  local s, a = read[1], read[3]
   if not s then
     return nil
   end
@@ -173,13 +197,13 @@ local function call_load(id, n)
     n = s[ATTEMPT]
     a = n > 0 and call('HGET', key, 'a' .. n)
   end
-  return {id = id, key = key, s = s, identity = i, packed_policy = p, n = n, a = a and unpack_value(a) or nil,
-    phase = s[PHASE], final = s[FINAL], next_at = s[NEXT_AT], counted = {unpack(s)}}
+  return {id = id, key = key, s = s, identity = read[2], n = n, a = a and unpack_value(a) or nil, phase = s[PHASE],
+    final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s)}
 end
 
 local function policy(c)
   if not c.policy then
-    c.policy = unpack_value(c.packed_policy)
+    c.policy = unpack_value(call('HGET', c.key, 'p'))
   end
   return c.policy
 end
@@ -204,7 +228,7 @@ local function emit(c, kind, hop, previous, occurred, trace)
   end
 end
 
-local function same_count(a, b)
+local function same_place(a, b)
   return a[STATUS] == b[STATUS] and a[PHASE] == b[PHASE] and a[FINAL] == b[FINAL] and a[CHANNEL] == b[CHANNEL] and
     a[REASON] == b[REASON] and a[SOURCE] == b[SOURCE] and a[ATTEMPT] == b[ATTEMPT] and a[DROP] == b[DROP]
 end
@@ -218,7 +242,7 @@ local function call_save(c)
   else
     call('HSET', c.key, 's', pack(s))
   end
-  if not same_count(c.counted, s) then
+  if not same_place(c.counted, s) then
     count_call(c.counted, -1)
     count_call(s, 1)
   end
@@ -322,17 +346,46 @@ local function merge_cost(a, cost, currency)
   end
 end
 
--- Adds a hop with the provider's time (0: implied by another one); notes it in `new` when it was not there.
-local function merge_hop(c, hop, at, detail, new)
-  local hops, i = c.a[A_HOPS], hop * 3
-  if hops[i + 2] == 0 then
-    hops[i + 2] = now > c.s[UPDATED] and now or c.s[UPDATED]
-    new[#new + 1] = hop
+local function merge_id(a, id, response)
+  if response then
+    a[A_ID], a[A_ID_SURE] = id, 1
+  elseif a[A_ID_SURE] == 0 then
+    a[A_ID] = least(a[A_ID], id)
   end
-  if at > 0 and (hops[i + 1] == 0 or at < hops[i + 1]) then
-    hops[i + 1] = at
+end
+
+-- Adds a hop with the provider's time (0: implied by another one). Its bit when it was not there, else 0.
+local function merge_hop(c, hop, at, detail)
+  local a, i = c.a, A_HOPS + 3 * hop
+  if at > 0 and (a[i] == 0 or at < a[i]) then
+    a[i] = at
+    c.dirty = true
   end
-  hops[i + 3] = least(hops[i + 3], detail)
+  if detail ~= '' and (a[i + 2] == '' or detail < a[i + 2]) then
+    a[i + 2] = detail
+    c.dirty = true
+  end
+  if a[i + 1] > 0 then
+    return 0
+  end
+  a[i + 1] = now > c.s[UPDATED] and now or c.s[UPDATED]
+  return lshift(1, hop)
+end
+
+-- Adds the evidence's hops and those that it implies: any report proves message_out, Completed proves connected.
+-- Returns the set of those that are new.
+local function merge_hops(c, e, status, reported)
+  local said, new = e[E_HOPS], 0
+  for _, hop in ipairs(hops_in(said)) do
+    new = new + merge_hop(c, hop, e[E_AT], e[E_HOP_DETAIL])
+  end
+  if reported and said % 2 == 0 then
+    new = new + merge_hop(c, MESSAGE_OUT, 0, '')
+  end
+  if status == COMPLETED and band(said, CONNECTED_BIT) == 0 then
+    new = new + merge_hop(c, CONNECTED, e[E_ANSWERED], '')
+  end
+  return new
 end
 
 -- How long it rang: the provider's word, else the time between dialing and the answer or the end. Derived once the attempt
@@ -341,50 +394,46 @@ local function ring_of(a)
   if a[A_RING_GIVEN] >= 0 or a[A_TERMINAL] == 0 then
     return a[A_RING_GIVEN]
   end
-  local hops = a[A_HOPS]
-  local from = hops[DIALING * 3 + 1]
-  local to = a[A_STATUS] == COMPLETED and (a[A_ANSWERED] > 0 and a[A_ANSWERED] or hops[CONNECTED * 3 + 1]) or
-    hops[TERMINATE * 3 + 1]
+  local from = a[A_HOPS + 3 * DIALING]
+  local to = a[A_STATUS] == COMPLETED and (a[A_ANSWERED] > 0 and a[A_ANSWERED] or a[A_HOPS + 3 * CONNECTED]) or
+    a[A_HOPS + 3 * TERMINATE]
   if from == 0 or to == 0 or to < from then
     return -1
   end
   return floor((to - from) / 1000)
 end
 
-local function merge(c, e, by)
-  local a, new = c.a, {}
-  local old = {status = a[A_STATUS], code = a[A_CODE], detail = a[A_DETAIL], ring = a[A_RING], talk = a[A_TALK],
-    cost = a[A_COST], currency = a[A_CURRENCY], id = a[A_ID], new_hops = new}
-  local reported = by.reported
-  local status = (reported and e[E_STATUS] < PENDING) and PENDING or e[E_STATUS]
+-- Merges everything but hops; c.dirty tells that something is new.
+local function merge(c, e, status, reported, response)
+  local a = c.a
   merge_reason(a, status, e[E_KIND], e[E_CODE], e[E_DETAIL])
-  a[A_STATUS] = math.max(a[A_STATUS], status)
-  a[A_TERMINAL] = math.max(a[A_TERMINAL], e[E_TERMINAL])
-  if reported then
-    a[A_REPORTED], a[A_UNREACHED] = 1, 0
+  if status > a[A_STATUS] then
+    a[A_STATUS] = status
   end
-  a[A_RING_GIVEN] = math.max(a[A_RING_GIVEN], e[E_RING])
-  a[A_TALK] = math.max(a[A_TALK], e[E_TALK])
-  merge_cost(a, e[E_COST], e[E_CURRENCY])
+  if e[E_TERMINAL] > a[A_TERMINAL] then
+    a[A_TERMINAL], c.dirty = e[E_TERMINAL], true
+  end
+  if reported and (a[A_REPORTED] == 0 or a[A_UNREACHED] == 1) then
+    a[A_REPORTED], a[A_UNREACHED], c.dirty = 1, 0, true
+  end
+  if e[E_PERMANENT] > a[A_PERMANENT] then
+    a[A_PERMANENT], c.dirty = 1, true
+  end
+  if e[E_RING] > a[A_RING_GIVEN] then
+    a[A_RING_GIVEN], c.dirty = e[E_RING], true
+  end
+  if e[E_TALK] > a[A_TALK] then
+    a[A_TALK] = e[E_TALK]
+  end
+  if e[E_COST] >= 0 then
+    merge_cost(a, e[E_COST], e[E_CURRENCY])
+  end
   if e[E_ID] ~= '' then
-    if by.response then
-      a[A_ID], a[A_ID_SURE] = e[E_ID], 1
-    elseif a[A_ID_SURE] == 0 then
-      a[A_ID] = least(a[A_ID], e[E_ID])
-    end
+    merge_id(a, e[E_ID], response)
   end
   if e[E_ANSWERED] > 0 and (a[A_ANSWERED] == 0 or e[E_ANSWERED] < a[A_ANSWERED]) then
-    a[A_ANSWERED] = e[E_ANSWERED]
+    a[A_ANSWERED], c.dirty = e[E_ANSWERED], true
   end
-  for hop = MESSAGE_OUT, SESSION_COMPLETED do
-    if band(e[E_HOPS], lshift(1, hop)) ~= 0 then
-      merge_hop(c, hop, e[E_AT], e[E_HOP_DETAIL], new)
-    elseif (hop == MESSAGE_OUT and reported) or (hop == CONNECTED and status == COMPLETED) then
-      merge_hop(c, hop, hop == CONNECTED and e[E_ANSWERED] or 0, '', new)
-    end
-  end
-  a[A_RING] = ring_of(a)
-  return old
 end
 
 -- The call's status: Completed when any attempt is, else that of the latest attempt with evidence.
@@ -397,15 +446,13 @@ local function merge_status(c)
   end
 end
 
--- Which of the new hops carries a change of the call.
+-- Which of the new hops carries a change of the call; -1: none.
 local function carrier(status, new)
   local prefer = status == COMPLETED and CONNECTED or status >= FAILED and TERMINATE or MESSAGE_OUT
-  for _, hop in ipairs(new) do
-    if hop == prefer then
-      return hop
-    end
+  if band(new, lshift(1, prefer)) ~= 0 then
+    return prefer
   end
-  return status >= FAILED and status < COMPLETED and new[1] == MESSAGE_OUT and MESSAGE_OUT or -1
+  return status >= FAILED and status < COMPLETED and new % 2 == 1 and MESSAGE_OUT or -1
 end
 
 local function kind_of(c, changed)
@@ -416,70 +463,95 @@ local function kind_of(c, changed)
   return s[FINAL] == 1 and (c.final == 0 or changed) and 'final' or 'status'
 end
 
--- One event per new hop; a change of the call rides on the hop that proves it; nothing new, no event.
-local function emit_changes(c, old, before, e, trace)
-  local s, a, new = c.s, c.a, old.new_hops
-  local after = {s[STATUS], s[FINAL], s[NEXT_AT]}
-  local call_changed = after[1] ~= before[1] or after[2] ~= before[2] or after[3] ~= before[3]
-  local value_changed = old.status ~= a[A_STATUS] or old.code ~= a[A_CODE] or old.detail ~= a[A_DETAIL] or
-    old.ring ~= a[A_RING] or old.talk ~= a[A_TALK] or old.cost ~= a[A_COST] or old.currency ~= a[A_CURRENCY] or
-    old.id ~= a[A_ID]
-  if not call_changed then
-    for _, hop in ipairs(new) do
-      emit(c, 'hop', hop, s[STATUS], e[E_AT], trace)
-    end
-    if #new == 0 and value_changed then
-      emit(c, kind_of(c, true), -1, s[STATUS], e[E_AT], trace)
-    end
-    return
-  end
-  local kind, carried = kind_of(c, after[1] ~= before[1]), carrier(after[1], new)
-  s[STATUS], s[FINAL], s[NEXT_AT] = before[1], before[2], before[3]
-  local done = false
+-- The call changed: hops before the one that proves it tell of the call as it was, those after it as it is.
+local function emit_call_change(c, old, new, at, trace)
+  local s = c.s
+  local status, final, next_at = s[STATUS], s[FINAL], s[NEXT_AT]
+  local kind, carried = kind_of(c, status ~= old.call_status), carrier(status, new)
   local function change()
-    s[STATUS], s[FINAL], s[NEXT_AT] = after[1], after[2], after[3]
-    emit(c, kind, carried, before[1], e[E_AT], trace)
-    done = true
+    s[STATUS], s[FINAL], s[NEXT_AT] = status, final, next_at
+    emit(c, kind, carried, old.call_status, at, trace)
   end
   if carried < 0 then
     change()
+  else
+    s[STATUS], s[FINAL], s[NEXT_AT] = old.call_status, old.final, old.next_at
   end
-  for _, hop in ipairs(new) do
+  for _, hop in ipairs(hops_in(new)) do
     if hop == carried then
       change()
     else
-      emit(c, 'hop', hop, s[STATUS], e[E_AT], trace)
+      emit(c, 'hop', hop, s[STATUS], at, trace)
     end
   end
-  assert(done)
 end
 
--- Applies evidence to attempt c.n of the call. `by`: {reported = the provider said it of itself (callback, look-up, accepting
--- response), response = it is the placement's response, jitter, trace}. Does not save.
-local function apply(c, e, by)
+-- One event per new hop; a change of the call rides on the hop that proves it; nothing new, no event.
+local function emit_changes(c, old, new, at, trace)
   local s, a = c.s, c.a
-  local before = {s[STATUS], s[FINAL], s[NEXT_AT]}
+  if s[STATUS] ~= old.call_status or s[FINAL] ~= old.final or s[NEXT_AT] ~= old.next_at then
+    return emit_call_change(c, old, new, at, trace)
+  end
+  for _, hop in ipairs(hops_in(new)) do
+    emit(c, 'hop', hop, s[STATUS], at, trace)
+  end
+  if new == 0 and (old.status ~= a[A_STATUS] or old.code ~= a[A_CODE] or old.detail ~= a[A_DETAIL] or
+      old.ring ~= a[A_RING] or old.talk ~= a[A_TALK] or old.cost ~= a[A_COST] or old.currency ~= a[A_CURRENCY] or
+      old.id ~= a[A_ID]) then
+    emit(c, kind_of(c, true), -1, s[STATUS], at, trace)
+  end
+end
+
+-- Applies evidence to attempt c.n of the call. `reported`: the provider said it of itself (a callback, a look-up, an accepting
+-- response); `response`: it is the placement's response. Does not save; call_changed() tells whether there is something to.
+local function apply(c, e, reported, response, jitter, trace)
+  local s, a = c.s, c.a
+  local old = {status = a[A_STATUS], code = a[A_CODE], detail = a[A_DETAIL], ring = a[A_RING], talk = a[A_TALK],
+    cost = a[A_COST], currency = a[A_CURRENCY], id = a[A_ID], call_status = s[STATUS], final = s[FINAL],
+    next_at = s[NEXT_AT]}
   local unspent = a[A_STATUS] == 0 or a[A_UNREACHED] == 1
-  local old = merge(c, e, by)
-  if a[A_STATUS] > 0 and unspent and a[A_UNREACHED] == 0 then
-    s[SPENT] = s[SPENT] + 1
+  local status = e[E_STATUS]
+  if reported and status < PENDING then
+    status = PENDING
   end
+  merge(c, e, status, reported, response)
+  local new = merge_hops(c, e, status, reported)
+  a[A_RING] = ring_of(a)
   if a[A_STATUS] > 0 then
+    if unspent and a[A_UNREACHED] == 0 then
+      s[SPENT] = s[SPENT] + 1
+    end
     merge_status(c)
-    count_attempt(s, a, old)
-    conclude(c, by.jitter or 0)
+    count_attempt(s, a, old, new)
+    conclude(c, jitter)
   end
-  emit_changes(c, old, before, e, by.trace)
+  emit_changes(c, old, new, e[E_AT], trace)
+end
+
+-- Every visible change emits an event; c.dirty marks the others (a hop's earlier time).
+local function call_changed(c)
+  return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
 -- ---- the end of a script ----
+
+-- Redis wants text; the deltas are few and small, so their texts are made once.
+local texts = {}
+local function text_of(n)
+  local text = texts[n]
+  if not text then
+    text = string.format('%.0f', n)
+    texts[n] = text
+  end
+  return text
+end
 
 local function write_counts(prefix, index, all, expire)
   for name, counts in pairs(all) do
     local key, changed = shard .. prefix .. name, false
     for field, delta in pairs(counts) do
       if delta ~= 0 then
-        call('HINCRBY', key, field, string.format('%.0f', delta))
+        call('HINCRBY', key, field, text_of(delta))
         changed = true
       end
     end

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Measures one dispatch and one status worker on a real Kafka and Redis against the simulator, and the machine's limits.
+
+    make bench                     everything, about four minutes
+    make bench CALLS=20000         shorter
+    build/venv/bin/python tests/bench/run.py --only dispatch-0
+
+cpu_1k is CPU seconds (user + system, of the process) for 1,000 records over the last 75 % of a run: it hardly depends on what else shares the
+cores, so it is the figure to compare. A rate is what the neighbours on this machine leave. Each run checks its own result: every call dialled
+once, every event there.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
+from harness import twilio  # noqa: E402
+from harness.broker import Broker  # noqa: E402
+from harness.redis_server import RedisServer  # noqa: E402
+from harness.simulator import Simulator  # noqa: E402
+from harness.worker import Worker  # noqa: E402
+
+PARTITIONS = 8
+TICK = os.sysconf("SC_CLK_TCK")
+# The Go peer of the same work (franz-go, net/http, go-redis), measured on such a machine.
+GO = {"dispatch-0": 0.072, "dispatch-50": 0.083, "status": 0.0076}
+FLOOR = {"dispatch-0": 0.0171, "dispatch-50": 0.0183, "status": 0.0034}
+TOPICS = {"CALL_REQUESTS": "requests", "CALLBACKS": "callbacks", "CALL_EVENTS": "events",
+          "DELIVERY_SUMMARIES": "summaries", "DEAD_LETTERS": "dead"}
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def peak_mb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0
+
+
+class Bench:
+    def __init__(self, folder, calls):
+        self.folder, self.calls = folder, calls
+        self.broker = Broker(folder / "kafka")
+        self.redis = RedisServer(folder / "redis")
+        self.runs = 0
+        self.rows = []
+
+    def close(self):
+        self.redis.stop()
+        self.broker.stop()
+
+    def fresh(self, latency_ms):
+        """New topics, an empty Redis, a simulator: a run's surroundings."""
+        self.runs += 1
+        self.redis.client.flushall()
+        self.topics = {kind: f"bench{self.runs}.{name}" for kind, name in TOPICS.items()}
+        (self.folder / f"run{self.runs}").mkdir()
+        self.broker.create_topics({name: PARTITIONS for name in self.topics.values()})
+        self.simulator = Simulator(self.folder / f"sim{self.runs}", "--callbacks", "off", "--latency-ms", str(latency_ms))
+        channels = self.folder / "channels.json"
+        credentials = {"account_sid": twilio.ACCOUNT_SID, "auth_token": twilio.AUTH_TOKEN}
+        channel = {"provider": "twilio", "from": "+254711082000", "credentials": credentials,
+                   "base_url": self.simulator.base_url}
+        channels.write_text(json.dumps({"channels": {"main": channel}, "default_channel": "main"}))
+        self.env = {"PATH": os.environ["PATH"], "IVR_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
+                    "IVR_REDIS_URL": self.redis.url, "IVR_CHANNELS": str(channels), "IVR_ADMIN_LISTEN": "127.0.0.1:0",
+                    "IVR_PUBLIC_URL": "https://ivr.example.org", "IVR_LOG_FORMAT": "json"}
+        self.env |= {f"IVR_TOPIC_{kind}": name for kind, name in self.topics.items()}
+
+    def fill(self, kind, records):
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "linger.ms": 20,
+                             "queue.buffering.max.messages": 2000000})
+        for key, value, headers in records:
+            producer.produce(self.topics[kind], value, key, headers=headers)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+
+    def produced(self, kind):
+        consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "bench"})
+        topic = self.topics[kind]
+        total = sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(PARTITIONS))
+        consumer.close()
+        return total
+
+    def measure(self, name, program, records, done, env=None):
+        """Runs the program until done() has counted all records; figures are of the last 75 %."""
+        worker = Worker(program, self.folder / f"run{self.runs}", self.env | (env or {}))
+        redis_pid = self.redis.process.pid
+        first, deadline = None, time.monotonic() + 300
+        while True:
+            count, now = done(), time.monotonic()
+            sample = (now, cpu_seconds(worker.pid), cpu_seconds(redis_pid), count)
+            if first is None and count >= records // 4:
+                first = sample
+            if count >= records:
+                break
+            assert worker.alive() and now < deadline, f"{name}: {count} of {records}\n{worker.tail()}"
+            time.sleep(0.02)
+        seconds, cpu, redis_cpu, n = (b - a for a, b in zip(first, sample))
+        row = {"run": name, "rate": n / seconds, "cpu_1k": cpu / n * 1000, "redis_cpu_1k": redis_cpu / n * 1000,
+               "peak_mb": peak_mb(worker.pid)}
+        assert worker.term() == 0, worker.tail()
+        self.rows.append(row)
+        say(f"{name:12} {row['rate']:8,.0f} /s   cpu_1k {row['cpu_1k']:.4f} s ({row['cpu_1k'] / GO[name]:.2f} x Go, "
+            f"{row['cpu_1k'] / FLOOR[name]:.1f} x floor)   redis {row['redis_cpu_1k']:.4f} s   {row['peak_mb']:.0f} MB")
+        return row
+
+    def dispatch(self, latency_ms, in_flight):
+        self.fresh(latency_ms)
+        self.fill("CALL_REQUESTS", requests(self.calls))
+        self.measure(f"dispatch-{latency_ms}", "ivr-dispatch", self.calls,
+                     lambda: self.simulator.stats()["placements"], {"IVR_MAX_IN_FLIGHT": str(in_flight)})
+        stats = self.simulator.stats()
+        assert stats["dialled_again_by_attempt"] == 0 and stats["placements"] == self.calls, stats
+        self.wait_events(2 * self.calls)
+        self.simulator.term()
+
+    def wait_events(self, expected):
+        deadline = time.monotonic() + 20
+        while self.produced("CALL_EVENTS") != expected:
+            assert time.monotonic() < deadline, f"{self.produced('CALL_EVENTS')} events, expected {expected}"
+            time.sleep(0.2)
+
+    def status(self):
+        """Four callbacks a call, of calls that a dispatch worker has just placed."""
+        self.fresh(0)
+        calls = self.calls
+        self.fill("CALL_REQUESTS", requests(calls))
+        dispatch = Worker("ivr-dispatch", self.folder / f"run{self.runs}", self.env)
+        while self.simulator.stats()["placements"] < calls:
+            assert dispatch.alive(), dispatch.tail()
+            time.sleep(0.1)
+        assert dispatch.term() == 0, dispatch.tail()
+        self.simulator.term()
+        self.wait_events(2 * calls)
+        self.fill("CALLBACKS", callbacks(calls))
+        before = self.redis_calls("evidence")
+        self.measure("status", "ivr-status", 4 * calls, self.recorded)
+        self.wait_events(2 * calls + 4 * calls)  # dialing; ringing says nothing new; connected; terminate, session_completed
+        batches = self.redis_calls("evidence") - before
+        say(f"             {4 * calls / max(batches, 1):.0f} callbacks a script call")
+
+    def redis_calls(self, _script):
+        info = self.redis.client.info("commandstats")
+        return info.get("cmdstat_evalsha", {}).get("calls", 0)
+
+    def recorded(self):
+        """How many callbacks Redis has: hops and answers, from the campaign's counters of all shards."""
+        total = 0
+        for shard in range(16):
+            counts = self.redis.client.hmget(f"{{ivr:{shard:02}}}:n:bench/campaign", "main|h:1", "main|h:2", "main|h:4")
+            dialing, connected, ended = (int(v or 0) for v in counts)
+            total += 2 * dialing + connected + ended
+        return total
+
+
+def requests(n):
+    for i in range(n):
+        call = f"0192f1c4-7a00-7000-8000-{i:012}"
+        request = {"call_id": call, "tenant": "bench", "campaign": "campaign", "to": f"+2547{i:08}", "channel": "main",
+                   "message": {"play": "https://cdn.example.org/prompts/maize-prices-w47-sw.mp3"}, "ring_timeout": 40,
+                   "retry": {"max_attempts": 3, "on": ["No_answer", "User_busy", "Subscriber_absent"],
+                             "delays": [300, 1800]},
+                   "metadata": {"farmer": str(i), "region": "Rift Valley"}}
+        yield call, json.dumps(request), None
+
+
+def callbacks(n):
+    steps = [("initiated", ""), ("ringing", ""), ("in-progress", ""), ("completed", "&CallDuration=31&Duration=1&SipResponseCode=200")]
+    for number, (status, more) in enumerate(steps):
+        for i in range(n):
+            call = f"0192f1c4-7a00-7000-8000-{i:012}"
+            body = (f"ApiVersion=2010-04-01&Called=%2B2547{i:08}&CallStatus={status}&From=%2B254711082000"
+                    f"&CallSid=CA{i:032x}&To=%2B2547{i:08}&AccountSid={twilio.ACCOUNT_SID}&Direction=outbound-api"
+                    f"&Timestamp=Sun%2C+22+Nov+2026+18%3A50%3A{10 + 10 * number}+%2B0000&CallbackSource=call-progress-events"
+                    f"&SequenceNumber={number}{more}")
+            headers = [("content-type", b"application/x-www-form-urlencoded; charset=utf-8"), ("ce_specversion", b"1.0"),
+                       ("ce_id", f"{i}-{number}".encode()), ("ce_source", b"ivr/ivr-gateway"), ("ce_type", b"ivr.callback"),
+                       ("ce_time", b"2026-11-22T18:50:50.123Z"), ("ce_provider", b"twilio"), ("ce_channel", b"main"),
+                       ("ce_verified", b"signature"), ("ce_tenant", b"bench"), ("ce_callid", call.encode()),
+                       ("ce_attempt", b"1")]
+            yield f"bench/{call}", body, headers
+
+
+def say(text):
+    print(text, flush=True)
+
+
+WRK_POST = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+wrk.headers["Authorization"] = "Basic {authorization}"
+wrk.body = "To=%2B254722000111&From=%2B254711082000&Url=https%3A%2F%2Fivr.example.org%2Fanswer%2Fx&Timeout=40"
+"""
+
+
+def limits(folder):
+    """What the machine allows beside our workers: an HTTP client on the simulator, redis-benchmark with our scripts."""
+    import base64
+    import msgpack
+
+    simulator = Simulator(folder / "wrk", "--callbacks", "off", "--latency-ms", "0")
+    script = folder / "post.lua"
+    pair = f"{twilio.ACCOUNT_SID}:{twilio.AUTH_TOKEN}".encode()
+    script.write_text(WRK_POST.replace("{authorization}", base64.b64encode(pair).decode()))
+    url = f"{simulator.base_url}/2010-04-01/Accounts/{twilio.ACCOUNT_SID}/Calls.json"
+    out = subprocess.run(["wrk", "-t1", "-c64", "-d3s", "-s", script, url], capture_output=True, text=True, check=True)
+    say("limit: wrk on the simulator    " + next(l.strip() for l in out.stdout.splitlines() if "Requests/sec" in l))
+    simulator.term()
+
+    redis = RedisServer(folder / "redis-limit")
+    gen = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
+
+    def pack(value):
+        return msgpack.packb(value, use_bin_type=False)
+
+    policy = pack([1, 112, [300, 1800], 0, 0])
+    # No zero byte may stand in an argument of a command line: 7d, 24h and 1h are a little off.
+    config = pack([0x24242424, 0x05252525, 0x00363636 + 0x01000000])
+    request = pack(["t/c__rand_int__", "f", "t/c", "main", "twilio", '"tenant":"t"' * 15, '{"to":"+254722000111"}' * 15,
+                    policy, 0, 0, "token", 15000, 0, ""])
+    dialing = pack(["t/c__rand_int__", 1, "main", "twilio",
+                    [0, 0, 2, 1732300000000, 0, -1, -1, -1, "", 0, "", "", "", "CA1"], 0, ""])
+    for name, record in (("request", request), ("evidence", dialing)):
+        sha = redis.client.script_load((gen / f"{name}.lua").read_text())
+        argv = ["redis-benchmark", "-p", str(redis.port), "-n", "100000", "-r", "100000", "-P", "16", "-q", "-x"]
+        out = subprocess.run([os.fsencode(a) if isinstance(a, str) else a for a in
+                              argv + ["EVALSHA", sha, "1", "{ivr:00}", config]], input=record, capture_output=True,
+                             check=True)
+        last = out.stdout.decode(errors="replace").replace("\r", "\n").strip().splitlines()[-1]
+        say(f"limit: redis, {name}.lua, one record a call, pipeline 16    {last.split(':', 1)[-1].strip()[-60:]}")
+    redis.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=60000)
+    parser.add_argument("--only", choices=["dispatch-0", "dispatch-50", "status", "limits"])
+    parser.add_argument("--json", help="also write the figures to this file")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
+        folder = pathlib.Path(folder)
+        if args.only in (None, "limits"):
+            limits(folder)
+        bench = Bench(folder, args.calls)
+        try:
+            if args.only in (None, "dispatch-0"):
+                bench.dispatch(0, 512)
+            if args.only in (None, "dispatch-50"):
+                bench.dispatch(50, 1024)
+            if args.only in (None, "status"):
+                bench.status()
+        finally:
+            bench.close()
+        if args.json:
+            pathlib.Path(args.json).write_text(json.dumps(bench.rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""What one record costs Redis in each script, at several batch sizes: CPU of the redis-server process, fed through `redis-cli --pipe`.
+
+(redis-benchmark cannot send these records: its -x ends an argument at the first zero byte.)
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+import msgpack  # noqa: E402
+from harness.redis_server import RedisServer  # noqa: E402
+from run import cpu_seconds  # noqa: E402
+
+GEN = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
+CONFIG = [7 * 86400000, 86400000, 3600000]
+IDENTITY = ('"tenant":"bench","campaign":"campaign","call_id":"0192f1c4-7a00-7000-8000-000000000000","to":"+2547****0001",'
+            '"metadata":{"farmer":"1","region":"Rift Valley"}')
+REQUEST = '{"call_id":"0192f1c4-7a00-7000-8000-000000000000","tenant":"bench","to":"+254700000001","message":{"play":"https://x"}}' * 2
+
+
+def pack(value):
+    return msgpack.packb(value, use_bin_type=False)
+
+
+def evidence(status=0, terminal=0, hops=0, at=1795373410000, talk=-1, code=""):
+    return [status, terminal, hops, at, 0, -1, talk, -1, "", 0, code, "", "", "CA" + "0" * 32, 0]
+
+
+def records(name, i):
+    call = f"bench/0192f1c4-7a00-7000-8000-{i:012}"
+    policy = pack([3, 112, [300, 1800], 0, 0])
+    if name == "request":
+        return [call, "f" * 16, "bench/campaign", "main", "twilio", IDENTITY, REQUEST, policy, 1795373410000, 0, "t" * 16,
+                15000, 0, ""]
+    if name == "outcome":
+        return [call, 1, "t" * 16, "accepted", evidence(1, 0, 1, 0), 0, 1, ""]
+    step = {"dialing": evidence(0, 0, 2), "ringing": evidence(0, 0, 2, 1795373411000),
+            "answered": evidence(7, 0, 4, 1795373420000), "completed": evidence(7, 1, 28, 1795373430000, 31)}[name]
+    return [call, 1, "main", "twilio", step, 1, ""]
+
+
+def resp(args):
+    out = [b"*%d\r\n" % len(args)]
+    for arg in args:
+        arg = arg if isinstance(arg, bytes) else str(arg).encode()
+        out.append(b"$%d\r\n%s\r\n" % (len(arg), arg))
+    return b"".join(out)
+
+
+def main():
+    calls = 20000
+    print(f"microseconds of Redis a record, {calls} records")
+    print(f"{'batch':>6}" + "".join(f"{n:>11}" for n in STEPS))
+    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
+        for batch in (1, 4, 16, 64):
+            redis = RedisServer(pathlib.Path(folder) / f"redis{batch}")
+            row = f"{batch:6}"
+            for name in STEPS:
+                script = name if name in ("request", "outcome") else "evidence"
+                sha = redis.client.script_load((GEN / f"{script}.lua").read_text())
+                stream = b"".join(
+                    resp(["EVALSHA", sha, 1, "{ivr:00}", pack(CONFIG),
+                          *(pack(records(name, i)) for i in range(first, first + batch))])
+                    for first in range(0, calls - calls % batch, batch))
+                before = cpu_seconds(redis.process.pid)
+                done = subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=stream, capture_output=True)
+                assert b"errors: 0" in done.stdout, done.stdout
+                row += f"{(cpu_seconds(redis.process.pid) - before) / calls * 1e6:11.1f}"
+            print(row, flush=True)
+            redis.stop()
+
+
+STEPS = ("request", "outcome", "dialing", "ringing", "answered", "completed")
+
+if __name__ == "__main__":
+    main()
