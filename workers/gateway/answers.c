@@ -4,7 +4,6 @@
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "workers/gateway/callback_record.h"
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
@@ -125,31 +124,16 @@ static void give_up(struct lookup *lookup)
         respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
 }
 
-/* "tenant/call_id" from the path or from what the provider echoes. */
-static void add_call(struct buf *id, const struct received *r)
-{
-    struct span tenant = r->route->tenant, call_id = r->route->call_id;
-    int attempt = r->route->attempt;
-    struct buf ref;
-    buf_init(&ref, ID_MAX);
-    if (attempt > 0 ||
-        (callback_record_ref(r, &ref) && route_read_ref(buf_span(&ref), &tenant, &call_id, &attempt))) {
-        buf_addspan(id, tenant);
-        buf_addc(id, '/');
-        buf_addspan(id, call_id);
-    }
-    buf_done(&ref);
-}
-
-static void start(struct gateway *g, struct httpd_request *req, const struct received *r)
+static void start(struct gateway *g, const struct received *r, const struct callback_record *record)
 {
     struct answer *answer = mem_calloc(1, sizeof(*answer));
     answer->provider = r->provider;
-    answer->lookup = (struct lookup){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = answer_free};
+    answer->lookup =
+        (struct lookup){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};
     buf_init(&answer->id, 256);
     buf_init(&answer->provider_id, ID_MAX);
-    add_call(&answer->id, r);
-    if (answer->id.n > 0 || callback_record_add_id(&answer->provider_id, r)) {
+    buf_addspan(record->names == NAMES_CALL ? &answer->id : &answer->provider_id, buf_span(&record->key));
+    if (record->names != NAMES_NOTHING) {
         lookup_start(&answer->lookup);
         return;
     }
@@ -159,16 +143,23 @@ static void start(struct gateway *g, struct httpd_request *req, const struct rec
 
 /* That the provider asks proves an answer: it goes onto the topic too, and the caller on the line does not
  * wait for that. */
+static void take(struct gateway *g, const struct received *r)
+{
+    struct callback_record record;
+    if (r->provider->answer == NULL) {
+        respond_error(g, r->req, 404, "this provider takes its instructions with the placement");
+        return;
+    }
+    callback_record_init(&record, r);
+    callbacks_keep(g, r, &record);
+    start(g, r, &record);
+    callback_record_done(&record);
+}
+
 void answers_serve(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
     struct received r;
-    if (received_check(g, req, route, &r)) {
-        if (r.provider->answer == NULL) {
-            respond_error(g, req, 404, "this provider takes its instructions with the placement");
-        } else {
-            callbacks_keep(g, &r);
-            start(g, req, &r);
-        }
-    }
+    if (received_check(g, req, route, &r))
+        take(g, &r);
     received_done(&r);
 }

@@ -1,14 +1,17 @@
 #include "workers/gateway/callback_record.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <string.h>
-
-#include "common/clock.h"
-#include "workers/gateway/cloudevent.h"
 
 enum { ID_MAX = 64 * 1024 };
 
-/* What a provider's callback_id() reads: as the record stands on the topic. */
+/* Which attempt it is about. */
+struct about {
+    struct span tenant, call_id;
+    int attempt;
+};
+
+/* What a provider reads: the request as it stands on the topic. */
 static struct callback on_topic(const struct received *r)
 {
     struct callback callback = r->callback;
@@ -17,35 +20,42 @@ static struct callback on_topic(const struct received *r)
     return callback;
 }
 
-bool callback_record_ref(const struct received *r, struct buf *ref)
+/* From the path, or from a field that the provider echoes, where that fits; the spans point there. */
+static bool read_about(struct about *about, struct buf *ref, const struct received *r,
+                       const struct callback *callback)
 {
-    struct callback callback = on_topic(r);
-    struct span tenant, call_id;
-    int attempt;
-    struct buf text;
-    if (r->provider->callback_ref == NULL)
-        return false;
-    buf_init(&text, ID_MAX);
-    bool found = r->provider->callback_ref(&callback, &text) && buf_ok(&text) &&
-                 route_read_ref(buf_span(&text), &tenant, &call_id, &attempt);
-    if (found)
-        buf_addspan(ref, buf_span(&text));
-    buf_done(&text);
-    return found;
+    *about = (struct about){r->route->tenant, r->route->call_id, r->route->attempt};
+    if (about->attempt > 0)
+        return true;
+    return r->provider->callback_ref != NULL && r->provider->callback_ref(callback, ref) && buf_ok(ref) &&
+           route_read_ref(buf_span(ref), &about->tenant, &about->call_id, &about->attempt);
 }
 
-bool callback_record_add_id(struct buf *b, const struct received *r)
+static void name_call(struct callback_record *record, const struct about *about)
 {
-    struct callback callback = on_topic(r);
+    (void)snprintf(record->attempt, sizeof(record->attempt), "%d", about->attempt);
+    cloudevent_add(&record->event, "ce_tenant", about->tenant);
+    cloudevent_add(&record->event, "ce_callid", about->call_id);
+    cloudevent_add(&record->event, "ce_attempt", span_str(record->attempt));
+    buf_addspan(&record->key, about->tenant);
+    buf_addc(&record->key, '/');
+    buf_addspan(&record->key, about->call_id);
+    record->names = NAMES_CALL;
+}
+
+/* A body that cannot be read names nothing: the status worker makes it a dead letter. */
+static void name_provider_id(struct callback_record *record, const struct provider *provider,
+                             const struct callback *callback)
+{
     struct buf id;
     buf_init(&id, ID_MAX);
-    bool found = r->provider->callback_id(&callback, &id) && buf_ok(&id) && id.n > 0;
-    buf_adds(b, r->provider->name);
-    buf_addc(b, ':');
+    bool found = provider->callback_id(callback, &id) && buf_ok(&id) && id.n > 0;
+    buf_adds(&record->key, provider->name);
+    buf_addc(&record->key, ':');
     if (found)
-        buf_addspan(b, buf_span(&id));
+        buf_addspan(&record->key, buf_span(&id));
+    record->names = found ? NAMES_PROVIDER_ID : NAMES_NOTHING;
     buf_done(&id);
-    return found;
 }
 
 static const char *verified_name(enum verified verified)
@@ -62,18 +72,7 @@ static const char *verified_name(enum verified verified)
     return "none";
 }
 
-/* Which attempt it is about; false when it says nothing of it. The spans point into the route or `text`. */
-static bool read_ref(const struct received *r, struct buf *text, struct span *tenant, struct span *call_id,
-                     int *attempt)
-{
-    *tenant = r->route->tenant;
-    *call_id = r->route->call_id;
-    *attempt = r->route->attempt;
-    return *attempt > 0 ||
-           (callback_record_ref(r, text) && route_read_ref(buf_span(text), tenant, call_id, attempt));
-}
-
-static void add_about(struct cloudevent *event, const struct received *r)
+static void add_headers(struct cloudevent *event, const struct received *r)
 {
     cloudevent_add(event, "ce_provider", span_str(r->provider->name));
     cloudevent_add(event, "ce_channel", span_str(r->channel->name));
@@ -84,30 +83,25 @@ static void add_about(struct cloudevent *event, const struct received *r)
         cloudevent_add(event, "ce_query", r->callback.query);
 }
 
-void callback_record_put(struct gateway *g, const struct received *r, kafka_ack_fn ack, void *arg)
+void callback_record_init(struct callback_record *record, const struct received *r)
 {
-    struct cloudevent event;
-    struct buf key, ref;
-    struct span tenant, call_id;
-    int attempt;
-    char number[16];
-    buf_init(&key, ID_MAX + 64);
-    buf_init(&ref, ID_MAX);
-    cloudevent_init(&event, r->req, "ivr.callback", r->callback.received_ms);
-    add_about(&event, r);
-    if (read_ref(r, &ref, &tenant, &call_id, &attempt)) {
-        (void)snprintf(number, sizeof(number), "%d", attempt);
-        cloudevent_add(&event, "ce_tenant", tenant);
-        cloudevent_add(&event, "ce_callid", call_id);
-        cloudevent_add(&event, "ce_attempt", span_str(number));
-        buf_addspan(&key, tenant);
-        buf_addc(&key, '/');
-        buf_addspan(&key, call_id);
-    } else {
-        callback_record_add_id(&key, r);
-    }
-    kafka_produce(g->worker.producer, g->worker.settings->topics[TOPIC_CALLBACKS], buf_span(&key),
-                  on_topic(r).body, event.headers, event.n, GATEWAY_ACK_MS, ack, arg);
-    buf_done(&ref);
-    buf_done(&key);
+    struct about about;
+    struct callback callback = on_topic(r);
+    buf_init(&record->key, ID_MAX + 64);
+    buf_init(&record->ref, ID_MAX);
+    record->value = callback.body;
+    cloudevent_init(&record->event, "ivr.callback", callback.received_ms);
+    cloudevent_add_trace(&record->event, callback.header(&callback, "traceparent"),
+                         callback.header(&callback, "tracestate"));
+    add_headers(&record->event, r);
+    if (read_about(&about, &record->ref, r, &callback))
+        name_call(record, &about);
+    else
+        name_provider_id(record, r->provider, &callback);
+}
+
+void callback_record_done(struct callback_record *record)
+{
+    buf_done(&record->key);
+    buf_done(&record->ref);
 }

@@ -1,17 +1,30 @@
 /* A provider's request as a record of ivr.callbacks: the value byte for byte, what we know about it in the
- * headers. */
+ * headers. Pure. */
 #ifndef IVR_GATEWAY_CALLBACK_RECORD_H
 #define IVR_GATEWAY_CALLBACK_RECORD_H
 
+#include "workers/gateway/cloudevent.h"
 #include "workers/gateway/received.h"
 
-/* The reference that the provider echoes in a field of its own; `ref` gets "tenant/call_id/attempt"
- * (appended). False when there is none that fits. Not for the long form, whose path says it. */
-bool callback_record_ref(const struct received *r, struct buf *ref);
-/* Appends "provider:provider call id"; without an id only "provider:", and false. */
-bool callback_record_add_id(struct buf *b, const struct received *r);
+/* Whom the key names. */
+enum callback_names {
+    NAMES_CALL,        /* "tenant/call_id": our reference was in the path, or the provider echoed it */
+    NAMES_PROVIDER_ID, /* "provider:provider call id" */
+    NAMES_NOTHING,     /* "provider:" */
+};
 
-/* Produces the record; `ack` comes within about GATEWAY_ACK_MS. Everything is copied before it returns. */
-void callback_record_put(struct gateway *g, const struct received *r, kafka_ack_fn ack, void *arg);
+struct callback_record {
+    enum callback_names names;
+    struct buf key;
+    struct span value; /* borrowed from the request */
+    struct cloudevent event;
+    struct buf ref;   /* private: the echoed reference, which headers point into */
+    char attempt[16]; /* private */
+};
+
+/* `r` and what it points to must outlive the record, which must not be copied. callback_record_done() frees.
+ */
+void callback_record_init(struct callback_record *record, const struct received *r);
+void callback_record_done(struct callback_record *record);
 
 #endif

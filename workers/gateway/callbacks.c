@@ -4,7 +4,6 @@
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "workers/gateway/callback_record.h"
 #include "workers/gateway/respond.h"
 
 /* A record on its way to the brokers. */
@@ -30,31 +29,41 @@ static void on_ack(const char *error, void *arg)
         respond_unavailable(delivery.g, delivery.req, "Kafka does not take it now, send it again");
 }
 
-static void put(struct gateway *g, const struct received *r, struct httpd_request *req)
+/* `req` NULL: nobody waits. */
+static void put(struct gateway *g, const struct received *r, const struct callback_record *record,
+                struct httpd_request *req)
 {
     struct delivery *delivery = mem_alloc(sizeof(*delivery));
     *delivery = (struct delivery){g, req, r->provider->name};
-    callback_record_put(g, r, on_ack, delivery);
+    kafka_produce(g->worker.producer, g->worker.settings->topics[TOPIC_CALLBACKS], buf_span(&record->key),
+                  record->value, record->event.headers, record->event.n, GATEWAY_ACK_MS, on_ack, delivery);
 }
 
-void callbacks_keep(struct gateway *g, const struct received *r)
+void callbacks_keep(struct gateway *g, const struct received *r, const struct callback_record *record)
 {
     if (kafka_producer_full(g->worker.producer))
         received_count(span_str(r->provider->name), "unavailable");
     else
-        put(g, r, NULL);
+        put(g, r, record, NULL);
+}
+
+static void take(struct gateway *g, const struct received *r)
+{
+    struct callback_record record;
+    if (kafka_producer_full(g->worker.producer)) {
+        received_count(span_str(r->provider->name), "unavailable");
+        respond_unavailable(g, r->req, "Kafka does not keep up, send it again");
+        return;
+    }
+    callback_record_init(&record, r);
+    put(g, r, &record, r->req);
+    callback_record_done(&record);
 }
 
 void callbacks_serve(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
     struct received r;
-    if (received_check(g, req, route, &r)) {
-        if (kafka_producer_full(g->worker.producer)) {
-            received_count(route->provider, "unavailable");
-            respond_unavailable(g, req, "Kafka does not keep up, send it again");
-        } else {
-            put(g, &r, req);
-        }
-    }
+    if (received_check(g, req, route, &r))
+        take(g, &r);
     received_done(&r);
 }

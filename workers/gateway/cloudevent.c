@@ -14,14 +14,13 @@ void cloudevent_add(struct cloudevent *event, const char *name, struct span valu
     event->headers[event->n++] = (struct kafka_header){span_str(name), value};
 }
 
-static void add_trace(struct cloudevent *event, const struct httpd_request *req)
+void cloudevent_add_trace(struct cloudevent *event, struct span traceparent, struct span tracestate)
 {
-    struct span parent = httpd_header(req, "traceparent"), trace_state = httpd_header(req, "tracestate");
-    if (parent.n == 0 || parent.n > TRACEPARENT_MAX)
+    if (traceparent.n == 0 || traceparent.n > TRACEPARENT_MAX)
         return; /* a tracestate alone means nothing */
-    cloudevent_add(event, "traceparent", parent);
-    if (trace_state.n > 0 && trace_state.n <= TRACESTATE_MAX)
-        cloudevent_add(event, "tracestate", trace_state);
+    cloudevent_add(event, "traceparent", traceparent);
+    if (tracestate.n > 0 && tracestate.n <= TRACESTATE_MAX)
+        cloudevent_add(event, "tracestate", tracestate);
 }
 
 static void make_id(char out[CLOUDEVENT_ID_LEN + 1])
@@ -34,8 +33,7 @@ static void make_id(char out[CLOUDEVENT_ID_LEN + 1])
     out[CLOUDEVENT_ID_LEN] = '\0';
 }
 
-void cloudevent_init(struct cloudevent *event, const struct httpd_request *req, const char *type,
-                     int64_t time_wall_ms)
+void cloudevent_init(struct cloudevent *event, const char *type, int64_t time_wall_ms)
 {
     event->n = 0;
     make_id(event->id);
@@ -45,5 +43,4 @@ void cloudevent_init(struct cloudevent *event, const struct httpd_request *req, 
     cloudevent_add(event, "ce_source", SPAN_LIT("ivr/ivr-gateway"));
     cloudevent_add(event, "ce_type", span_str(type));
     cloudevent_add(event, "ce_time", span_of(event->time, CLOCK_RFC3339_LEN));
-    add_trace(event, req);
 }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "common/clock.h"
-#include "common/httpd.h"
 #include "common/kafka.h"
 
 enum { CLOUDEVENT_ID_LEN = 32 };
@@ -18,10 +17,11 @@ struct cloudevent {
     char time[CLOCK_RFC3339_LEN + 1];
 };
 
-/* Begins the headers: a fresh random id, the time, and traceparent and tracestate of `req` where it has them.
- * `type` and `req` must outlive it, and it must not be copied: the headers point into it. */
-void cloudevent_init(struct cloudevent *event, const struct httpd_request *req, const char *type,
-                     int64_t time_wall_ms);
+/* Begins the headers: a fresh random id, and the time. It must not be copied, since the headers point into
+ * it; what is added must outlive it. */
+void cloudevent_init(struct cloudevent *event, const char *type, int64_t time_wall_ms);
 void cloudevent_add(struct cloudevent *event, const char *name, struct span value);
+/* Passes the two headers of a request on, where it has them (SPAN_NONE: it does not). */
+void cloudevent_add_trace(struct cloudevent *event, struct span traceparent, struct span tracestate);
 
 #endif

@@ -20,13 +20,13 @@ static struct span header_of(const struct callback *callback, const char *name)
 
 static void read_callback(struct received *r)
 {
-    struct span query = httpd_query(r->req);
+    r->raw_query = httpd_query(r->req);
     buf_init(&r->query, QUERY_MAX);
-    query_add_without_token(&r->query, query);
+    query_add_without_token(&r->query, r->raw_query);
     r->callback = (struct callback){
         .method = httpd_method(r->req),
         .target = httpd_target(r->req),
-        .query = query.p != NULL ? buf_span(&r->query) : SPAN_NONE,
+        .query = r->raw_query.p != NULL ? buf_span(&r->query) : SPAN_NONE,
         .content_type = httpd_header(r->req, "Content-Type"),
         .body = httpd_body(r->req),
         .received_ms = httpd_received_wall_ms(r->req),
@@ -45,18 +45,18 @@ static enum verified verify_token(const struct received *r)
         return VERIFIED_NONE;
     buf_init(&token, QUERY_MAX);
     bool fixed = r->route->attempt == 0;
-    if (query_add_token(&token, httpd_query(r->req)) &&
+    if (query_add_token(&token, r->raw_query) &&
         channel_token_ok(r->channel, r->route->path, fixed, buf_span(&token)))
         verified = VERIFIED_TOKEN;
     buf_done(&token);
     return verified;
 }
 
-static enum verified verify(const struct gateway *g, const struct received *r)
+enum verified received_verify(const struct received *r, struct span public_url)
 {
     if (r->provider->verify == NULL)
         return verify_token(r);
-    enum verified verified = r->provider->verify(r->channel, g->public_url, &r->callback);
+    enum verified verified = r->provider->verify(r->channel, public_url, &r->callback);
     bool may_be_none = !r->provider->signs_callbacks && r->channel->callback_secrets[0] == NULL;
     return verified == VERIFIED_NONE && !may_be_none ? VERIFIED_NO : verified;
 }
@@ -75,7 +75,7 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
         return false;
     }
     r->provider = r->channel->provider;
-    r->verified = verify(g, r);
+    r->verified = received_verify(r, g->public_url);
     if (r->verified != VERIFIED_NO)
         return true;
     received_count(route->provider, "bad_signature");

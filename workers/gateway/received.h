@@ -15,7 +15,8 @@ struct received {
     const struct provider *provider;
     struct httpd_request *req;
     struct callback callback; /* as it came, its query without the token */
-    struct buf query;         /* owns that query */
+    struct span raw_query;    /* with it; undecoded, SPAN_NONE without a query */
+    struct buf query;         /* owns the one without */
     enum verified verified;
 };
 
@@ -24,6 +25,10 @@ struct received {
 bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
                     struct received *r);
 void received_done(struct received *r);
+
+/* How it is verified: by the provider's signature, or by the token in its query where the provider signs
+ * nothing. Pure. */
+enum verified received_verify(const struct received *r, struct span public_url);
 
 /* Counts in ivr_callbacks_total; a path's provider that does not exist is counted as "other". */
 void received_count(struct span provider, const char *result);

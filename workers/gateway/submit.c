@@ -150,7 +150,9 @@ static void produce_one(const struct batch *batch, const struct piece *piece, st
 {
     struct cloudevent event;
     const struct worker *w = &batch->g->worker;
-    cloudevent_init(&event, batch->req, "ivr.call-request", httpd_received_wall_ms(batch->req));
+    cloudevent_init(&event, "ivr.call-request", httpd_received_wall_ms(batch->req));
+    cloudevent_add_trace(&event, httpd_header(batch->req, "traceparent"),
+                         httpd_header(batch->req, "tracestate"));
     cloudevent_add(&event, "content-type", SPAN_LIT("application/json"));
     kafka_produce(w->producer, w->settings->topics[TOPIC_CALL_REQUESTS], piece->call_id,
                   span_of(batch->texts.p + piece->start, piece->n), event.headers, event.n, GATEWAY_ACK_MS,
