@@ -337,7 +337,8 @@ static int open_log(struct sim *sim, struct err *err)
 
 static int open_parts(struct sim *sim, struct err *err)
 {
-    const struct http_client_options client = {sim->config.transfers, "TwilioProxy/1.1"};
+    const struct http_client_options client = {.max_transfers = sim->config.transfers,
+                                               .user_agent = "TwilioProxy/1.1"};
     const struct httpd_options server = {.listen = sim->config.listen,
                                          .max_body = MAX_BODY,
                                          .max_connections = MAX_CONNECTIONS,
