@@ -1,9 +1,10 @@
 /*
  * What of one partition is done: the contiguous prefix may be committed. Pure, no I/O.
  *
- * Records are taken in order and finish out of order (a thousand HTTP calls are in flight). Life of an offset: taken ->
- * done; the committable offset is the one after the longest run of done offsets from the start. Gaps in the log's own
- * numbering (transactions, compaction) are no gaps here: only taken offsets count.
+ * Records are taken in order and finish out of order (a thousand HTTP calls are in flight). Life of an
+ * offset: taken -> done; the committable offset is the one after the longest run of done offsets from the
+ * start. Gaps in the log's own numbering (transactions, compaction) are no gaps here: only taken offsets
+ * count.
  */
 #ifndef IVR_COMMON_OFFSETS_H
 #define IVR_COMMON_OFFSETS_H
