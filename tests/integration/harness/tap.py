@@ -36,6 +36,8 @@ class Tap:
                 "bootstrap.servers": bootstrap,
                 "group.id": "tap-never-committed",
                 "enable.auto.commit": False,
+                # Of a partition whose leader is not known yet, too: the default would skip to its end.
+                "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
                 "log_level": 0,
             }
