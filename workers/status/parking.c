@@ -17,11 +17,13 @@ static void dead_unknown(struct work *work, const char *what)
 /* Parks the record under work->parked_as, or learns the reference behind that id. */
 static void park(struct work *work, store_park_fn answered)
 {
+    struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct buf field, value;
+    size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
     buf_init(&field, PARKED_FIELD_MAX);
     buf_init(&value, PARKED_MAX_BYTES);
     parked_add_field(&field, work->record);
-    parked_add(&value, work->record);
+    parked_add(&value, work->record, headers, n);
     const struct store_parked callback = {buf_span(&field), buf_span(&value)};
     work_asked(work);
     store_park(status_worker(work)->store, span_str(work->parked_as), &callback, answered, work);

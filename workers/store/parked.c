@@ -22,10 +22,9 @@ static void pack_bytes(msgpack_packer *packer, struct span bytes)
         msgpack_pack_bin_body(packer, bytes.p, bytes.n);
 }
 
-void parked_add(struct buf *b, const struct kafka_record *record)
+void parked_add(struct buf *b, const struct kafka_record *record, const struct kafka_header *headers,
+                size_t n)
 {
-    struct kafka_header headers[KAFKA_MAX_HEADERS];
-    size_t n = kafka_record_headers(record, headers, KAFKA_MAX_HEADERS);
     msgpack_packer packer;
     pack_init(&packer, b);
     msgpack_pack_array(&packer, P_COUNT);

@@ -36,8 +36,9 @@ struct parked {
     msgpack_unpacked memory; /* what the spans point into */
 };
 
-/* Packs a record, as store_park() takes it (appends). */
-void parked_add(struct buf *b, const struct kafka_record *record);
+/* Packs a record and its headers (kafka_record_headers), as store_park() takes it. Appends. */
+void parked_add(struct buf *b, const struct kafka_record *record, const struct kafka_header *headers,
+                size_t n);
 /* Its field, "topic:partition:offset": parking twice is parking once. Appends. */
 void parked_add_field(struct buf *b, const struct kafka_record *record);
 /* False when the bytes are not what parked_add() wrote. `bytes` must outlive it; parked_done() in any case.
