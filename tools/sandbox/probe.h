@@ -1,0 +1,14 @@
+/* Whether something answers on this machine. Each blocks for at most a fraction of a second. */
+#ifndef IVR_SANDBOX_PROBE_H
+#define IVR_SANDBOX_PROBE_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+
+bool probe_unix(const char *path);
+bool probe_tcp(int port);
+/* GET: true with 200. Otherwise `why` (may be NULL) gets the body, on one line. */
+bool probe_http(int port, const char *path, struct buf *why);
+
+#endif
