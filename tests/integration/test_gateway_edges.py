@@ -31,7 +31,9 @@ def gateway(pipeline):
 def ask(pipeline, sid, path="/answer/twilio/main"):
     """The answer request of a channel whose URL names no call; (response, seconds)."""
     started = time.monotonic()
-    response = pipeline.provider.post(pipeline.public_url + path, FIELDS | {"CallSid": sid, "CallStatus": "in-progress"})
+    response = pipeline.provider.post(
+        pipeline.public_url + path, FIELDS | {"CallSid": sid, "CallStatus": "in-progress"}
+    )
     return response, time.monotonic() - started
 
 

@@ -14,7 +14,7 @@ import signal
 import uuid
 
 import requests
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 
 from . import invariants, twilio
 from .paths import BIN
@@ -69,7 +69,7 @@ class Pipeline:
         self._producer = Producer({"bootstrap.servers": services.broker.bootstrap, "linger.ms": 1, "log_level": 0})
         counts = {name: partitions for name in self.topics.values()}
         services.broker.create_topics(counts)
-        self.tap = Tap(services.broker.bootstrap, counts)
+        self.tap = Tap(services.broker.bootstrap, counts, self.check_alive)
         self.channels_path = directory / "channels.json"
         self.write_channels(channels or {"main": {}})
         self.env = self._environment() | (env or {})
@@ -204,7 +204,7 @@ class Pipeline:
 
     def placed(self, request, count=1, timeout=15.0):
         """The count-th placement of this request, as the provider saw it."""
-        return self.provider.wait_placement(request["to"], count, timeout)
+        return self.provider.wait_placement(request["to"], count, timeout, self.check_alive)
 
     def attempt_url(self, request, attempt=1, channel="main", what="callbacks"):
         """The long form of a callback (or answer) URL, as dispatch hands it out."""
@@ -327,10 +327,7 @@ class Pipeline:
         """{partition: end offset} of the partitions that hold anything."""
         consumer = Consumer({"bootstrap.servers": self.services.broker.bootstrap, "group.id": "ends", "log_level": 0})
         try:
-            marks = {
-                number: consumer.get_watermark_offsets(TopicPartition(self.topics[kind], number), timeout=10)[1]
-                for number in range(self.partitions)
-            }
+            marks = {number: _end_of(consumer, self.topics[kind], number) for number in range(self.partitions)}
         finally:
             consumer.close()
         return {number: end for number, end in marks.items() if end > 0}
@@ -359,7 +356,15 @@ class Pipeline:
             self._end_workers()
             self._check_logs()
             self._read_to_the_end()
-            invariants.check_events(self.tap.records(self.topics["CALL_EVENTS"]))
+            try:
+                invariants.check_events(self.tap.records(self.topics["CALL_EVENTS"]))
+            except AssertionError:
+                second = Tap(self.services.broker.bootstrap, {self.topics["CALL_EVENTS"]: self.partitions})
+                import time
+                time.sleep(2)
+                print("SECOND LOOK", [(r.partition, r.offset, r.json["id"]) for r in second.records(self.topics["CALL_EVENTS"])])
+                print("FIRST LOOK", [(r.partition, r.offset, r.json["id"]) for r in self.tap.records(self.topics["CALL_EVENTS"])])
+                raise
             invariants.check_summaries(self.tap.records(self.topics["DELIVERY_SUMMARIES"]), self.several_reporters)
         finally:
             self.tap.close()
@@ -388,6 +393,16 @@ class Pipeline:
         for worker in self.workers:
             raw = [line["raw"] for line in worker.log() if "raw" in line]
             assert not raw, f"{worker.name} wrote lines that are no JSON:\n" + "\n".join(raw[:20])
+
+
+def _end_of(consumer, topic, partition):
+    def ask():
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        except KafkaException:  # a leader is still being chosen
+            return None
+
+    return wait_until(ask, f"the end of {topic}/{partition}")[1]
 
 
 def _is_about(request):

@@ -198,12 +198,14 @@ class Provider:
     def dials(self, to):
         return len(self.placements(to))
 
-    def wait_placement(self, to, count=1, timeout=15.0):
-        """The count-th placement to this number, once it has come."""
-        found = wait_until(
-            lambda: self.placements(to)[count - 1 : count], lambda: f"placement {count} to {to}", timeout, 0.01
-        )
-        return found[0]
+    def wait_placement(self, to, count=1, timeout=15.0, meanwhile=lambda: None):
+        """The count-th placement to this number, once it has come; meanwhile() may end the wait by raising."""
+
+        def come():
+            meanwhile()
+            return self.placements(to)[count - 1 : count]
+
+        return wait_until(come, f"placement {count} to {to}", timeout, 0.01)[0]
 
     # Look-ups: what GET tells of a call. A placement is known as "queued" unless a test says more; one whose
     # reply was lost is not in the list until a test puts it there, because nobody knows whether it was placed.

@@ -24,9 +24,13 @@ class Record:
 
 
 class Tap:
-    """Reads {topic: partitions} from the beginning, outside any consumer group."""
+    """Reads {topic: partitions} from the beginning, outside any consumer group.
 
-    def __init__(self, bootstrap, partitions):
+    meanwhile() is called while something is waited for, and may end the wait by raising.
+    """
+
+    def __init__(self, bootstrap, partitions, meanwhile=lambda: None):
+        self._meanwhile = meanwhile
         self._records = defaultdict(list)
         self._changed = threading.Condition()
         self._next = defaultdict(int)  # offset after the last record read, by (topic, partition)
@@ -75,6 +79,7 @@ class Tap:
             found = self.records(topic, matches)
             if len(found) >= count:
                 return found
+            self._meanwhile()
             left = deadline - time.monotonic()
             if left <= 0:
                 seen = "\n".join(repr(record) for record in self.records(topic)[-8:])
