@@ -536,6 +536,14 @@ static int open_handle(struct kafka_consumer *consumer, const struct settings *s
     return subscribe(consumer, err);
 }
 
+/* Before 2.3.0 librdkafka asserts when a cooperative-sticky consumer is destroyed that has not seen its first
+ * assignment (its issue 4312). Such a handle is left to the end of the process; it has left the group by
+ * then. */
+static bool may_destroy(const struct kafka_consumer *consumer)
+{
+    return consumer->joined || rd_kafka_version() >= 0x02030000;
+}
+
 static void consumer_free(struct kafka_consumer *consumer)
 {
     kafka_wake_free(&consumer->wake);
@@ -552,7 +560,7 @@ static void consumer_free(struct kafka_consumer *consumer)
         kafka_partition_drop(&consumer->partitions, consumer->partitions.head);
     if (consumer->queue != NULL)
         rd_kafka_queue_destroy(consumer->queue);
-    if (consumer->rk != NULL)
+    if (consumer->rk != NULL && may_destroy(consumer))
         rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(consumer->slots);
     free(consumer->topic);

@@ -186,9 +186,9 @@ void worker_run(struct worker *w, const struct worker_drain *drain)
     loop_run(w->loop);
 }
 
-/* Producer before outbox: its last acknowledgements still reach the entries; what they cannot remove any more
- * is found by others. */
-int worker_close(struct worker *w)
+/* Producer before Redis: its last acknowledgements still remove their outbox entries; what cannot be removed
+ * any more is found by others. */
+void worker_disconnect(struct worker *w)
 {
     if (w->drain_timer != NULL)
         loop_timer_stop(&w->drain_timer);
@@ -196,6 +196,11 @@ int worker_close(struct worker *w)
         kafka_producer_close(&w->producer, FLUSH_MS);
     if (w->redis != NULL)
         redis_free(&w->redis);
+}
+
+int worker_close(struct worker *w)
+{
+    worker_disconnect(w);
     outbox_free(&w->outbox);
     store_free(&w->store);
     if (w->admin != NULL)

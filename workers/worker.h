@@ -73,8 +73,11 @@ void worker_stop(struct worker *worker, int exit_code);
 /* Runs until SIGTERM, then drains: quiesce, wait until nothing is busy and the outbox is empty or
  * IVR_DRAIN_TIMEOUT is over. */
 void worker_run(struct worker *worker, const struct worker_drain *drain);
-/* Closes the shared parts in reverse order; returns the exit code. The worker's own parts (consumer first)
- * are closed before. */
+/* Ends the connections to Kafka and Redis: whoever still waits for an answer gets it now (refused or lost).
+ * Call it after worker_run(), before the memory of such callbacks is freed; worker_close() does it too. */
+void worker_disconnect(struct worker *worker);
+/* Closes the shared parts in reverse order; returns the exit code. The worker's own parts are closed before.
+ */
 int worker_close(struct worker *worker);
 
 /* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters).

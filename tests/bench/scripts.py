@@ -16,7 +16,7 @@ from harness.redis_server import RedisServer  # noqa: E402
 from run import cpu_seconds  # noqa: E402
 
 GEN = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
-CONFIG = [7 * 86400000, 86400000, 3600000]
+CONFIG = [7 * 86400000, 86400000, 3600000, 900000]
 IDENTITY = ('"tenant":"bench","campaign":"campaign","call_id":"0192f1c4-7a00-7000-8000-000000000000","to":"+2547****0001",'
             '"metadata":{"farmer":"1","region":"Rift Valley"}')
 REQUEST = '{"call_id":"0192f1c4-7a00-7000-8000-000000000000","tenant":"bench","to":"+254700000001","message":{"play":"https://x"}}' * 2

@@ -45,9 +45,10 @@ def evidence(status=0, terminal=0, hops=(), at=0, answered=0, ring=-1, talk=-1, 
 class Store:
     """What workers/store does, in Python: one shard, every script as the build embeds it."""
 
-    def __init__(self, client, shard="{ivr:00}", retention=7 * DAY_MS, pending_limit=DAY_MS, give_up=3600 * 1000):
+    def __init__(self, client, shard="{ivr:00}", retention=7 * DAY_MS, pending_limit=DAY_MS, give_up=3600 * 1000,
+                 pending_check=900 * 1000):
         self.redis, self.shard = client, shard
-        self.config = [retention, pending_limit, give_up]
+        self.config = [retention, pending_limit, give_up, pending_check]
         self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
         self.events = []
         self.tokens = (f"token{n}" for n in itertools.count())
@@ -88,8 +89,8 @@ class Store:
     def due(self, limit=64, lease=30000):
         return self.run("due", limit, lease)
 
-    def settle(self, limit=64):
-        return self.run("settle", limit)
+    def settle(self, limit=64, look_ups=8):
+        return self.run("settle", limit, look_ups)
 
     def state(self, call="t/c1"):
         raw = self.redis.hget(f"{self.shard}:call:{call}", "s")
@@ -121,6 +122,14 @@ class Store:
         if state[NEXT_AT]:
             state[NEXT_AT] -= ms
             self.redis.hset(f"{self.shard}:call:{call}", "s", pack(state))
+
+
+    def age(self, call, ms, n=1):
+        """Makes the attempt `ms` older."""
+        attempt = self.attempt(call, n)
+        attempt[9] -= ms
+        self.redis.hset(f"{self.shard}:call:{call}", f"a{n}", pack(attempt))
+        self.later(call, ms)
 
 
 def accepted(call="t/c1"):

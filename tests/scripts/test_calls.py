@@ -115,7 +115,7 @@ def test_a_claim_without_outcome_is_in_doubt_and_never_dialled_again(store):
     store.request(token="a", max_attempts=3)
     assert store.settle() == []
     store.later("t/c1", 20000)
-    assert store.settle() == [["t/c1", 1, "claim_lost"]]
+    assert store.settle() == [["t/c1", 1, "claim_lost", "", ""]]
     assert kinds(store)[1:] == [("final", "Gateway_unavailable", "message_out")]
     assert store.due() == [] and store.claim("t/c1", "b") == ["no", 0]
 
@@ -259,11 +259,23 @@ def test_a_refusal_for_now_is_retried_where_asked(store):
 
 def test_silence_is_closed_as_no_report_and_corrected_later(store):
     store.placed(max_attempts=3, on=(FAILED,))
-    store.later("t/c1", 2 * DAY_MS)
-    assert store.settle() == [["t/c1", 1, "no_report"]]
+    store.age("t/c1", 2 * DAY_MS)
+    assert store.settle() == [["t/c1", 1, "no_report", "", ""]]
     assert kinds(store)[-1] == ("final", "Failed_unknown_reason", None), "and not retried"
     store.evidence("t/c1", evidence(BUSY, 1, hops=[TERMINATE]))
     assert kinds(store)[-1] == ("final", "User_busy", "terminate")
+
+
+def test_a_silent_attempt_is_offered_for_a_look_up(store):
+    store.placed()
+    assert store.settle() == []
+    store.age("t/c1", 1000 * 1000)
+    assert store.settle(look_ups=0) == [], "no room: it comes again soon"
+    store.later("t/c1", 6000)
+    assert store.settle() == [["t/c1", 1, "look_up", "ch", "CAt/c1"]]
+    assert store.settle() == [], "one asker at a time"
+    store.evidence("t/c1", evidence(BUSY, 1, hops=[TERMINATE]))
+    assert store.redis.zcard("{ivr:00}:open") == 0
 
 
 def test_a_report_before_the_response_is_neither_lost_nor_guessed(store):

@@ -5,6 +5,7 @@
  *   due.c       calls that waited (retries, backoff, not before), and claims that nobody settled
  *   attempt.c   one call on its way: claim -> place -> link -> record
  *   judge.c     what became of a placement
+ *   lookup.c    silent attempts, asked for at their provider
  *   gate.c      may the channel be dialled now
  */
 #ifndef IVR_DISPATCH_DISPATCH_H
@@ -39,6 +40,8 @@ void intake_record(struct kafka_record *record, void *dispatch);
 
 /* The timers of due.c. */
 struct due *due_new(struct dispatch *dispatch);
+/* No further rounds; questions that are out are still answered. */
+void due_stop(struct due *due);
 void due_free(struct due **due);
 
 #endif

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/lookup.h"
 
 enum {
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
@@ -22,6 +23,7 @@ enum {
 
 struct due {
     struct dispatch *dispatch;
+    struct lookups *lookups;
     struct loop_timer *due_timer;
     struct loop_timer *settle_timer;
     bool *asking; /* by shard: one question at a time */
@@ -116,17 +118,22 @@ static void due_round(void *arg)
 
 static void ask_settle(struct due *due, unsigned shard);
 
-static void on_settled(enum store_status status, size_t n, size_t claims, void *arg)
+static void on_settled(enum store_status status, const struct store_settled *items, size_t n, void *arg)
 {
     struct question q = *(struct question *)arg;
+    size_t claims = 0;
     free(arg);
     q.due->settling[q.shard] = false;
-    if (status != STORE_OK || n == 0)
-        return;
-    metric_add(metric_series(M_CLAIMS_SETTLED, NULL, NULL), (double)claims);
-    if (claims > 0)
+    for (size_t i = 0; status == STORE_OK && i < n; i++) {
+        if (items[i].what == SETTLED_LOOK_UP)
+            lookup_start(q.due->lookups, &items[i]);
+        claims += items[i].what == SETTLED_CLAIM_LOST;
+    }
+    if (claims > 0) {
+        metric_add(metric_series(M_CLAIMS_SETTLED, NULL, NULL), (double)claims);
         LOG_WARN("claims of a lost worker settled as in doubt", LOG_INT("claims", claims),
                  LOG_INT("shard", q.shard));
+    }
     if (n >= SETTLE_LIMIT && !quiet(q.due))
         ask_settle(q.due, q.shard);
 }
@@ -134,7 +141,8 @@ static void on_settled(enum store_status status, size_t n, size_t claims, void *
 static void ask_settle(struct due *due, unsigned shard)
 {
     due->settling[shard] = true;
-    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, on_settled, question_new(due, shard));
+    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, lookups_room(due->lookups), on_settled,
+                 question_new(due, shard));
 }
 
 static void settle_round(void *arg)
@@ -154,6 +162,7 @@ struct due *due_new(struct dispatch *d)
     uint16_t phase;
     crypto_random(&phase, sizeof(phase)); /* replicas do not ask in step */
     due->dispatch = d;
+    due->lookups = lookups_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
     due->settling = mem_calloc(shards, sizeof(bool));
     due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
@@ -162,10 +171,15 @@ struct due *due_new(struct dispatch *d)
     return due;
 }
 
+void due_stop(struct due *due)
+{
+    loop_timer_stop(&due->due_timer);
+    loop_timer_stop(&due->settle_timer);
+}
+
 void due_free(struct due **due)
 {
-    loop_timer_stop(&(*due)->due_timer);
-    loop_timer_stop(&(*due)->settle_timer);
+    lookups_free(&(*due)->lookups);
     free((*due)->asking);
     free((*due)->settling);
     free(*due);

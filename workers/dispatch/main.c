@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/lookup.h"
 
 enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
 
@@ -68,7 +69,7 @@ static size_t busy(void *arg)
 static int open_parts(struct dispatch *d, struct err *err)
 {
     struct worker *w = d->worker;
-    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n,
+    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n + LOOKUP_MAX,
                                              .user_agent = "ivr-workers"};
     const struct kafka_consumer_events events = {.record = intake_record, .arg = d};
     if (http_client_new(&d->http, w->loop, &http, err) != 0)
@@ -111,13 +112,14 @@ int main(int argc, char **argv)
     worker_run(&w, &(struct worker_drain){quiesce, busy, &d});
 
     loop_timer_stop(&producer_look);
-    due_free(&due);
+    due_stop(due);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
-    attempts_done(&d);
+    worker_disconnect(&w); /* the last callbacks of attempts and due calls */
     kafka_consumer_close(&d.consumer);
+    due_free(&due);
+    attempts_done(&d);
     http_request_done(&d.scratch);
-    rc = worker_close(&w);
     gates_free(&d.gates);
-    return rc;
+    return worker_close(&w);
 }

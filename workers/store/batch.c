@@ -33,6 +33,7 @@ struct batches {
     struct store *store;
     struct buf config;
     store_events_fn events;
+    store_lost_fn lost;
     void *events_arg;
     /* By shard. While a script call of the kind is out, the next one fills: under load batches grow by
      * themselves, when idle a record leaves at the end of its turn. */
@@ -97,6 +98,8 @@ static void on_reply(const struct redis_result *result, void *arg)
     if (batch->kind != BATCH_KINDS)
         batches->out[batch->kind][batch->shard]--;
     if (status != STORE_OK) {
+        if (status == STORE_LOST && batches->lost != NULL)
+            batches->lost(batch->shard, batches->events_arg);
         deliver(batch, status, NULL);
         batch_put(batch);
         return;
@@ -234,9 +237,10 @@ void batches_free(struct batches **batches)
     free(b);
 }
 
-void batches_on_events(struct batches *batches, store_events_fn fn, void *arg)
+void batches_on_events(struct batches *batches, store_events_fn fn, store_lost_fn lost, void *arg)
 {
     batches->events = fn;
+    batches->lost = lost;
     batches->events_arg = arg;
 }
 

@@ -18,7 +18,7 @@ struct batches;
 
 struct batches *batches_new(struct loop *loop, struct store *store, struct span config);
 void batches_free(struct batches **batches);
-void batches_on_events(struct batches *batches, store_events_fn fn, void *arg);
+void batches_on_events(struct batches *batches, store_events_fn fn, store_lost_fn lost, void *arg);
 size_t batches_pending(const struct batches *batches);
 
 /* Which script, in the order of batch.c's table. */

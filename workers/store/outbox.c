@@ -15,6 +15,7 @@
 enum {
     LEFT_BEHIND_MS = 10000, /* older entries are nobody's */
     SWEEP_TURN_MS = 5000,   /* all shards once */
+    SUSPECT_AGE_MS = 1000,  /* entries of a shard whose reply was lost */
     SWEEP_LIMIT = 50,
     ENTRY_ID_MAX = 48,
     MAX_HEADERS = 8,
@@ -40,6 +41,7 @@ struct outbox {
     struct buf json, id, type;
     size_t pending;
     unsigned sweep_next;
+    bool *suspect;        /* by shard: a reply was lost since its last sweep */
     struct entry **acked; /* by shard: acknowledged in this turn */
     struct metric_series *swept;
 };
@@ -209,22 +211,44 @@ static void on_found(const struct redis_result *result, void *arg)
     free(sweep);
 }
 
-/* While our own acknowledgements lag (brokers away), old entries are ours: sweeping them would only double
- * the load. */
-static void sweep_one(void *arg)
+static void sweep_shard(struct outbox *outbox, unsigned shard, int age_ms)
 {
-    struct outbox *outbox = arg;
     char age[16], most[16];
-    if (outbox->pending > 0 && kafka_producer_pending(outbox->producer) > SWEEP_LIMIT)
-        return;
     struct sweep *sweep = mem_alloc(sizeof(*sweep));
-    *sweep = (struct sweep){outbox, outbox->sweep_next++ % store_shards(outbox->store)};
-    snprintf(age, sizeof(age), "%d", LEFT_BEHIND_MS);
+    *sweep = (struct sweep){outbox, shard};
+    snprintf(age, sizeof(age), "%d", age_ms);
     snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
     const struct span args[] = {span_str(age), span_str(most)};
     store_command_began(outbox->store);
-    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, sweep->shard), args,
-               2, on_found, sweep);
+    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, shard), args, 2,
+               on_found, sweep);
+}
+
+/* A shard whose reply was lost comes first. While our own acknowledgements lag (brokers away), old entries
+ * are ours: sweeping them would only double the load. */
+static void sweep_one(void *arg)
+{
+    struct outbox *outbox = arg;
+    unsigned shards = store_shards(outbox->store), shard = outbox->sweep_next++ % shards;
+    bool busy = outbox->pending > 0 && kafka_producer_pending(outbox->producer) > SWEEP_LIMIT;
+    if (busy || !redis_up(store_redis(outbox->store)))
+        return;
+    int age_ms = LEFT_BEHIND_MS;
+    for (unsigned i = 0; i < shards && age_ms == LEFT_BEHIND_MS; i++) {
+        if (!outbox->suspect[(shard + i) % shards])
+            continue;
+        shard = (shard + i) % shards;
+        age_ms = SUSPECT_AGE_MS;
+        outbox->suspect[shard] = false;
+    }
+    sweep_shard(outbox, shard, age_ms);
+}
+
+/* Younger than SUSPECT_AGE_MS by the time Redis answers again is possible: then the ordinary sweep finds it.
+ */
+static void on_lost(unsigned shard, void *arg)
+{
+    ((struct outbox *)arg)->suspect[shard] = true;
 }
 
 struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_producer *producer,
@@ -242,10 +266,11 @@ struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_p
     buf_adds(&outbox->type, program);
     size_t n;
     outbox->source = buf_take(&outbox->type, &n);
+    outbox->suspect = mem_calloc(store_shards(store), sizeof(bool));
     outbox->acked = mem_calloc(store_shards(store), sizeof(struct entry *));
     outbox->sweep_next = (unsigned)clock_mono_us();
     kafka_producer_needs_topic(producer, topic);
-    store_on_events(store, on_events, outbox);
+    store_on_events(store, on_events, on_lost, outbox);
     loop_at_turn_end(loop, flush, outbox);
     int64_t every = SWEEP_TURN_MS / store_shards(store);
     outbox->sweeper = loop_timer_start(loop, every, every > 0 ? every : 1, sweep_one, outbox);
@@ -264,7 +289,7 @@ void outbox_free(struct outbox **outbox)
     if (o == NULL)
         return;
     loop_timer_stop(&o->sweeper);
-    store_on_events(o->store, NULL, NULL);
+    store_on_events(o->store, NULL, NULL, NULL);
     for (unsigned shard = 0; shard < store_shards(o->store); shard++)
         while (o->acked[shard] != NULL) {
             struct entry *entry = o->acked[shard];
@@ -280,6 +305,7 @@ void outbox_free(struct outbox **outbox)
     buf_done(&o->id);
     buf_done(&o->type);
     free(o->acked);
+    free(o->suspect);
     free(o->topic);
     free(o->source);
     free(o);

@@ -55,10 +55,11 @@ int store_new(struct store **store, struct loop *loop, struct redis *redis, cons
     buf_init(&s->scratch, 256 * 1024);
     msgpack_packer packer;
     pack_init(&packer, &s->scratch);
-    msgpack_pack_array(&packer, 3);
+    msgpack_pack_array(&packer, 4);
     msgpack_pack_int64(&packer, settings->retention_ms);
     msgpack_pack_int64(&packer, settings->pending_limit_ms);
     msgpack_pack_int64(&packer, settings->give_up_ms);
+    msgpack_pack_int64(&packer, settings->pending_check_ms);
     s->batches = batches_new(loop, s, buf_span(&s->scratch));
     *store = s;
     return 0;
@@ -80,9 +81,9 @@ void store_free(struct store **store)
     free(s);
 }
 
-void store_on_events(struct store *store, store_events_fn fn, void *arg)
+void store_on_events(struct store *store, store_events_fn fn, store_lost_fn lost, void *arg)
 {
-    batches_on_events(store->batches, fn, arg);
+    batches_on_events(store->batches, fn, lost, arg);
 }
 
 unsigned store_shards(const struct store *store)
@@ -391,19 +392,26 @@ void store_due(struct store *store, unsigned shard, unsigned limit, int64_t leas
 static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void),
                            void *arg)
 {
-    size_t n = 0, claims = 0;
-    for (; results != NULL && n < results->via.array.size; n++)
-        if (span_is(pack_get_span(&results->via.array.ptr[n], 2), "claim_lost"))
-            claims++;
-    ((store_settle_fn)fn)(status, n, claims, arg);
+    static const char *const words[] = {"claim_lost", "no_report", "look_up", NULL};
+    struct store_settled items[STORE_BATCH];
+    size_t n = 0;
+    for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
+        const msgpack_object *item = &results->via.array.ptr[n];
+        items[n] = (struct store_settled){pack_get_span(item, 0), (int)pack_get_int(item, 1),
+                                          (enum store_settled_what)word_of(item, 2, words),
+                                          pack_get_span(item, 3), pack_get_span(item, 4)};
+    }
+    ((store_settle_fn)fn)(status, items, n, arg);
 }
 
-void store_settle(struct store *store, unsigned shard, unsigned limit, store_settle_fn fn, void *arg)
+void store_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, store_settle_fn fn,
+                  void *arg)
 {
-    char most[16];
+    char most[16], room[16];
     snprintf(most, sizeof(most), "%u", at_most(limit));
-    const struct span args[] = {span_str(most)};
-    batch_run(store->batches, &script_settle, shard, args, 1, deliver_settle, (void (*)(void))fn, arg);
+    snprintf(room, sizeof(room), "%u", look_ups);
+    const struct span args[] = {span_str(most), span_str(room)};
+    batch_run(store->batches, &script_settle, shard, args, 2, deliver_settle, (void (*)(void))fn, arg);
 }
 
 /* ---- for the other files of workers/store ---- */

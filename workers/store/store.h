@@ -55,11 +55,14 @@ enum store_status {
  * (workers/store/outbox.h). */
 typedef void (*store_events_fn)(unsigned shard, struct span entry, struct span packed, void *arg);
 
+/* A reply was lost: what the script may have written to this shard's outbox is nobody's now. */
+typedef void (*store_lost_fn)(unsigned shard, void *arg);
+
 int store_new(struct store **store, struct loop *loop, struct redis *redis, const struct settings *settings,
               struct err *err);
 void store_free(struct store **store);
 /* Who takes the events; set before the first call. */
-void store_on_events(struct store *store, store_events_fn fn, void *arg);
+void store_on_events(struct store *store, store_events_fn fn, store_lost_fn lost, void *arg);
 
 /* Records the number of shards on the first start and compares it later: `fn` gets NULL, or a sentence (exit
  * code 2). Asks again until Redis answers. */
@@ -176,10 +179,20 @@ typedef void (*store_evidence_fn)(enum store_status status, enum store_evidence_
 void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
                     void *arg);
 
-/* Settles up to `limit` overdue calls of a shard; `claims` of them were claims whose owner died. `n` = limit:
- * ask again. */
-typedef void (*store_settle_fn)(enum store_status status, size_t n, size_t claims, void *arg);
-void store_settle(struct store *store, unsigned shard, unsigned limit, store_settle_fn fn, void *arg);
+/* Looks at up to `limit` overdue calls of a shard: settles claims whose owner died and attempts without a
+ * report, and offers up to `look_ups` silent ones to be asked for at their provider. */
+enum store_settled_what { SETTLED_CLAIM_LOST, SETTLED_NO_REPORT, SETTLED_LOOK_UP };
+struct store_settled {
+    struct span id;
+    int attempt;
+    enum store_settled_what what;
+    struct span channel;          /* SETTLED_LOOK_UP */
+    struct span provider_call_id; /* SETTLED_LOOK_UP */
+};
+typedef void (*store_settle_fn)(enum store_status status, const struct store_settled *items, size_t n,
+                                void *arg);
+void store_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, store_settle_fn fn,
+                  void *arg);
 
 /* ---- provider ids and early callbacks (link.lua, park.lua, parked.lua, unpark.lua) ---- */
 

@@ -9,13 +9,13 @@
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
--- ARGV[1] is cmsgpack {retention_ms, pending_limit_ms, give_up_ms}.
+-- ARGV[1] is cmsgpack {retention_ms, pending_limit_ms, give_up_ms, pending_check_ms}.
 --
 -- Promises kept here: a status is the maximum of its evidence, and every other field merges commutatively; counters, the
 -- event and the call move together; applying the same evidence again changes nothing and emits nothing.
 
 local shard = KEYS[1]
-local retention_ms, pending_limit_ms, give_up_ms = unpack(cmsgpack.unpack(ARGV[1]))
+local retention_ms, pending_limit_ms, give_up_ms, pending_check_ms = unpack(cmsgpack.unpack(ARGV[1]))
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
@@ -252,7 +252,7 @@ local function call_save(c)
     call('ZREM', shard .. ':due', c.id)
   end
   if s[PHASE] == PLACED and c.phase ~= PLACED then
-    call('ZADD', shard .. ':open', c.a[A_PLACED] + pending_limit_ms, c.id)
+    call('ZADD', shard .. ':open', c.a[A_PLACED] + math.min(pending_check_ms, pending_limit_ms), c.id)
   elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and (c.phase == PLACED or c.phase == PLACING) then
     call('ZREM', shard .. ':open', c.id)
   end

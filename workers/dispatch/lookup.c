@@ -1,0 +1,122 @@
+#include "workers/dispatch/lookup.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+struct lookup {
+    struct lookups *owner;
+    struct channel *channel; /* a reference; NULL while it is free */
+    struct buf id;
+    int attempt;
+};
+
+struct lookups {
+    struct dispatch *dispatch;
+    struct lookup slots[LOOKUP_MAX];
+    unsigned out;
+};
+
+struct lookups *lookups_new(struct dispatch *dispatch)
+{
+    struct lookups *lookups = mem_calloc(1, sizeof(*lookups));
+    lookups->dispatch = dispatch;
+    for (size_t i = 0; i < LOOKUP_MAX; i++) {
+        lookups->slots[i].owner = lookups;
+        buf_init(&lookups->slots[i].id, STORE_MAX_REF + 1);
+    }
+    return lookups;
+}
+
+void lookups_free(struct lookups **lookups)
+{
+    for (size_t i = 0; i < LOOKUP_MAX; i++) {
+        struct lookup *lookup = &(*lookups)->slots[i];
+        if (lookup->channel != NULL)
+            channel_unref(&lookup->channel);
+        buf_done(&lookup->id);
+    }
+    free(*lookups);
+    *lookups = NULL;
+}
+
+unsigned lookups_room(const struct lookups *lookups)
+{
+    return LOOKUP_MAX - lookups->out;
+}
+
+static void lookup_end(struct lookup *lookup)
+{
+    lookup->owner->out--;
+    lookup->owner->dispatch->busy--;
+    channel_unref(&lookup->channel);
+}
+
+/* Not recorded: the attempt is offered again after IVR_PENDING_CHECK. */
+static void on_recorded(enum store_status status, enum store_evidence_what what, enum call_status call_status,
+                        void *arg)
+{
+    (void)status, (void)what, (void)call_status;
+    lookup_end(arg);
+}
+
+static void on_reply(const struct http_reply *reply, void *arg)
+{
+    struct lookup *lookup = arg;
+    const struct channel *channel = lookup->channel;
+    struct evidence ev;
+    evidence_init(&ev);
+    if (reply->outcome == HTTP_REPLY)
+        channel->provider->looked_up(channel, reply->status, reply->body, &ev);
+    if (ev.status == STATUS_NONE && ev.hops == 0) {
+        LOG_LIMITED(LOG_LEVEL_INFO, "the provider says nothing of a silent call",
+                    LOG_SPAN("call", buf_span(&lookup->id)), LOG_INT("attempt", lookup->attempt),
+                    LOG_STR("channel", channel->name), LOG_INT("http_status", reply->status),
+                    LOG_STR("error", reply->error));
+        lookup_end(lookup);
+        return;
+    }
+    const struct store_evidence evidence = {.id = buf_span(&lookup->id),
+                                            .attempt = lookup->attempt,
+                                            .channel = span_str(channel->name),
+                                            .provider = span_str(channel->provider->name),
+                                            .evidence = &ev};
+    store_evidence(lookup->owner->dispatch->worker->store, &evidence, on_recorded, lookup);
+}
+
+static struct lookup *free_slot(struct lookups *lookups)
+{
+    for (size_t i = 0; i < LOOKUP_MAX; i++)
+        if (lookups->slots[i].channel == NULL)
+            return &lookups->slots[i];
+    return NULL;
+}
+
+void lookup_start(struct lookups *lookups, const struct store_settled *item)
+{
+    struct dispatch *d = lookups->dispatch;
+    struct channel *channel = channels_find(d->worker->channels, item->channel);
+    struct lookup *lookup = free_slot(lookups);
+    struct err err = ERR_INIT;
+    if (lookup == NULL || channel == NULL || channel->provider->lookup == NULL)
+        return;
+    http_request_clear(&d->scratch);
+    if (channel->provider->lookup(channel, item->provider_call_id, &d->scratch, &err) != 0) {
+        LOG_LIMITED(LOG_LEVEL_WARN, "a silent call cannot be looked up", LOG_SPAN("call", item->id),
+                    LOG_ERR(&err));
+        return;
+    }
+    struct http_slot *slot = http_slot_take(d->http);
+    if (slot == NULL)
+        return;
+    lookup->channel = channel_ref(channel);
+    lookup->attempt = item->attempt;
+    buf_clear(&lookup->id);
+    buf_addspan(&lookup->id, item->id);
+    lookups->out++;
+    d->busy++;
+    const struct http_limits limits = {.timeout_ms = channel->request_timeout_ms,
+                                       .idle_timeout_ms = channel->idle_timeout_ms};
+    http_send(d->http, &slot, &d->scratch, &limits, on_reply, lookup);
+}
