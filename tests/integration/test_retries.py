@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from harness.provider import accept, reset
+from harness.provider import accept, refuse, reset
 
-CHANNELS = {"main": {}}
+CHANNELS = {"main": {}, "shut": {}}
 
 
 def attempt_of(placement):
@@ -104,11 +104,20 @@ def test_not_before_is_waited_for(pipeline):
     assert datetime.now(timezone.utc) >= moment
 
 
-def test_a_call_that_expires_while_it_waits_is_dropped(pipeline):
-    now = datetime.now(timezone.utc)
-    request = pipeline.request(
-        not_before=stamp(now + timedelta(hours=1)), expires_at=stamp(now + timedelta(seconds=2))
-    )
+def test_a_call_that_expires_before_any_attempt_is_dropped(pipeline):
+    request = pipeline.new_request(channel="shut", expires_at=stamp(datetime.now(timezone.utc) + timedelta(seconds=3)))
+    pipeline.provider.script(request["to"], refuse(401, 20003, "Authenticate"))
+    pipeline.send(request)
     call = pipeline.wait_call(request, lambda call: call["phase"] == "dropped", "the drop")
-    assert call["drop_reason"] == "expired" and call["final"]
-    assert pipeline.provider.dials(request["to"]) == 0
+    assert (call["drop_reason"], call["status"], call["final"]) == ("expired", None, True)
+
+
+def test_a_call_that_expires_between_attempts_ends_with_its_status(pipeline):
+    request = pipeline.request(
+        retry={"max_attempts": 2, "delays": [3600]},
+        expires_at=stamp(datetime.now(timezone.utc) + timedelta(seconds=3)),
+    )
+    pipeline.report(request, "no-answer")
+    call = pipeline.wait_final(request, "No_answer")
+    assert call["phase"] == "done" and call["drop_reason"] is None
+    assert pipeline.provider.dials(request["to"]) == 1

@@ -168,8 +168,9 @@ def test_an_event_carries_what_the_contract_promises(pipeline):
 def test_evidence_that_is_repeated_emits_nothing(pipeline):
     request = pipeline.request()
     pipeline.report(request, "initiated", "initiated", "completed", "completed", CallDuration=4)
-    pipeline.wait_final(request, "Completed")
-    before = len(pipeline.wait_events(request, 5))
+    pipeline.wait_call(request, lambda call: call["final"] and call["attempts"][0]["talk_seconds"] == 4, "talk time")
+    pipeline.wait_committed("ivr-status", "CALLBACKS")
+    before = len(pipeline.wait_events(request, pipeline.call(request)["seq"]))
     pipeline.report(request, "initiated", "completed", "completed", CallDuration=4)
     marker = pipeline.request()  # behind those callbacks nothing may follow for the first call
     pipeline.report(marker, "completed")
