@@ -140,12 +140,23 @@ static void what_failed_is_still_held_and_tried_again(void **state)
     struct kafka_record *during = event(f, 0, campaign("a"), 900);
     dirty_failed(f->dirty, &entry, 300);
     assert_false(is_done(f, before) || is_done(f, during));
+    assert_true(dirty_behind(f->dirty, 300, 1000));
     assert_null(dirty_take(f->dirty, 299));
     entry = dirty_take(f->dirty, 300);
     dirty_published(f->dirty, &entry);
     assert_int_equal(is_done(f, before), 1);
     assert_int_equal(is_done(f, during), 1);
     assert_int_equal(dirty_count(f->dirty), 0);
+    assert_false(dirty_behind(f->dirty, 300, 1000));
+}
+
+static void what_is_due_for_long_is_behind(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(dirty_behind(f->dirty, 5000, 1000));
+    event(f, 0, campaign("a"), 4000);
+    assert_false(dirty_behind(f->dirty, 5000, 1000));
+    assert_true(dirty_behind(f->dirty, 5001, 1000));
 }
 
 static void each_partition_has_its_own_first_record(void **state)
@@ -286,6 +297,7 @@ int main(void)
         WITH(the_first_record_is_held_until_it_is_published_and_the_others_are_not),
         WITH(what_comes_while_it_is_read_waits_for_the_next_round),
         WITH(what_failed_is_still_held_and_tried_again),
+        WITH(what_is_due_for_long_is_behind),
         WITH(each_partition_has_its_own_first_record),
         WITH(a_record_that_two_hold_is_done_when_both_are_published),
         WITH(windows_and_campaigns_of_one_name_are_apart),

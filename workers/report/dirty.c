@@ -20,6 +20,7 @@ struct dirty_entry {
     int64_t due_mono_ms;
     ptrdiff_t place;       /* in the heap; NOT_WAITING while it is out */
     bool marked;           /* while it was out */
+    bool failed;           /* its last round */
     struct hold *held;     /* since it was last read */
     struct hold *held_out; /* by the round that is out */
     char text[];
@@ -31,6 +32,7 @@ struct dirty {
     struct dirty_entry **buckets;
     size_t buckets_n; /* a power of two */
     size_t n;
+    size_t failed_n;           /* entries whose last round failed */
     struct dirty_entry **heap; /* the waiting ones, the earliest first */
     size_t heap_n, heap_cap;
 };
@@ -309,6 +311,8 @@ void dirty_published(struct dirty *dirty, struct dirty_entry **pointer)
     struct hold *held = entry->held_out;
     *pointer = NULL;
     entry->held_out = NULL;
+    dirty->failed_n -= entry->failed;
+    entry->failed = false;
     if (entry->marked)
         wait_until(dirty, entry, entry->due_mono_ms);
     else
@@ -321,12 +325,19 @@ void dirty_failed(struct dirty *dirty, struct dirty_entry **pointer, int64_t due
     struct dirty_entry *entry = *pointer;
     struct hold **end = &entry->held_out;
     *pointer = NULL;
+    dirty->failed_n += !entry->failed;
+    entry->failed = true;
     while (*end != NULL)
         end = &(*end)->next;
     *end = entry->held; /* two of one partition are no harm, both are done together */
     entry->held = entry->held_out;
     entry->held_out = NULL;
     wait_until(dirty, entry, due_mono_ms);
+}
+
+bool dirty_behind(const struct dirty *dirty, int64_t now_mono_ms, int64_t late_ms)
+{
+    return dirty->failed_n > 0 || (dirty->heap_n > 0 && dirty->heap[0]->due_mono_ms < now_mono_ms - late_ms);
 }
 
 size_t dirty_count(const struct dirty *dirty)

@@ -48,6 +48,8 @@ void dirty_published(struct dirty *dirty, struct dirty_entry **entry);
 /* It was not: it waits again, until `due_mono_ms` at the latest. */
 void dirty_failed(struct dirty *dirty, struct dirty_entry **entry, int64_t due_mono_ms);
 
+/* Whether anything could not be published and still waits for it, or is due for longer than `late_ms`. */
+bool dirty_behind(const struct dirty *dirty, int64_t now_mono_ms, int64_t late_ms);
 /* Waiting and out. */
 size_t dirty_count(const struct dirty *dirty);
 

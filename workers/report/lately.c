@@ -8,7 +8,13 @@
 #include "workers/report/due.h"
 #include "workers/store/private.h"
 
-enum { LATELY_MS = 10 * 60 * 1000, AGAIN_MS = 1000 };
+enum {
+    LATELY_MS = 10 * 60 * 1000,
+    FORGOTTEN_MS = 49 * 3600 * 1000, /* windows are gone by then */
+    AGAIN_MS = 1000,
+    MARK_MS = 30000,
+    BEHIND_MS = 60000, /* what is due for so long is behind */
+};
 
 /* A set of partition numbers. */
 struct numbers {
@@ -22,11 +28,13 @@ struct lately {
     struct numbers gained;  /* not looked at yet */
     struct numbers looking; /* by the questions that are out */
     int32_t partitions;     /* of the topic, when the questions left */
+    int64_t since_ms;       /* the earliest mark of them */
     size_t out;
     bool failed;
     bool stopped;
     size_t found;
     int64_t not_before_mono_ms;
+    int64_t mark_mono_ms; /* when to write the marks next */
 };
 
 struct question {
@@ -108,7 +116,7 @@ static void on_changed(const struct redis_result *result, void *arg)
         all_answered(lately);
 }
 
-static void ask(struct lately *lately, unsigned shard, bool windows, struct span since)
+static void ask_names(struct lately *lately, unsigned shard, bool windows, struct span since)
 {
     struct store *store = lately->worker->store;
     struct question *question = mem_alloc(sizeof(*question));
@@ -124,22 +132,120 @@ static void ask(struct lately *lately, unsigned shard, bool windows, struct span
     buf_done(&key);
 }
 
-void lately_turn(struct lately *lately, const struct kafka_consumer *consumer)
+static void ask_all_names(struct lately *lately)
 {
     char since[24];
-    lately->partitions = lately->out > 0 ? lately->partitions : kafka_consumer_partitions(consumer);
-    if (lately->stopped || lately->gained.n == 0 || lately->out > 0 || lately->partitions <= 0 ||
+    int64_t forgotten_ms = clock_wall_ms() - FORGOTTEN_MS;
+    int64_t since_ms = lately->since_ms - LATELY_MS;
+    snprintf(since, sizeof(since), "%lld", (long long)(since_ms > forgotten_ms ? since_ms : forgotten_ms));
+    for (unsigned shard = 0; shard < store_shards(lately->worker->store); shard++) {
+        ask_names(lately, shard, false, span_str(since));
+        ask_names(lately, shard, true, span_str(since));
+    }
+}
+
+/* ---- marks ---- */
+
+static void add_mark_key(const struct lately *lately, struct buf *b, int32_t partition_id)
+{
+    struct store *store = lately->worker->store;
+    unsigned shard = (unsigned)partition_id % store_shards(store);
+    buf_addspan(b, store_shard_key(store, shard));
+    buf_adds(b, ":reported:");
+    buf_addint(b, partition_id);
+}
+
+/* A partition without a mark was nobody's for long, or Redis forgot: all that is left is looked at. */
+static void on_mark(const struct redis_result *result, void *arg)
+{
+    struct lately *lately = arg;
+    struct span text = SPAN_NONE;
+    int64_t mark_ms = 0;
+    store_command_ended(lately->worker->store);
+    lately->out--;
+    if (lately->stopped)
+        return;
+    if (result->status != REDIS_OK)
+        lately->failed = true;
+    else if (redis_reply_span(result->reply, &text))
+        for (size_t i = 0; i < text.n && i < 15 && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+            mark_ms = mark_ms * 10 + (text.p[i] - '0');
+    if (mark_ms < lately->since_ms)
+        lately->since_ms = mark_ms;
+    if (lately->out > 0)
+        return;
+    if (lately->failed)
+        all_answered(lately);
+    else
+        ask_all_names(lately);
+}
+
+static void ask_mark(struct lately *lately, int32_t partition_id)
+{
+    struct buf key;
+    buf_init(&key, 256);
+    add_mark_key(lately, &key, partition_id);
+    const struct span argv[] = {SPAN_LIT("GET"), buf_span(&key)};
+    lately->out++;
+    store_command_began(lately->worker->store);
+    redis_command(store_redis(lately->worker->store), argv, 2, 1, on_mark, lately);
+    buf_done(&key);
+}
+
+static void on_written(const struct redis_result *result, void *arg)
+{
+    struct lately *lately = arg;
+    (void)result; /* an older mark only means that more is published again */
+    store_command_ended(lately->worker->store);
+}
+
+static void write_mark(int32_t partition_id, void *arg)
+{
+    struct lately *lately = arg;
+    char now[24], keep[24];
+    struct buf key;
+    if (numbers_has(&lately->gained, partition_id) || numbers_has(&lately->looking, partition_id))
+        return; /* what its last owner left is not even known yet */
+    buf_init(&key, 256);
+    add_mark_key(lately, &key, partition_id);
+    snprintf(now, sizeof(now), "%lld", (long long)clock_wall_ms());
+    snprintf(keep, sizeof(keep), "%d", FORGOTTEN_MS);
+    const struct span argv[] = {SPAN_LIT("SET"), buf_span(&key), span_str(now), SPAN_LIT("PX"),
+                                span_str(keep)};
+    store_command_began(lately->worker->store);
+    redis_command(store_redis(lately->worker->store), argv, 5, 1, on_written, lately);
+    buf_done(&key);
+}
+
+static void write_marks(struct lately *lately, struct kafka_consumer *consumer)
+{
+    int64_t now = loop_mono_ms(lately->worker->loop);
+    if (now < lately->mark_mono_ms || dirty_behind(lately->dirty, now, BEHIND_MS))
+        return;
+    lately->mark_mono_ms = now + MARK_MS;
+    kafka_each_partition(consumer, write_mark, lately);
+}
+
+/* ---- the outside ---- */
+
+void lately_turn(struct lately *lately, struct kafka_consumer *consumer)
+{
+    if (lately->stopped)
+        return;
+    write_marks(lately, consumer);
+    if (lately->gained.n == 0 || lately->out > 0 ||
         loop_mono_ms(lately->worker->loop) < lately->not_before_mono_ms)
+        return;
+    lately->partitions = kafka_consumer_partitions(consumer);
+    if (lately->partitions <= 0)
         return;
     lately->looking = lately->gained;
     lately->gained = (struct numbers){NULL, 0};
     lately->failed = false;
     lately->found = 0;
-    snprintf(since, sizeof(since), "%lld", (long long)(clock_wall_ms() - LATELY_MS));
-    for (unsigned shard = 0; shard < store_shards(lately->worker->store); shard++) {
-        ask(lately, shard, false, span_str(since));
-        ask(lately, shard, true, span_str(since));
-    }
+    lately->since_ms = clock_wall_ms();
+    for (size_t i = 0; i < lately->looking.n; i++)
+        ask_mark(lately, lately->looking.items[i]);
 }
 
 void lately_gained(struct lately *lately, int32_t partition_id)

@@ -1,6 +1,10 @@
 /*
  * Publishing again what changed lately, for partitions that were just gained: the worker that had them may be
  * a zombie whose older record came last, and what it had not published is known to nobody but Redis.
+ *
+ * Lately is ten minutes before the partition's mark: the last time at which its owner was not behind with
+ * publishing (":reported:PARTITION", written every 30 s). So nothing is missed however long no report worker
+ * ran, up to the 48 hours that windows live.
  */
 #ifndef IVR_REPORT_LATELY_H
 #define IVR_REPORT_LATELY_H
@@ -17,8 +21,9 @@ struct lately;
 struct lately *lately_new(struct worker *worker, struct dirty *dirty);
 /* A partition came: its campaigns and windows that changed lately become dirty, in the background. */
 void lately_gained(struct lately *lately, int32_t partition_id);
-/* Goes on with it; called regularly. `consumer` tells how many partitions there are. */
-void lately_turn(struct lately *lately, const struct kafka_consumer *consumer);
+/* Goes on with it, and writes the marks of the partitions that are owned; called regularly. `consumer` tells
+ * how many partitions there are, and which are ours. */
+void lately_turn(struct lately *lately, struct kafka_consumer *consumer);
 void lately_stop(struct lately *lately);
 /* After worker_close(). */
 void lately_free(struct lately **lately);
