@@ -57,7 +57,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test demo test unit integration lint format bench install uninstall clean compile-commands programs
+.PHONY: all help deps deps-test programs demo test unit scripts integration bench lint format install uninstall clean
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -130,10 +130,51 @@ compile_commands.json: Makefile $(C_FILES)
 
 # ---- running and testing ----
 
+demo: deps programs ## a campaign of 500 calls from nothing to its summary (CALLS=20000 KAFKA=host:port REDIS=url KEEP=1)
+	@$(BIN)/ivr-sandbox $(if $(CALLS),--calls $(CALLS)) $(if $(KAFKA),--kafka $(KAFKA)) \
+	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
+
+test: deps-test programs ## every test: units, scripts on Redis, the whole system on Kafka and Redis
+	@$(MAKE) --no-print-directory unit scripts integration
+
 T ?= $(notdir $(UNITS))
 unit: $(addprefix $(TESTBIN)/unit/,$(T)) ## unit tests (T=test_x for one)
 	@failed=0; for t in $(addprefix $(TESTBIN)/unit/,$(T)); do \
 	  $$t > $$t.log 2>&1 || { failed=1; tail -n 40 $$t.log; echo "FAILED $$t"; }; done; \
 	[ $$failed = 0 ] && echo "unit tests: $(words $(T)) programs passed"
 
--include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
+scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
+	@$(PYTEST) -q tests/scripts
+
+integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file)
+	@$(PYTEST) -q tests/integration$(if $(P),/$(P))
+
+bench: deps-test programs ## measure dispatch and status beside the machine's limits (CALLS=60000)
+	@build/venv/bin/python tests/bench/run.py $(if $(CALLS),--calls $(CALLS))
+
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY   ?= clang-tidy
+
+# Another major version formats otherwise: the check counts only with the one that CI has.
+lint: $(GEN)/scripts.h ## formatting and clang-tidy
+	@if $(CLANG_FORMAT) --version | grep -q 'version 14\.'; then $(CLANG_FORMAT) --dry-run -Werror $(C_FILES) $(H_FILES); \
+	  else echo "lint: formatting is checked with clang-format 14 only, skipped"; fi
+	@sh tests/rules.sh
+	@printf '%s\n' $(C_FILES) | xargs -P $$(nproc) -n 4 sh -c '$(CLANG_TIDY) --quiet "$$@" -- $(ALLCFLAGS) 2>/dev/null' clang-tidy
+
+format: ## format every C file
+	@$(CLANG_FORMAT) -i $(C_FILES) $(H_FILES)
+
+# ---- installing ----
+
+install: programs ## install the programs (PREFIX=/usr/local, DESTDIR=)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix $(BIN)/,$(filter-out ivr-sandbox,$(PROGRAMS))) $(DESTDIR)$(PREFIX)/bin
+
+uninstall: ## remove them
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
+
+clean: ## remove what was built; downloads in build/kafka and build/venv stay
+	rm -rf bin build/bin* build/obj* build/gen compile_commands.json
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

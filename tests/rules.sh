@@ -1,0 +1,31 @@
+#!/bin/sh
+# The few rules of ours that no compiler checks. Prints what breaks them; exit 1 when something does.
+set -eu
+cd "$(dirname "$0")/.."
+bad=0
+
+complain() {
+    [ -z "$2" ] && return
+    printf '%s\n%s\n\n' "$1" "$2" >&2
+    bad=1
+}
+
+sources=$(git ls-files '*.c' '*.h')
+
+complain "calls with a safer form (snprintf, buf_*, gmtime_r, strtol):" \
+    "$(printf '%s\n' $sources | xargs grep -nwE '(sprintf|vsprintf|strcpy|strcat|atoi|atol|strtok|gmtime|localtime)[[:space:]]*\(' || true)"
+
+complain "each library sits behind few files; include ours instead:" \
+    "$(printf '%s\n' $sources | grep -vE '^(common/(http|kafka|redis)|tests/unit/|tools/ivrctl/(topic|send)|tools/sandbox/broker)' |
+       xargs grep -nE '#include <(curl/|librdkafka/|hiredis/)' || true)"
+
+complain "common/model is free of I/O:" \
+    "$(printf '%s\n' $sources | grep '^common/model/' | xargs grep -nE '#include <(uv|curl|librdkafka|hiredis)' || true)"
+
+complain "unfinished by their own words:" \
+    "$(git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' '*.lua' '*.py' '*.sh' Makefile ':!tests/rules.sh' || true)"
+
+long=$(printf '%s\n' $sources | grep -v '^tests/' | xargs wc -l | awk '$2 != "total" && $1 > 800 {print $2 " (" $1 " lines)"}')
+complain "files past 800 lines; look for a second idea in them:" "$long"
+
+exit $bad
