@@ -5,7 +5,7 @@
  *   due.c       calls that waited (retries, backoff, not before), and claims that nobody settled
  *   attempt.c   one call on its way: claim -> place -> link -> record
  *   judge.c     what became of a placement
- *   lookup.c    silent attempts, asked for at their provider
+ *   reconcile.c silent attempts, asked for at their provider
  *   gate.c      may the channel be dialled now
  */
 #ifndef IVR_DISPATCH_DISPATCH_H

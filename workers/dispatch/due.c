@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
-#include "workers/dispatch/lookup.h"
+#include "workers/dispatch/reconcile.h"
 
 enum {
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
@@ -23,7 +23,7 @@ enum {
 
 struct due {
     struct dispatch *dispatch;
-    struct lookups *lookups;
+    struct reconciler *reconciler;
     struct loop_timer *due_timer;
     struct loop_timer *settle_timer;
     bool *asking; /* by shard: one question at a time */
@@ -126,7 +126,7 @@ static void on_settled(enum store_status status, const struct store_settled *ite
     q.due->settling[q.shard] = false;
     for (size_t i = 0; status == STORE_OK && i < n; i++) {
         if (items[i].what == SETTLED_LOOK_UP)
-            lookup_start(q.due->lookups, &items[i]);
+            reconcile_start(q.due->reconciler, &items[i]);
         claims += items[i].what == SETTLED_CLAIM_LOST;
     }
     if (claims > 0) {
@@ -141,8 +141,8 @@ static void on_settled(enum store_status status, const struct store_settled *ite
 static void ask_settle(struct due *due, unsigned shard)
 {
     due->settling[shard] = true;
-    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, lookups_room(due->lookups), on_settled,
-                 question_new(due, shard));
+    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, reconciler_room(due->reconciler),
+                 on_settled, question_new(due, shard));
 }
 
 static void settle_round(void *arg)
@@ -162,7 +162,7 @@ struct due *due_new(struct dispatch *d)
     uint16_t phase;
     crypto_random(&phase, sizeof(phase)); /* replicas do not ask in step */
     due->dispatch = d;
-    due->lookups = lookups_new(d);
+    due->reconciler = reconciler_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
     due->settling = mem_calloc(shards, sizeof(bool));
     due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
@@ -179,7 +179,7 @@ void due_stop(struct due *due)
 
 void due_free(struct due **due)
 {
-    lookups_free(&(*due)->lookups);
+    reconciler_free(&(*due)->reconciler);
     free((*due)->asking);
     free((*due)->settling);
     free(*due);

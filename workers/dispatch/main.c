@@ -5,7 +5,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
-#include "workers/dispatch/lookup.h"
+#include "workers/dispatch/reconcile.h"
 
 enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
 
@@ -69,7 +69,7 @@ static size_t busy(void *arg)
 static int open_parts(struct dispatch *d, struct err *err)
 {
     struct worker *w = d->worker;
-    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n + LOOKUP_MAX,
+    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n + RECONCILE_MAX,
                                              .user_agent = "ivr-workers"};
     const struct kafka_consumer_events events = {.record = intake_record, .arg = d};
     if (http_client_new(&d->http, w->loop, &http, err) != 0)

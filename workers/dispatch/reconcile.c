@@ -1,4 +1,4 @@
-#include "workers/dispatch/lookup.h"
+#include "workers/dispatch/reconcile.h"
 
 #include <stdlib.h>
 
@@ -6,44 +6,44 @@
 #include "common/mem.h"
 
 struct lookup {
-    struct lookups *owner;
+    struct reconciler *owner;
     struct channel *channel; /* a reference; NULL while it is free */
     struct buf id;
     int attempt;
 };
 
-struct lookups {
+struct reconciler {
     struct dispatch *dispatch;
-    struct lookup slots[LOOKUP_MAX];
+    struct lookup slots[RECONCILE_MAX];
     unsigned out;
 };
 
-struct lookups *lookups_new(struct dispatch *dispatch)
+struct reconciler *reconciler_new(struct dispatch *dispatch)
 {
-    struct lookups *lookups = mem_calloc(1, sizeof(*lookups));
-    lookups->dispatch = dispatch;
-    for (size_t i = 0; i < LOOKUP_MAX; i++) {
-        lookups->slots[i].owner = lookups;
-        buf_init(&lookups->slots[i].id, STORE_MAX_REF + 1);
+    struct reconciler *reconciler = mem_calloc(1, sizeof(*reconciler));
+    reconciler->dispatch = dispatch;
+    for (size_t i = 0; i < RECONCILE_MAX; i++) {
+        reconciler->slots[i].owner = reconciler;
+        buf_init(&reconciler->slots[i].id, STORE_MAX_REF + 1);
     }
-    return lookups;
+    return reconciler;
 }
 
-void lookups_free(struct lookups **lookups)
+void reconciler_free(struct reconciler **reconciler)
 {
-    for (size_t i = 0; i < LOOKUP_MAX; i++) {
-        struct lookup *lookup = &(*lookups)->slots[i];
+    for (size_t i = 0; i < RECONCILE_MAX; i++) {
+        struct lookup *lookup = &(*reconciler)->slots[i];
         if (lookup->channel != NULL)
             channel_unref(&lookup->channel);
         buf_done(&lookup->id);
     }
-    free(*lookups);
-    *lookups = NULL;
+    free(*reconciler);
+    *reconciler = NULL;
 }
 
-unsigned lookups_room(const struct lookups *lookups)
+unsigned reconciler_room(const struct reconciler *reconciler)
 {
-    return LOOKUP_MAX - lookups->out;
+    return RECONCILE_MAX - reconciler->out;
 }
 
 static void lookup_end(struct lookup *lookup)
@@ -85,19 +85,19 @@ static void on_reply(const struct http_reply *reply, void *arg)
     store_evidence(lookup->owner->dispatch->worker->store, &evidence, on_recorded, lookup);
 }
 
-static struct lookup *free_slot(struct lookups *lookups)
+static struct lookup *free_slot(struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < LOOKUP_MAX; i++)
-        if (lookups->slots[i].channel == NULL)
-            return &lookups->slots[i];
+    for (size_t i = 0; i < RECONCILE_MAX; i++)
+        if (reconciler->slots[i].channel == NULL)
+            return &reconciler->slots[i];
     return NULL;
 }
 
-void lookup_start(struct lookups *lookups, const struct store_settled *item)
+void reconcile_start(struct reconciler *reconciler, const struct store_settled *item)
 {
-    struct dispatch *d = lookups->dispatch;
+    struct dispatch *d = reconciler->dispatch;
     struct channel *channel = channels_find(d->worker->channels, item->channel);
-    struct lookup *lookup = free_slot(lookups);
+    struct lookup *lookup = free_slot(reconciler);
     struct err err = ERR_INIT;
     if (lookup == NULL || channel == NULL || channel->provider->lookup == NULL)
         return;
@@ -114,7 +114,7 @@ void lookup_start(struct lookups *lookups, const struct store_settled *item)
     lookup->attempt = item->attempt;
     buf_clear(&lookup->id);
     buf_addspan(&lookup->id, item->id);
-    lookups->out++;
+    reconciler->out++;
     d->busy++;
     const struct http_limits limits = {.timeout_ms = channel->request_timeout_ms,
                                        .idle_timeout_ms = channel->idle_timeout_ms};

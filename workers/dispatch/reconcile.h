@@ -1,0 +1,26 @@
+/*
+ * Look-ups: an attempt of which nothing was heard for IVR_PENDING_CHECK is asked for at its provider. What
+ * the provider says is evidence like any other; "not found" and whatever is unclear say nothing, and never
+ * permit a redial.
+ *
+ * At most RECONCILE_MAX are out at once, in transfer slots of their own, so that they never stand in the way
+ * of a placement.
+ */
+#ifndef IVR_DISPATCH_RECONCILE_H
+#define IVR_DISPATCH_RECONCILE_H
+
+#include "workers/dispatch/dispatch.h"
+
+enum { RECONCILE_MAX = 8 };
+
+struct reconciler;
+
+struct reconciler *reconciler_new(struct dispatch *dispatch);
+void reconciler_free(struct reconciler **reconciler);
+/* How many more may start. */
+unsigned reconciler_room(const struct reconciler *reconciler);
+/* Asks the provider; nothing happens when the channel is gone, its provider cannot be asked, or there is no
+ * room: it is offered again. */
+void reconcile_start(struct reconciler *reconciler, const struct store_settled *item);
+
+#endif
