@@ -106,7 +106,7 @@ static void say_how_to_play(const struct sandbox *sb)
 {
     const char *ctl = sb->paths.ivrctl;
     printf("\nEverything stays up until Ctrl-C. In another terminal:\n\n");
-    for (int i = sb->env_shown; i < sb->env_n; i++)
+    for (int i = sb->env_shown; i < sb->env_shown_end; i++)
         printf("  export %s\n", sb->env[i]);
     printf("\n  %s tail\n", ctl);
     printf("  %s campaign %s\n", ctl, sb->campaign);

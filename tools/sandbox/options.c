@@ -126,6 +126,17 @@ int options_read(struct options *options, int argc, char **argv)
 
 /* ---- paths ---- */
 
+static bool set_path(char *out, const char *path)
+{
+    size_t n = strlen(path);
+    if (n >= OPTIONS_PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(out, path, n + 1);
+    return true;
+}
+
 /* The first of `candidates` (below `base`) that is there. */
 static bool first_there(char *out, const char *base, const char *const *candidates, int mode)
 {
@@ -166,7 +177,8 @@ static int find_contacts(char *out, const char *base, struct err *err)
     static const char *const places[] = {"../schemas/examples/contacts.csv",
                                          "../../schemas/examples/contacts.csv",
                                          "../share/ivr-workers/examples/contacts.csv", NULL};
-    if (first_there(out, base, places, R_OK))
+    char found[OPTIONS_PATH_MAX], real[PATH_MAX];
+    if (first_there(found, base, places, R_OK) && realpath(found, real) != NULL && set_path(out, real))
         return 0;
     return err_set(err, ERR_CONFIG,
                    "schemas/examples/contacts.csv is missing; --contacts names another, --calls "
@@ -204,9 +216,9 @@ int paths_find(struct paths *paths, const struct options *options, struct err *e
                      "was given");
     if (rc == 0 && options->contacts != NULL) {
         char real[PATH_MAX];
-        if (realpath(options->contacts, real) == NULL || access(real, R_OK) != 0)
+        if (realpath(options->contacts, real) == NULL || access(real, R_OK) != 0 ||
+            !set_path(paths->contacts, real))
             return err_set(err, ERR_CONFIG, "--contacts: %s: %s", options->contacts, strerror(errno));
-        snprintf(paths->contacts, sizeof(paths->contacts), "%s", real);
     } else if (rc == 0 && options->calls == 0) {
         rc = find_contacts(paths->contacts, base, err);
     }

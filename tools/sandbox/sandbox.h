@@ -31,7 +31,7 @@ struct sandbox {
     int ports[PORTS];
     char *env[SANDBOX_ENV_MAX]; /* of every child; owned, ends with NULL */
     int env_n;
-    int env_shown; /* from here on it is what a person needs to paste */
+    int env_shown, env_shown_end; /* which of it a person needs to paste */
     struct children children;
     struct child *simulator, *redis, *workers[4];
     struct progress progress;

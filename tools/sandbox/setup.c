@@ -113,7 +113,7 @@ static void build_env(struct sandbox *sb)
     add_env(sb, "IVR_KAFKA_BOOTSTRAP_SERVERS=%s", sb->kafka);
     add_env(sb, "IVR_REDIS_URL=%s", sb->redis_url);
     add_env(sb, "IVR_CHANNELS=%s", sb->channels_path);
-    add_env(sb, "IVR_API_TOKEN=sandbox");
+    add_env(sb, "IVR_REDIS_PREFIX=ivr-sandbox");
     if (sb->broker == NULL) {
         /* Somebody's brokers: never a topic, or a group, that real workers read. */
         add_env(sb, "IVR_TOPIC_CALL_REQUESTS=ivr-sandbox.call-requests");
@@ -125,7 +125,8 @@ static void build_env(struct sandbox *sb)
         /* The mock broker answers a fetch that found nothing only when its time is over. */
         add_env(sb, "IVR_KAFKA_FETCH_WAIT_MAX_MS=50");
     }
-    add_env(sb, "IVR_REDIS_PREFIX=ivr-sandbox");
+    sb->env_shown_end = sb->env_n;
+    add_env(sb, "IVR_API_TOKEN=sandbox");
     add_env(sb, "IVR_PUBLIC_URL=http://127.0.0.1:%d", sb->ports[PORT_GATEWAY]);
     add_env(sb, "IVR_GATEWAY_LISTEN=127.0.0.1:%d", sb->ports[PORT_GATEWAY]);
     /* The table is as lively as the summaries are. */
