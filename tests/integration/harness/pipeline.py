@@ -353,8 +353,7 @@ class Pipeline:
             return
         self.closed = True
         try:
-            if any(worker.was_killed for worker in self.workers):
-                self._wait_for_what_the_dead_left()
+            self._wait_for_the_outbox()
             self._end_workers()
             self._check_logs()
             self._read_to_the_end()
@@ -379,8 +378,8 @@ class Pipeline:
             self.tap.close()
             self.provider.close()
 
-    def _wait_for_what_the_dead_left(self):
-        """The events of a killed worker stand in the outbox; after 10 s any other worker produces them."""
+    def _wait_for_the_outbox(self):
+        """Events of a killed worker, or of a script whose reply was lost, are produced by any worker after 10 s."""
 
         def gaps():
             calls = {}

@@ -24,7 +24,6 @@ class Process:
         self.out_path = directory / f"{name}.out"
         self.err_path = directory / f"{name}.log"
         self.ended_by_us = False
-        self.was_killed = False
         self._log = []
         self._log_offset = 0
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
@@ -55,7 +54,7 @@ class Process:
         return self.wait(timeout)
 
     def kill9(self):
-        self.ended_by_us = self.was_killed = True
+        self.ended_by_us = True
         if self.alive():
             self.popen.kill()
         self.popen.wait(10)
