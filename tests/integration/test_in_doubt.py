@@ -114,6 +114,9 @@ def wait_settled(pipeline, request, placement):
     """Whoever is left settles a claim within request_timeout (1 s here) + 10 s; the rest is this machine's haste."""
     left = placement.at + 11 + 4 - time.monotonic()
     pipeline.wait_status(request, "Gateway_unavailable", timeout=left)
+    pipeline.wait_event(
+        request, lambda e: e["status"] == "Gateway_unavailable", "the doubt", timeout=20
+    )  # accepted may stand in the outbox of the one that is gone
 
 
 def test_a_claim_whose_worker_was_killed_is_settled_as_in_doubt(make_pipeline):

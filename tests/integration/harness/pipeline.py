@@ -388,6 +388,7 @@ class Pipeline:
                 calls.setdefault((event["tenant"], event["call_id"]), set()).add(event["seq"])
             return [call for call, seen in calls.items() if max(seen) != len(seen)]
 
+        self._read_to_the_end()
         wait_until(lambda: not gaps(), lambda: f"the missing events of {gaps()[:5]}", timeout=25, interval=0.5)
 
     def _end_workers(self):
