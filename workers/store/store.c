@@ -205,11 +205,16 @@ static int word_of(const msgpack_object *result, size_t i, const char *const *wo
     return 0;
 }
 
+/* Spreads retries, so it need not be secret: a system call for each record would be felt. xorshift64. */
 static int jitter(void)
 {
-    uint16_t random;
-    crypto_random(&random, sizeof(random));
-    return random % 1000;
+    static uint64_t state;
+    while (state == 0)
+        crypto_random(&state, sizeof(state));
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (int)(state % 1000);
 }
 
 static void pack_policy(msgpack_packer *out, const struct store_request *request)
