@@ -179,6 +179,24 @@ def test_give_up_ends_a_call_that_reaches_nobody(redis_server):
     assert kinds(store)[-1] == ("final", "Gateway_unavailable", None)
 
 
+def test_expiry_comes_in_time_whatever_a_call_waits_for(store):
+    expires = now_ms() + 300
+    store.request(token="a", expires=expires)
+    store.outcome("t/c1", 1, "a", "back", wait=30000)
+    assert store.state()[NEXT_AT] == expires
+    time.sleep(0.35)
+    assert store.due() == [], "not offered: it ends"
+    assert kinds(store)[-1] == ("dropped", None, None)
+    assert store.state()[PHASE] == DROPPED and store.redis.zcard("{ivr:00}:due") == 0
+
+
+def test_an_offer_is_leased_no_longer_than_until_its_expiry(store):
+    expires = now_ms() + 5000
+    store.request(expires=expires)
+    assert len(store.due(lease=30000)) == 1
+    assert store.redis.zscore("{ivr:00}:due", "t/c1") == expires
+
+
 def test_expiry_ends_a_waiting_call_with_its_status(store):
     expires = now_ms() + 300
     store.request(token="a", expires=expires)

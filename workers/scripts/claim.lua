@@ -8,28 +8,6 @@
 -- Promise: of all who ask, one may dial; the same token asks twice for one claim.
 --#include lib/call.lua
 
--- Ends a waiting call whose expires_at or time to give up has come: with its status, or dropped when it has none.
-local function run_out(c, trace)
-  local s, previous = c.s, c.s[STATUS]
-  if s[STATUS] == 0 then
-    s[PHASE], s[FINAL], s[NEXT_AT], s[DROP] = DROPPED, 1, 0, 'expired'
-    emit(c, 'dropped', -1, previous, 0, trace)
-  else
-    enter(s, DONE, 1, 0)
-    emit(c, 'final', -1, previous, 0, trace)
-  end
-  call_save(c)
-  return {'over', 0}
-end
-
-local function is_over(c)
-  local expires = policy(c)[P_EXPIRES]
-  if expires > 0 and expires <= now then
-    return true
-  end
-  return c.s[UNREACHED_SINCE] > 0 and expires == 0 and reach_limit(c) <= now
-end
-
 local function claim(r)
   local id, token, claim_ms, channel, provider, trace = unpack(r)
   local c = call_load(id)
@@ -45,7 +23,8 @@ local function claim(r)
     return {'no', 0}
   end
   if is_over(c) then
-    return run_out(c, trace)
+    run_out(c, trace)
+    return {'over', 0}
   end
   s[ATTEMPT] = s[ATTEMPT] + 1
   enter(s, PLACING, 0, 0)

@@ -26,7 +26,7 @@ local function give_back(c, wait_ms, trace)
   if s[WON] > 0 then
     return enter(s, DONE, 1, 0)
   end
-  enter(s, WAITING, 0, now + wait_ms)
+  enter(s, WAITING, 0, before_expiry(c, now + wait_ms))
   emit(c, 'waiting', -1, s[STATUS], 0, trace)
 end
 

@@ -51,7 +51,7 @@ local function store(r)
     call('ZADD', shard .. ':open', now + claim_ms, id)
     result = {'claimed', 1}
   else
-    s[NEXT_AT] = math.max(not_before, now + wait_ms)
+    s[NEXT_AT] = before_expiry(c, math.max(not_before, now + wait_ms))
     if s[NEXT_AT] > now then
       emit(c, 'waiting', -1, 0, 0, trace)
     end

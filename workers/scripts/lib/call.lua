@@ -533,6 +533,35 @@ local function call_changed(c)
   return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
+-- ---- waiting ----
+
+-- The time of a waiting call's next look: not past its expiry, which is due like an attempt.
+local function before_expiry(c, at)
+  local expires = policy(c)[P_EXPIRES]
+  return expires > 0 and expires < at and expires or at
+end
+
+-- Ends a waiting call whose expires_at or time to give up has come: with its status, or dropped when it has none.
+local function run_out(c, trace)
+  local s, previous = c.s, c.s[STATUS]
+  if s[STATUS] == 0 then
+    s[PHASE], s[FINAL], s[NEXT_AT], s[DROP] = DROPPED, 1, 0, 'expired'
+    emit(c, 'dropped', -1, previous, 0, trace)
+  else
+    enter(s, DONE, 1, 0)
+    emit(c, 'final', -1, previous, 0, trace)
+  end
+  call_save(c)
+end
+
+local function is_over(c)
+  local expires = policy(c)[P_EXPIRES]
+  if expires > 0 and expires <= now then
+    return true
+  end
+  return c.s[UNREACHED_SINCE] > 0 and expires == 0 and reach_limit(c) <= now
+end
+
 -- ---- the end of a script ----
 
 -- Redis wants text; the deltas are few and small, so their texts are made once.
