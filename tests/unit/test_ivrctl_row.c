@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/ivrctl/row.h"
+
+enum { COLUMNS = 8 };
+
+/* The row as JSON, or the error's text; `header` and `cells` end with NULL. */
+static void expect(const char *const *header, const char *const *cells, const char *expected)
+{
+    struct row_column columns[COLUMNS];
+    struct span spans[COLUMNS];
+    struct err err = ERR_INIT;
+    size_t columns_n = 0, n = 0;
+    for (; header[columns_n] != NULL; columns_n++)
+        assert_int_equal(row_column_read(&columns[columns_n], span_str(header[columns_n]), false, &err), 0);
+    for (; cells[n] != NULL; n++)
+        spans[n] = span_str(cells[n]);
+    json_t *row = row_to_json(columns, columns_n, spans, n, &err);
+    char *text = row != NULL ? json_dumps(row, JSON_COMPACT) : NULL;
+    assert_string_equal(text != NULL ? text : err.text, expected);
+    free(text);
+    json_decref(row);
+}
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void columns_name_fields_and_dots_go_down(void **state)
+{
+    (void)state;
+    expect(LIST("to", "message.say", "retry.max_attempts", "metadata.farmer"), LIST("+1", "Hi", "3", "9"),
+           "{\"to\":\"+1\",\"message\":{\"say\":\"Hi\"},\"retry\":{\"max_attempts\":3},\"metadata\":{"
+           "\"farmer\":\"9\"}}");
+    expect(LIST(" to ", "say", "language"), LIST(" +1 ", "Hi, you", "sw-KE"),
+           "{\"to\":\"+1\",\"message\":{\"say\":\"Hi, you\",\"language\":\"sw-KE\"}}");
+}
+
+static void empty_and_missing_cells_are_absent_fields(void **state)
+{
+    (void)state;
+    expect(LIST("to", "say", "language", "priority"), LIST("+1", "", "  "), "{\"to\":\"+1\"}");
+}
+
+static void numbers_lists_and_yes_or_no_have_their_types(void **state)
+{
+    (void)state;
+    expect(LIST("retry.on", "retry.delays", "calling_hours.days", "redial_in_doubt", "priority"),
+           LIST("No_answer User_busy", "60; 300|1800", "mon,tue", "yes", "0"),
+           "{\"retry\":{\"on\":[\"No_answer\",\"User_busy\"],\"delays\":[60,300,1800]},\"calling_hours\":{"
+           "\"days\":["
+           "\"mon\",\"tue\"]},\"redial_in_doubt\":true,\"priority\":0}");
+}
+
+static void a_cell_that_does_not_fit_is_named_by_its_field(void **state)
+{
+    (void)state;
+    expect(LIST("retry.max_attempts"), LIST("three"), "retry.max_attempts: expected a whole number");
+    expect(LIST("priority"), LIST("1.5"), "priority: expected a whole number");
+    expect(LIST("redial_in_doubt"), LIST("maybe"), "redial_in_doubt: expected true or false");
+    expect(LIST("retry.delays"), LIST("60 x"),
+           "retry.delays: expected a list of whole numbers with spaces between");
+    expect(LIST("say"), LIST("\xFF"), "message.say: expected UTF-8 text");
+    expect(LIST("to"), LIST("+1", "extra"),
+           "2 cells, but the header has 1; a comma inside a cell needs quotes around it");
+}
+
+static void a_column_that_is_no_field_is_refused_or_left_out(void **state)
+{
+    (void)state;
+    struct row_column column;
+    struct err err = ERR_INIT;
+    assert_int_equal(row_column_read(&column, SPAN_LIT("phone"), false, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "\"phone\""));
+    assert_int_equal(row_column_read(&column, SPAN_LIT("metadata."), false, &err), ERR_INVALID);
+    assert_int_equal(row_column_read(&column, SPAN_LIT("phone"), true, &err), 0);
+    assert_int_equal(column.kind, ROW_IGNORED);
+    assert_int_equal(row_column_read(&column, SPAN_LIT(""), false, &err), 0);
+    assert_int_equal(column.kind, ROW_IGNORED);
+}
+
+static const char *id_of(json_t *request)
+{
+    return json_string_value(json_object_get(request, "call_id"));
+}
+
+static void a_made_call_id_follows_from_the_content_alone(void **state)
+{
+    (void)state;
+    json_t *one = json_pack("{s:s,s:s}", "to", "+1", "campaign", "a");
+    json_t *same = json_pack("{s:s,s:s}", "campaign", "a", "to", "+1");
+    json_t *other = json_pack("{s:s,s:s}", "campaign", "b", "to", "+1");
+    assert_true(row_add_call_id(one));
+    assert_true(row_add_call_id(same));
+    assert_true(row_add_call_id(other));
+    assert_string_equal(id_of(one), id_of(same));
+    assert_string_not_equal(id_of(one), id_of(other));
+    assert_int_equal(strlen(id_of(one)), 36);
+    assert_int_equal(id_of(one)[14], '8');
+    json_decref(one);
+    json_decref(same);
+    json_decref(other);
+}
+
+static void a_given_call_id_stays(void **state)
+{
+    (void)state;
+    json_t *request = json_pack("{s:s}", "call_id", "mine");
+    assert_false(row_add_call_id(request));
+    assert_string_equal(id_of(request), "mine");
+    json_decref(request);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_name_fields_and_dots_go_down),
+        cmocka_unit_test(empty_and_missing_cells_are_absent_fields),
+        cmocka_unit_test(numbers_lists_and_yes_or_no_have_their_types),
+        cmocka_unit_test(a_cell_that_does_not_fit_is_named_by_its_field),
+        cmocka_unit_test(a_column_that_is_no_field_is_refused_or_left_out),
+        cmocka_unit_test(a_made_call_id_follows_from_the_content_alone),
+        cmocka_unit_test(a_given_call_id_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

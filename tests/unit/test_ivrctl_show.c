@@ -1,0 +1,254 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "tools/ivrctl/args.h"
+#include "tools/ivrctl/ivrctl.h"
+#include "tools/ivrctl/show.h"
+#include "tools/ivrctl/show_call.h"
+#include "tools/ivrctl/show_summary.h"
+
+/* ---- numbers in text ---- */
+
+static void expect_text(enum phone_shown shown, const char *text, const char *expected)
+{
+    const struct ivrctl ctl = {.shown = shown};
+    struct buf b;
+    buf_init(&b, 4096);
+    ctl_add_text(&b, &ctl, span_str(text));
+    assert_string_equal(b.p, expected);
+    buf_done(&b);
+}
+
+static void numbers_are_masked_wherever_they_stand(void **state)
+{
+    (void)state;
+    expect_text(PHONE_MASK, "{\"to\":\"+254722000111\"}", "{\"to\":\"+2547****0111\"}");
+    expect_text(PHONE_MASK, "{\"to\":254722000111}", "{\"to\":25472****0111}");
+    expect_text(PHONE_MASK, "To=%2B254722000111&x=1", "To=%2B25472****0111&x=1");
+    expect_text(PHONE_MASK, "a +254722000111", "a +2547****0111");
+    expect_text(PHONE_MASK, "+254722000111x", "+2547****0111x");
+    expect_text(PHONE_PLAIN, "to +254722000111", "to +254722000111");
+}
+
+static void ids_stay_readable(void **state)
+{
+    (void)state;
+    const char *const ids[] = {"call-1234567",
+                               "0192f1c4-7a3b-7000-8000-123456789012",
+                               "5f4dcc3b5aa765d61d8327deb882cf99",
+                               "2026-11-22T18:50:50.123Z",
+                               "123456",
+                               "",
+                               "+"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        expect_text(PHONE_MASK, ids[i], ids[i]);
+}
+
+/* ---- pieces ---- */
+
+static void expect_piece(struct buf *b, const char *expected)
+{
+    assert_string_equal(b->p, expected);
+    buf_clear(b);
+}
+
+static void times_and_counts_read_well(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 4096);
+    show_add_time(&b, "2026-11-22T18:50:50.123Z");
+    expect_piece(&b, "2026-11-22 18:50:50.123");
+    show_add_time(&b, NULL);
+    expect_piece(&b, "-");
+    show_add_span_of_time(&b, 850);
+    expect_piece(&b, "850 ms");
+    show_add_span_of_time(&b, 12340);
+    expect_piece(&b, "12.3 s");
+    show_add_span_of_time(&b, 250000);
+    expect_piece(&b, "4 min 10 s");
+    show_add_span_of_time(&b, 7500000);
+    expect_piece(&b, "2 h 5 min");
+    show_add_span_of_time(&b, 273600000);
+    expect_piece(&b, "3 d 4 h");
+    show_add_count(&b, 1234567);
+    expect_piece(&b, "1,234,567");
+    show_add_count(&b, -1234);
+    expect_piece(&b, "-1,234");
+    show_add_count(&b, 999);
+    expect_piece(&b, "999");
+    show_add_column(&b,
+                    "\xC3\xA4"
+                    "b",
+                    4);
+    expect_piece(&b, "\xC3\xA4"
+                     "b  ");
+    show_add_column(&b, "longer", 4);
+    expect_piece(&b, "longer ");
+    buf_done(&b);
+}
+
+/* ---- whole ---- */
+
+static void has(const struct buf *b, const char *text)
+{
+    if (strstr(b->p, text) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", text, b->p);
+}
+
+static void a_call_shows_its_attempts_and_hops(void **state)
+{
+    (void)state;
+    struct buf b;
+    json_t *call = json_loads("{\"tenant\":\"acme\",\"call_id\":\"c1\",\"campaign\":\"maize\",\"to\":\"+2547*"
+                              "***0111\",\"phase\":\"done\","
+                              "\"status\":\"Completed\",\"final\":true,\"drop_reason\":null,\"created_at\":"
+                              "\"2026-11-22T18:50:50.123Z\","
+                              "\"updated_at\":\"2026-11-22T18:50:59.123Z\",\"attempts\":[{\"attempt\":1,"
+                              "\"channel\":\"ke-main\",\"provider\":"
+                              "\"twilio\",\"provider_call_id\":\"CA1\",\"status\":\"Completed\",\"reason\":{"
+                              "\"code\":\"486\",\"detail\":\"busy\"},"
+                              "\"ring_seconds\":4,\"talk_seconds\":31,\"cost\":{\"amount\":\"0.0065\","
+                              "\"currency\":\"USD\"},\"hops\":["
+                              "{\"hop\":\"dialing\",\"at\":\"2026-11-22T18:50:51.000Z\",\"recorded_at\":"
+                              "\"2026-11-22T18:50:51.200Z\","
+                              "\"detail\":\"ringing\"},{\"hop\":\"message_out\",\"at\":null,\"recorded_at\":"
+                              "\"2026-11-22T18:50:50.300Z\","
+                              "\"detail\":null}]}]}",
+                              0, NULL);
+    assert_non_null(call);
+    buf_init(&b, 64 * 1024);
+    show_call(&b, call);
+    has(&b, "acme/c1\n");
+    has(&b, "Completed (final)");
+    has(&b, "to          +2547****0111");
+    has(&b, "attempt 1   Completed over ke-main (twilio CA1)");
+    has(&b, "rang 4 s, talked 31 s, cost 0.0065 USD");
+    has(&b, "reason: 486, busy");
+    has(&b, "dialing             2026-11-22 18:50:51.000   +200 ms       ringing\n");
+    has(&b, "message_out         (2026-11-22 18:50:50.300)\n");
+    buf_done(&b);
+    json_decref(call);
+}
+
+static void a_call_without_attempt_or_with_odd_values_is_shown_as_far_as_it_goes(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        "{\"tenant\":\"acme\",\"call_id\":\"c1\",\"phase\":\"waiting\",\"status\":null,\"attempts\":[]}",
+        "{\"status\":1,\"attempts\":[{\"hops\":[{}]},7,null],\"drop_reason\":\"expired\"}",
+        "{\"attempts\":{}}",
+        "{}",
+    };
+    struct buf b;
+    buf_init(&b, 64 * 1024);
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        json_t *call = json_loads(calls[i], 0, NULL);
+        assert_non_null(call);
+        buf_clear(&b);
+        show_call(&b, call);
+        show_summary(&b, call);
+        assert_true(b.n > 0);
+        json_decref(call);
+    }
+    buf_done(&b);
+}
+
+static void a_summary_shows_counts_that_add_up(void **state)
+{
+    (void)state;
+    struct buf b;
+    json_t *summary = json_loads("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"revision\":42,\"as_of\":"
+                                 "\"2026-11-22T18:50:50.123Z\",\"complete\":"
+                                 "false,\"calls\":1015,\"waiting\":12,\"dropped\":{\"expired\":3},"
+                                 "\"retrying\":40,\"by_status\":{\"Completed\":700,"
+                                 "\"No_answer\":300},\"attempts\":1240,\"answer_rate\":0.7,\"by_channel\":{"
+                                 "\"ke-main\":{\"calls\":1015}},"
+                                 "\"by_reason\":{\"NO_ANSWER\":150},\"hops\":{\"message_out\":1240},\"ring_"
+                                 "seconds\":{\"p50\":14,\"p95\":31,"
+                                 "\"sum\":600},\"talk_seconds\":{\"p50\":null},\"cost\":{\"USD\":\"8.06\"}}",
+                                 0, NULL);
+    assert_non_null(summary);
+    buf_init(&b, 64 * 1024);
+    show_summary(&b, summary);
+    has(&b, "revision 42, under way");
+    has(&b, "1,015 = 12 waiting + 3 dropped + 1,000 with a status, 40 of them to be tried again");
+    has(&b, "Completed                      700   70.0 %  #####################\n");
+    has(&b, "1,240, answer rate 70.0 %");
+    has(&b, "p50 14 s, p95 31 s, together 10 min 0 s");
+    has(&b, "USD 8.06");
+    has(&b, "ke-main 1,015");
+    has(&b, "expired 3");
+    assert_null(strstr(b.p, "talking"));
+    buf_done(&b);
+    json_decref(summary);
+}
+
+/* ---- command lines ---- */
+
+static const struct args_option table[] = {
+    {"--json", NULL, ""}, {"-n", "N", ""}, {"--campaign", "C", ""}, {NULL, NULL, NULL}};
+
+static int read_line(struct args *args, const char *const *words, struct err *err)
+{
+    int argc = 0;
+    while (words[argc] != NULL)
+        argc++;
+    return args_read(args, table, NULL, argc, (char **)(uintptr_t)words, err);
+}
+
+#define LINE(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void options_and_words_come_in_any_order(void **state)
+{
+    (void)state;
+    struct args args;
+    struct err err = ERR_INIT;
+    int64_t n = 0;
+    assert_int_equal(
+        read_line(&args, LINE("-n", "5", "word", "--campaign=a/b", "-", "--json", "--", "--x"), &err), 0);
+    assert_true(args_has(&args, "--json"));
+    assert_string_equal(args_get(&args, "--campaign"), "a/b");
+    assert_int_equal(args_number(&args, "-n", 1, 0, &n, &err), 0);
+    assert_int_equal(n, 5);
+    assert_int_equal(args.words_n, 3);
+    assert_string_equal(args.words[1], "-");
+    assert_string_equal(args.words[2], "--x");
+}
+
+static void wrong_command_lines_are_refused(void **state)
+{
+    (void)state;
+    struct args args;
+    struct err err = ERR_INIT;
+    int64_t n;
+    assert_int_equal(read_line(&args, LINE("--what"), &err), ERR_CONFIG);
+    assert_non_null(strstr(err.text, "--what"));
+    assert_int_equal(read_line(&args, LINE("--json=1"), &err), ERR_CONFIG);
+    assert_int_equal(read_line(&args, LINE("--campaign"), &err), ERR_CONFIG);
+    static const char *const numbers[] = {"0", "-1", "x", "1x", "", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        assert_int_equal(read_line(&args, LINE("-n", numbers[i]), &err), 0);
+        assert_int_equal(args_number(&args, "-n", 1, 0, &n, &err), ERR_CONFIG);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_masked_wherever_they_stand),
+        cmocka_unit_test(ids_stay_readable),
+        cmocka_unit_test(times_and_counts_read_well),
+        cmocka_unit_test(a_call_shows_its_attempts_and_hops),
+        cmocka_unit_test(a_call_without_attempt_or_with_odd_values_is_shown_as_far_as_it_goes),
+        cmocka_unit_test(a_summary_shows_counts_that_add_up),
+        cmocka_unit_test(options_and_words_come_in_any_order),
+        cmocka_unit_test(wrong_command_lines_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
