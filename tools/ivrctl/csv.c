@@ -51,13 +51,16 @@ static void skip_line(struct csv *csv)
     csv->line++;
 }
 
-/* Reads a quoted cell after its first quote; returns what follows the closing one, or -2: never closed. */
+/* What may end a cell besides a character and EOF. */
+enum { UNCLOSED = -2, AFTER_QUOTE = -3 };
+
+/* Reads a quoted cell after its first quote; returns what follows the closing one, or UNCLOSED. */
 static int read_quoted(struct csv *csv)
 {
     for (;;) {
         int c = getc_unlocked(csv->in);
         if (c == EOF)
-            return -2;
+            return UNCLOSED;
         if (c == '"' && (c = getc_unlocked(csv->in)) != '"')
             return c;
         if (c == '\n')
@@ -66,8 +69,7 @@ static int read_quoted(struct csv *csv)
     }
 }
 
-/* Reads one cell and what ends it: the separator, '\n' or EOF; or a negative mark for what is wrong. */
-enum { UNCLOSED = -2, AFTER_QUOTE = -3 };
+/* Reads one cell and what ends it: the separator, '\n' or EOF; or a mark for what is wrong. */
 
 static int read_cell(struct csv *csv)
 {
@@ -87,10 +89,14 @@ static int read_cell(struct csv *csv)
     return c;
 }
 
-static enum csv_result wrong(struct csv *csv, struct err *err, const char *what)
+/* `end` is the last character read: the line is over, or the rest of it is skipped. */
+static enum csv_result wrong(struct csv *csv, int end, struct err *err, const char *what)
 {
     err_set(err, ERR_INVALID, "%s", what);
-    skip_line(csv);
+    if (end == '\n')
+        csv->line++;
+    else
+        skip_line(csv);
     return CSV_WRONG;
 }
 
@@ -102,13 +108,14 @@ static enum csv_result read_record(struct csv *csv, struct err *err)
     for (;;) {
         int end = read_cell(csv);
         if (end == UNCLOSED)
-            return wrong(csv, err, "a quoted cell is not closed before the end of the file");
+            return wrong(csv, end, err, "a quoted cell is not closed before the end of the file");
         if (end == AFTER_QUOTE)
-            return wrong(csv, err, "text follows a closing quote; a quote inside a cell is written twice");
+            return wrong(csv, end, err,
+                         "text follows a closing quote; a quote inside a cell is written twice");
         if (csv->n == CSV_MAX_CELLS)
-            return wrong(csv, err, "more than 256 cells");
+            return wrong(csv, end, err, "more than 256 cells");
         if (!buf_ok(&csv->text))
-            return wrong(csv, err, "longer than 256 KiB");
+            return wrong(csv, end, err, "longer than 256 KiB");
         csv->ends[csv->n++] = csv->text.n;
         if (end == csv->separator)
             continue;

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "tools/ivrctl/ivrctl.h"
 
-enum { METADATA_TIMEOUT_MS = 10000, CREATE_TIMEOUT_MS = 30000, TEXT_MAX = 64 * 1024 };
+enum { METADATA_TIMEOUT_MS = 10000, CREATE_TIMEOUT_MS = 30000, POLL_MS = 200, TEXT_MAX = 64 * 1024 };
 
 /* Twelve: divides evenly among 1, 2, 3, 4, 6 and 12 replicas of a worker. */
 const struct topic_plan topic_plans[TOPIC_COUNT] = {
@@ -67,7 +67,8 @@ static rd_kafka_NewTopic_t *new_topic(const char *name, const struct topic_plan 
 }
 
 /* One request for all; the event holds a result for each. NULL when there was no answer. */
-static rd_kafka_event_t *create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t n)
+static rd_kafka_event_t *create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t n,
+                                const volatile sig_atomic_t *stopped)
 {
     char text[200];
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
@@ -76,7 +77,10 @@ static rd_kafka_event_t *create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, si
     /* Until the brokers have made them, not only taken the order. */
     rd_kafka_AdminOptions_set_operation_timeout(options, CREATE_TIMEOUT_MS / 2, text, sizeof(text));
     rd_kafka_CreateTopics(rk, topics, n, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CREATE_TIMEOUT_MS + 1000);
+    rd_kafka_event_t *event = NULL;
+    for (int waited_ms = 0; event == NULL && !*stopped && waited_ms < CREATE_TIMEOUT_MS + 1000;
+         waited_ms += POLL_MS)
+        event = rd_kafka_queue_poll(queue, POLL_MS);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
     return event;
@@ -145,7 +149,7 @@ static int create_all(struct ivrctl *ctl, rd_kafka_t *rk, struct wish *wish)
         topics[n] = new_topic(ctl->settings.topics[topic_plans[i].topic], &topic_plans[i], wish);
         n += topics[n] != NULL;
     }
-    rd_kafka_event_t *event = create(rk, topics, (size_t)n);
+    rd_kafka_event_t *event = create(rk, topics, (size_t)n, ctl->stopped);
     rd_kafka_NewTopic_destroy_array(topics, (size_t)n);
     if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         ctl_say("topics were not created: %s",
