@@ -58,7 +58,7 @@ static const struct what {
     {"dead-letters", TOPIC_DEAD_LETTERS, show_dead_letter_line, letter_belongs},
 };
 
-enum { WHATS = sizeof(whats) / sizeof(whats[0]) };
+enum { WHATS = sizeof(whats) / sizeof(whats[0]), DEAD_LETTERS = WHATS - 1 };
 
 static const struct what *what_named(const char *name)
 {
@@ -163,7 +163,7 @@ static int run_tail(struct ivrctl *ctl, const struct args *args)
 
 static int run_list(struct ivrctl *ctl, const struct args *args)
 {
-    struct reading reading = {.ctl = ctl, .what = what_named("dead-letters"), .to_end = true};
+    struct reading reading = {.ctl = ctl, .what = &whats[DEAD_LETTERS], .to_end = true};
     int rc = read_filters(&reading, "dead-letters list", args);
     return rc != 0 ? rc : read_topic(&reading, READ_ALL);
 }
