@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json_memory.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -240,6 +241,7 @@ json_t *json_parse(struct span text, size_t max_bytes, struct err *err)
     if (scan(text, err) != 0)
         return NULL;
     json_error_t why;
+    json_memory_use();
     json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
     if (!root)
         err_set(err, ERR_INVALID, "%s at line %d, column %d", problem_text(json_error_code(&why)), why.line,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_memory.h"
 #include "tools/ivrctl/row.h"
 
 enum { COLUMNS = 8 };
@@ -25,7 +26,7 @@ static void expect(const char *const *header, const char *const *cells, const ch
     json_t *row = row_to_json(columns, columns_n, spans, n, &err);
     char *text = row != NULL ? json_dumps(row, JSON_COMPACT) : NULL;
     assert_string_equal(text != NULL ? text : err.text, expected);
-    free(text);
+    json_memory_free(text);
     json_decref(row);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/json_memory.h"
 #include "common/model/request.h"
 #include "tools/ivrctl/csv.h"
 #include "tools/ivrctl/ivrctl.h"
@@ -123,7 +124,7 @@ static void check_object(struct intake *in, json_t *object, size_t line)
         say_wrong(in, line, "cannot be written as JSON");
     else
         check(in, span_str(text), made_id, line);
-    free(text);
+    json_memory_free(text);
 }
 
 /* ---- NDJSON ---- */

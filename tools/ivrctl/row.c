@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_memory.h"
 #include "common/crypto.h"
 #include "common/mem.h"
 
@@ -221,7 +222,7 @@ bool row_add_call_id(json_t *request)
     if (text == NULL)
         return false;
     crypto_sha256(span_str(text), digest);
-    free(text);
+    json_memory_free(text);
     /* RFC 9562's form for ids made in a way of one's own: version 8. */
     digest[6] = (uint8_t)((digest[6] & 0x0F) | 0x80);
     digest[8] = (uint8_t)((digest[8] & 0x3F) | 0x80);

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/json_memory.h"
 #include "tools/ivrctl/show.h"
 
 enum { VALUE_MAX = 1024 * 1024, TIME_AT = 11, TIME_LEN = 12 };
@@ -42,7 +43,7 @@ static void add_json_line(struct buf *out, const struct topic_record *record, co
     } else {
         char *text = json_dumps(json, JSON_COMPACT);
         buf_adds(out, text);
-        free(text);
+        json_memory_free(text);
     }
     buf_addc(out, '\n');
 }
