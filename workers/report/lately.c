@@ -83,12 +83,16 @@ static void mark(struct lately *lately, bool window, struct span name)
     lately->found++;
 }
 
+/* What was found is published, or known to be behind, before the next marks are written: until then the old
+ * ones say where whoever comes after us has to look. */
 static void all_answered(struct lately *lately)
 {
+    int64_t now = loop_mono_ms(lately->worker->loop);
+    lately->mark_mono_ms = now + lately->worker->settings->report_interval_ms + BEHIND_MS + AGAIN_MS;
     if (lately->failed) {
         for (size_t i = 0; i < lately->looking.n; i++)
             numbers_add(&lately->gained, lately->looking.items[i]);
-        lately->not_before_mono_ms = loop_mono_ms(lately->worker->loop) + AGAIN_MS;
+        lately->not_before_mono_ms = now + AGAIN_MS;
     } else {
         LOG_INFO("publishing again what changed lately", LOG_INT("partitions", lately->looking.n),
                  LOG_INT("summaries", lately->found));
