@@ -87,7 +87,7 @@ static int open_file(const char *path, struct err *err)
 /* setpriv sets the signal that the kernel sends when we die, and becomes the program: same pid. */
 static void build_argv(char **argv, const struct child_spec *spec)
 {
-    static const char *const wrapper[] = {SETPRIV, "--pdeathsig", "TERM"};
+    static const char *const wrapper[] = {SETPRIV, "--pdeathsig", "KILL"};
     size_t n = 0;
     if (access(SETPRIV, X_OK) == 0) {
         for (size_t i = 0; i < 3; i++)
