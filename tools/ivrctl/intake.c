@@ -95,8 +95,8 @@ static void keep(struct intake *in, const struct request *request, struct span v
     buf_addspan(&id, request->call_id);
     in->rc = spool_add(in->spool, request->call_id, buf_span(&id), value, in->err);
     in->result->accepted += in->rc == 0;
-    if (in->rc == 0 && in->options->ids)
-        printf("%s\n", id.p);
+    if (in->rc == 0 && in->options->ids != NULL)
+        buf_addf(in->options->ids, "%s\n", id.p);
     buf_done(&id);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "tools/ivrctl/send.h"
 
@@ -21,7 +22,7 @@ struct intake_options {
     /* Where a request has none; NULL: no default. */
     const char *tenant, *campaign, *channel, *say, *language, *play, *answer_url;
     bool ignore_columns; /* of a table whose names are no fields */
-    bool ids;            /* prints "tenant/call_id" of each line that passed on stdout */
+    struct buf *ids;     /* gets "tenant/call_id" of each line that passed; NULL: nobody asked */
     const volatile sig_atomic_t *stopped;
 };
 

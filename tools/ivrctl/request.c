@@ -8,7 +8,7 @@
 #include "tools/ivrctl/intake.h"
 #include "tools/ivrctl/ivrctl.h"
 
-enum { COPY_BYTES = 64 * 1024 };
+enum { COPY_BYTES = 64 * 1024, IDS_MAX = 1024 * 1024 * 1024 };
 
 /* ---- input ---- */
 
@@ -60,7 +60,6 @@ static int read_options(const struct args *args, struct intake_options *options)
     options->play = args_get(args, "--play");
     options->answer_url = args_get(args, "--answer-url");
     options->ignore_columns = args_has(args, "--ignore-columns");
-    options->ids = args_has(args, "--ids");
     if ((options->say != NULL) + (options->play != NULL) + (options->answer_url != NULL) > 1)
         return ctl_usage("request", "one of --say, --play and --answer-url is enough");
     if (format != NULL && strcmp(format, "csv") != 0 && strcmp(format, "ndjson") != 0)
@@ -73,9 +72,11 @@ static int read_options(const struct args *args, struct intake_options *options)
 /* ---- telling ---- */
 
 static int tell(const struct ivrctl *ctl, const struct intake_result *in, const struct send_result *sent,
-                bool dry_run)
+                const struct buf *ids, bool dry_run)
 {
     struct buf b;
+    if (ids->n > 0 && ctl_print(buf_span(ids)) != EXIT_DONE)
+        return EXIT_FATAL;
     buf_init(&b, 4096);
     if (ctl->json) {
         buf_addc(&b, '{');
@@ -106,7 +107,7 @@ static int tell(const struct ivrctl *ctl, const struct intake_result *in, const 
 /* ---- the command ---- */
 
 static int send_checked(struct ivrctl *ctl, const struct args *args, struct spool *spool,
-                        const struct intake_result *in)
+                        const struct intake_result *in, const struct buf *ids)
 {
     struct send_result sent = {0};
     struct err err = ERR_INIT;
@@ -125,7 +126,7 @@ static int send_checked(struct ivrctl *ctl, const struct args *args, struct spoo
                 sent.acknowledged, in->accepted, err.text);
         return err.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
     }
-    return tell(ctl, in, &sent, dry_run);
+    return tell(ctl, in, &sent, ids, dry_run);
 }
 
 static int run(struct ivrctl *ctl, const struct args *args)
@@ -137,19 +138,23 @@ static int run(struct ivrctl *ctl, const struct args *args)
     struct spool spool = {0};
     struct err err = ERR_INIT;
     FILE *file = NULL;
+    struct buf ids;
     int rc = read_options(args, &options);
     if (rc != 0)
         return rc;
     if (args->words_n == 0 && isatty(STDIN_FILENO))
         return ctl_usage("request", "request needs a file, or - to read what you type");
+    buf_init(&ids, IDS_MAX);
+    options.ids = args_has(args, "--ids") ? &ids : NULL;
     if (open_input(name, &file, &err) != 0 || spool_open(&spool, &err) != 0 ||
         intake_read(file, &options, &spool, &in, &err) != 0)
         rc = ctl_fail(&err);
     else
-        rc = send_checked(ctl, args, &spool, &in);
+        rc = send_checked(ctl, args, &spool, &in, &ids);
     if (file != NULL)
         fclose(file);
     spool_close(&spool);
+    buf_done(&ids);
     return rc;
 }
 
@@ -165,7 +170,7 @@ static const struct args_option options_table[] = {
     {"--ignore-columns", NULL, "leave columns out that are no field of a request"},
     {"--skip-invalid", NULL, "send what fits although other lines do not"},
     {"--dry-run", NULL, "check everything, send nothing"},
-    {"--ids", NULL, "print TENANT/CALL_ID of each request"},
+    {"--ids", NULL, "print TENANT/CALL_ID of each request that was sent, before the counts"},
     {NULL, NULL, NULL},
 };
 

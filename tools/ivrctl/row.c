@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json_memory.h"
 #include "common/crypto.h"
+#include "common/json_memory.h"
 #include "common/mem.h"
 
 /* Every field of a request; what "metadata." has below it is free. */
