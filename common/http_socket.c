@@ -35,25 +35,6 @@ static struct http_socket *find(const struct http_sockets *all, int fd)
     return (size_t)fd < all->n ? all->by_fd[fd] : NULL;
 }
 
-static struct http_socket *add(struct http_sockets *all, int fd, bool ours)
-{
-    if ((size_t)fd >= all->n) {
-        size_t n = (size_t)fd * 2 + 64;
-        all->by_fd = mem_realloc(all->by_fd, n * sizeof(struct http_socket *));
-        memset(all->by_fd + all->n, 0, (n - all->n) * sizeof(struct http_socket *));
-        all->n = n;
-    }
-    struct http_socket *sock = mem_calloc(1, sizeof(*sock));
-    sock->all = all;
-    sock->fd = fd;
-    sock->ours = ours;
-    sock->poll.data = sock;
-    int rc = uv_poll_init(loop_uv(all->loop), &sock->poll, fd);
-    assert(rc == 0);
-    all->by_fd[fd] = sock;
-    return sock;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -64,6 +45,27 @@ static void drop(struct http_socket *sock)
 {
     sock->all->by_fd[sock->fd] = NULL;
     uv_close((uv_handle_t *)&sock->poll, on_closed);
+}
+
+static struct http_socket *add(struct http_sockets *all, int fd, bool ours)
+{
+    if ((size_t)fd >= all->n) {
+        size_t n = (size_t)fd * 2 + 64;
+        all->by_fd = mem_realloc(all->by_fd, n * sizeof(struct http_socket *));
+        memset(all->by_fd + all->n, 0, (n - all->n) * sizeof(struct http_socket *));
+        all->n = n;
+    }
+    if (all->by_fd[fd] != NULL)
+        drop(all->by_fd[fd]); /* closed without our being told: the number is somebody else's now */
+    struct http_socket *sock = mem_calloc(1, sizeof(*sock));
+    sock->all = all;
+    sock->fd = fd;
+    sock->ours = ours;
+    sock->poll.data = sock;
+    int rc = uv_poll_init(loop_uv(all->loop), &sock->poll, fd);
+    assert(rc == 0);
+    all->by_fd[fd] = sock;
+    return sock;
 }
 
 static void on_event(uv_poll_t *handle, int status, int events);
