@@ -65,8 +65,8 @@ int kafka_consumer_new(struct kafka_consumer **consumer, struct loop *loop, cons
 /* The record is done: what it caused is in Redis (or its dead letter acknowledged). Frees it, sets it NULL.
  */
 void kafka_done(struct kafka_record **record);
-/* Frees the key, the value and the headers of a record that is not done yet: of what waits long only the offset
- * matters. */
+/* Frees the key, the value and the headers of a record that is not done yet: of what waits long only the
+ * offset matters. */
 void kafka_release(struct kafka_record *record);
 /* True while the partition of the record is still assigned to this consumer since the record was taken. */
 bool kafka_still_owned(const struct kafka_record *record);

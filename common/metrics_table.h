@@ -1,4 +1,6 @@
-/* METRIC(id, name, type, labels separated by commas, help). Names are the contract's: change nothing, add below. */
+/* METRIC(id, name, type, labels separated by commas, help). Names are the contract's: change nothing, add
+ * below. A sentence stays in one piece, so that it can be searched for. */
+/* clang-format off */
 METRIC(M_BUILD_INFO, "ivr_build_info", GAUGE, "version,program", "Always 1; which build runs.")
 METRIC(M_REQUESTS, "ivr_requests_total", COUNTER, "result",
        "Call requests taken from the topic, by what became of them: stored, duplicate, conflict, invalid, dropped, too_old.")
@@ -24,3 +26,4 @@ METRIC(M_EVENTS, "ivr_events_total", COUNTER, "type", "Call events produced, by 
 METRIC(M_OUTBOX_SWEPT, "ivr_outbox_swept_total", COUNTER, "",
        "Outbox entries that another process left behind and this one produced.")
 METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
+/* clang-format on */
