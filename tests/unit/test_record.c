@@ -104,7 +104,7 @@ static int set_up(void **state)
     f->loop = loop_new();
     assert_int_equal(redis_new(&f->redis, f->loop, &options, &err), 0);
     assert_int_equal(store_new(&f->store, f->loop, f->redis, &f->settings, &err), 0);
-    store_on_events(f->store, on_events, f);
+    store_on_events(f->store, on_events, NULL, f);
     store_check_shards(f->store, on_checked, f);
     wait_answer(f);
     *state = f;
