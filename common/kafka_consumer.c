@@ -52,6 +52,7 @@ struct kafka_consumer {
     unsigned why;               /* bits of those who paused us */
     bool woken;                 /* librdkafka may have something */
     bool joined;                /* an assignment was seen */
+    bool closed_in_time;        /* left the group; also before anything was opened */
     bool rebalanced;            /* during the call into librdkafka that is on the stack */
     bool on_hold;               /* the partitions are paused at librdkafka */
     bool yielded;               /* had its share of this turn, goes on in the next */
@@ -537,10 +538,12 @@ static int open_handle(struct kafka_consumer *consumer, const struct settings *s
 }
 
 /* Before 2.3.0 librdkafka asserts when a cooperative-sticky consumer is destroyed that has not seen its first
- * assignment (its issue 4312). Such a handle is left to the end of the process; it has left the group by
- * then. */
+ * assignment (its issue 4312). And while brokers are away, destroying waits for them as long as it likes.
+ * Such a handle is left to the end of the process, which comes next. */
 static bool may_destroy(const struct kafka_consumer *consumer)
 {
+    if (!consumer->closed_in_time)
+        return false;
     return consumer->joined || rd_kafka_version() >= 0x02030000;
 }
 
@@ -578,6 +581,7 @@ int kafka_consumer_new(struct kafka_consumer **pointer, struct loop *loop, const
     assert(max_in_flight > 0);
     *pointer = NULL;
     consumer->loop = loop;
+    consumer->closed_in_time = true;
     consumer->events = *events;
     consumer->topic = mem_strdup(topic);
     consumer->partitions.topic = consumer->topic;
@@ -613,7 +617,8 @@ static void leave_group(struct kafka_consumer *consumer)
         for (ssize_t i = 0; i < n; i++)
             rd_kafka_message_destroy(messages[i]);
     }
-    if (!rd_kafka_consumer_closed(consumer->rk))
+    consumer->closed_in_time = rd_kafka_consumer_closed(consumer->rk);
+    if (!consumer->closed_in_time)
         LOG_WARN("left the consumer group without the broker's answer", LOG_STR("topic", consumer->topic));
 }
 
