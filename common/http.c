@@ -41,6 +41,7 @@ struct http_slot {
     const char *method;
     bool has_body;
     int64_t timeout_ms;
+    int64_t connect_timeout_ms;
     int64_t idle_timeout_ms;
 
     /* this transfer */
@@ -414,7 +415,7 @@ static void slot_open(struct http_slot *slot)
     } else if (client->ca_file) {
         SET(slot, CURLOPT_CAINFO, client->ca_file);
     }
-    slot->timeout_ms = slot->idle_timeout_ms = -1;
+    slot->timeout_ms = slot->connect_timeout_ms = slot->idle_timeout_ms = -1;
 }
 
 static void set_url(struct http_slot *slot, const struct buf *url)
@@ -510,6 +511,11 @@ static void set_limits(struct http_slot *slot, const struct http_limits *limits)
         assert(limits->timeout_ms > 0);
         SET(slot, CURLOPT_TIMEOUT_MS, (long)limits->timeout_ms);
         slot->timeout_ms = limits->timeout_ms;
+    }
+    if (slot->connect_timeout_ms != limits->connect_timeout_ms) {
+        assert(limits->connect_timeout_ms >= 0);
+        SET(slot, CURLOPT_CONNECTTIMEOUT_MS, (long)limits->connect_timeout_ms);
+        slot->connect_timeout_ms = limits->connect_timeout_ms;
     }
     if (slot->idle_timeout_ms != limits->idle_timeout_ms) {
         SET(slot, CURLOPT_MAXAGE_CONN, maxage_s(limits->idle_timeout_ms));

@@ -81,6 +81,7 @@ struct http_client_options {
 
 struct http_limits {
     int64_t timeout_ms;          /* for the whole request */
+    int64_t connect_timeout_ms;  /* for name, TCP and TLS; what it ends was not sent; 0: timeout_ms alone */
     int64_t idle_timeout_ms;     /* how long a kept connection may have been idle to be used again */
     int64_t send_before_mono_ms; /* the request line must not leave later than this; 0: no such limit */
 };

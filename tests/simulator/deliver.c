@@ -214,6 +214,7 @@ static void send_one(struct sim_delivery *delivery, struct http_slot *slot)
         .timeout_ms = left_ms < 1                        ? 1
                       : left_ms < delivery->rule.read_ms ? left_ms
                                                          : delivery->rule.read_ms,
+        .connect_timeout_ms = delivery->rule.connect_ms,
         .idle_timeout_ms = IDLE_CONNECTION_MS,
     };
     delivery->tries++;
@@ -337,12 +338,12 @@ static void drop_out(struct sim *sim)
 
 static void drop_list(struct sim *sim, struct sim_deliveries *list)
 {
-    while (list->first) {
-        struct sim_delivery *delivery = list->first;
+    for (struct sim_delivery *delivery = list->first, *next; delivery; delivery = next) {
+        next = delivery->next;
         sim_timer_stop(sim->timers, &delivery->timer);
-        unlink_from(list, delivery);
         free(delivery);
     }
+    *list = (struct sim_deliveries){0};
 }
 
 void sim_deliver_drop_all(struct sim *sim)

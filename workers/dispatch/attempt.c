@@ -10,8 +10,9 @@
 #include "workers/store/parked.h"
 
 enum {
-    CLAIM_SLACK_MS = 5000, /* a claim is settled by others request_timeout + this after it was taken
-                              (contract: + 10 s with the sweep) */
+    CONNECT_TIMEOUT_MS = 5000, /* a peer that is not there is known before request_timeout */
+    CLAIM_SLACK_MS = 5000,     /* a claim is settled by others request_timeout + this after it was taken
+                                  (contract: + 10 s with the sweep) */
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
@@ -282,6 +283,7 @@ static void place(struct attempt *a)
     }
     d->scratch.once = true;
     const struct http_limits limits = {.timeout_ms = channel->request_timeout_ms,
+                                       .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                        .idle_timeout_ms = channel->idle_timeout_ms,
                                        .send_before_mono_ms = a->asked_mono_ms + channel->request_timeout_ms};
     http_send(d->http, &a->slot, &d->scratch, &limits, on_reply, a);
