@@ -102,7 +102,7 @@ static void variable_name(const char *property, char *out, size_t size)
     size_t n = (size_t)snprintf(out, size, "IVR_KAFKA_%s", property);
 
     for (size_t i = 0; i < n && i < size; i++)
-        out[i] = out[i] == '.' ? '_' : (char)toupper((unsigned char)out[i]);
+        out[i] = (char)(out[i] == '.' ? '_' : toupper((unsigned char)out[i]));
 }
 
 static int set_user(rd_kafka_conf_t *conf, const char *table, const struct settings_kafka_property *property,

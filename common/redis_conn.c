@@ -443,7 +443,7 @@ static void conn_attach(struct redis_conn *conn, redisAsyncContext *ac)
 
     if (ac != NULL && ac->err == 0)
         conn->poll = redis_poll_attach(ac, loop_uv(conn->options.loop), &events);
-    if (conn->poll == NULL) {
+    if (ac == NULL || conn->poll == NULL) {
         set_error(conn, ac != NULL && ac->err != 0 ? ac->errstr : "no socket");
         if (ac != NULL)
             redisAsyncFree(ac);

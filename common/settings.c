@@ -452,7 +452,7 @@ static char *property_name(struct span variable)
     const size_t skip = sizeof KAFKA_PREFIX - 1;
     char *name = mem_strndup(variable.p + skip, variable.n - skip);
     for (char *c = name; *c; c++)
-        *c = *c == '_' ? '.' : (char)tolower((unsigned char)*c);
+        *c = (char)(*c == '_' ? '.' : tolower((unsigned char)*c));
     return name;
 }
 
@@ -725,7 +725,7 @@ static void add_properties(struct buf *out, const struct settings *s)
     for (size_t i = 0; i < s->kafka_n; i++) {
         buf_adds(out, KAFKA_PREFIX);
         for (const char *c = s->kafka[i].name; *c; c++)
-            buf_addc(out, *c == '.' ? '_' : (char)toupper((unsigned char)*c));
+            buf_addc(out, (char)(*c == '.' ? '_' : toupper((unsigned char)*c)));
         buf_addf(out, "=%s\n", property_secret(s->kafka[i].name) ? "(set)" : s->kafka[i].value);
     }
 }

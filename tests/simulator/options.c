@@ -163,7 +163,7 @@ static int set_switch(struct sim_config *config, const char *name, const char *v
 {
     char key[32] = "";
     for (size_t i = 0; name[i] && i + 1 < sizeof key; i++)
-        key[i] = name[i] == '-' ? '_' : name[i];
+        key[i] = (char)(name[i] == '-' ? '_' : name[i]);
     return sim_switch_set(&config->switches, span_str(key), span_str(value), err);
 }
 

@@ -86,7 +86,7 @@ static void store(struct sim *sim, struct sim_call *call)
     uint64_t n = sim->next_number - sim->first_number;
     if (n == sim->calls_cap) {
         size_t cap = sim->calls_cap ? sim->calls_cap * 2 : FIRST_CALLS;
-        struct sim_call **calls = mem_alloc(cap * sizeof *calls);
+        struct sim_call **calls = mem_alloc(cap * sizeof(struct sim_call *));
         for (uint64_t i = sim->first_number; i < sim->next_number; i++)
             calls[i & (cap - 1)] = sim->calls[i & (sim->calls_cap - 1)];
         free(sim->calls);

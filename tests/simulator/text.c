@@ -27,7 +27,7 @@ static bool as_string(struct span text, char out[32])
 
 int sim_number_parse(struct span text, const char *what, double most, double *value, struct err *err)
 {
-    char digits[32], *end = digits;
+    char digits[32] = "", *end = digits;
     double number = -1;
     if (as_string(text, digits))
         number = strtod(digits, &end);
@@ -40,7 +40,7 @@ int sim_number_parse(struct span text, const char *what, double most, double *va
 
 int sim_count_parse(struct span text, const char *what, int64_t most, int64_t *value, struct err *err)
 {
-    char digits[32], *end = digits;
+    char digits[32] = "", *end = digits;
     long long number = -1;
     if (as_string(text, digits) && text.n < 19)
         number = strtoll(digits, &end, 10);
@@ -56,7 +56,7 @@ int sim_range_parse(struct span text, const char *what, struct sim_range *range,
     const char *dash = text.n ? memchr(text.p, '-', text.n) : NULL;
     struct span low = dash ? span_of(text.p, (size_t)(dash - text.p)) : text;
     struct span high = dash ? span_of(dash + 1, text.n - low.n - 1) : text;
-    int64_t low_ms, high_ms;
+    int64_t low_ms = 0, high_ms = 0;
     if (sim_count_parse(low, what, DAY_MS, &low_ms, NULL) ||
         sim_count_parse(high, what, DAY_MS, &high_ms, NULL) || low_ms > high_ms)
         return err_set(err, ERR_INVALID, "%s is \"%.*s\": expected milliseconds such as 250 or 20-80", what,
