@@ -1,5 +1,7 @@
 #include "workers/status/reading.h"
 
+#include <assert.h>
+
 #include "common/clock.h"
 #include "common/model/request.h"
 #include "workers/store/parked.h"
@@ -77,6 +79,7 @@ static bool parse_attempt(struct span text, int *attempt)
 
 static void compose(struct call_ref *ref, struct span tenant, struct span call_id)
 {
+    assert(tenant.p != NULL && call_id.p != NULL); /* valid ones are not empty */
     memcpy(ref->id, tenant.p, tenant.n);
     ref->id[tenant.n] = '/';
     memcpy(ref->id + tenant.n + 1, call_id.p, call_id.n);
