@@ -7,7 +7,8 @@
 -- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others: evidence only), 2 unknown
 -- (no such call or attempt).
 --
--- Promises: the outcome of a claim is recorded once; what was settled by others is never queued again by its late outcome.
+-- Promises: the outcome of a claim is recorded once, however often it is asked; what was settled by others is never queued again by
+-- its late outcome.
 --#include lib/call.lua
 
 local RECORDED, LATE, UNKNOWN = 0, 1, 2
@@ -64,12 +65,14 @@ local function record(r)
   else
     if kind == 'unreached' then
       note_unreached(c)
-    elseif kind == 'refused' or (kind == 'refused_now' and not ours) then
-      c.a[A_PERMANENT] = 1
+    elseif c.a[A_PERMANENT] == 0 and (kind == 'refused' or (kind == 'refused_now' and c.a[A_CLOSED] == SETTLED)) then
+      c.a[A_PERMANENT], c.dirty = 1, true
     end
     apply(c, evidence, kind == 'accepted', true, jitter, trace)
   end
-  call_save(c)
+  if ours or call_changed(c) then
+    call_save(c)
+  end
   return ours and RECORDED or LATE
 end
 

@@ -45,10 +45,10 @@ local function settle(id)
     return look_up(c)
   end
   if lost then
-    c.s[TOKEN] = ''
+    c.s[TOKEN], c.a[A_CLOSED] = '', SETTLED
     apply(c, LOST, false, false, 0, '')
   else
-    c.a[A_CLOSED] = 1
+    c.a[A_CLOSED] = NO_REPORT
     apply(c, c.a[A_STATUS] == PENDING and SILENT or QUIET, false, false, 0, '')
   end
   call_save(c)

@@ -33,6 +33,8 @@ local P_MAX, P_ON, P_DELAYS, P_REDIAL, P_EXPIRES = 1, 2, 3, 4, 5
 local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_ID, A_ID_SURE, A_PLACED, A_RING, A_TALK,
   A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
+-- What A_CLOSED holds: nothing, closed for want of a report, its claim was settled by others.
+local NO_REPORT, SETTLED = 1, 2
 -- Hops, in their order (common/model/hop.h).
 local MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION_COMPLETED = 0, 1, 2, 3, 4
 local MESSAGE_OUT_BIT, CONNECTED_BIT = 1, 4
@@ -285,7 +287,7 @@ local function next_attempt_at(c, jitter)
     return now < limit and math.min(now + wait, limit) or nil
   end
   local asked_for = band(p[P_ON], lshift(1, a[A_STATUS])) ~= 0 and s[SPENT] < p[P_MAX]
-  if not asked_for or a[A_CLOSED] == 1 or a[A_PERMANENT] == 1 or (in_doubt(a) and p[P_REDIAL] == 0) then
+  if not asked_for or a[A_CLOSED] == NO_REPORT or a[A_PERMANENT] == 1 or (in_doubt(a) and p[P_REDIAL] == 0) then
     return nil
   end
   local delays = p[P_DELAYS]
