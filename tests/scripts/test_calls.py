@@ -179,6 +179,22 @@ def test_give_up_ends_a_call_that_reaches_nobody(redis_server):
     assert kinds(store)[-1] == ("final", "Gateway_unavailable", None)
 
 
+def test_give_up_ends_with_the_first_attempt_that_reached_somebody(redis_server):
+    redis_server.flushall()
+    store = Store(redis_server, give_up=1000)
+    store.request(token="a", max_attempts=3, delays=(60,))
+    store.outcome("t/c1", 1, "a", "unreached", evidence(UNAVAILABLE, 1, code="unreachable"))
+    store.later("t/c1", 2000)
+    assert store.claim("t/c1", "b") == ["claimed", 2]
+    store.later("t/c1", 20000)
+    store.settle()  # its worker died
+    store.evidence("t/c1", evidence(NO_ANSWER, 1, hops=[TERMINATE]), attempt=2)
+    assert store.state()[PHASE] == WAITING
+    store.later("t/c1", 61000)
+    time.sleep(1.01)
+    assert store.claim("t/c1", "c") == ["claimed", 3], "it waits for its retry, not for a provider"
+
+
 def test_expiry_comes_in_time_whatever_a_call_waits_for(store):
     expires = now_ms() + 300
     store.request(token="a", expires=expires)

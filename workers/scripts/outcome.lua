@@ -56,9 +56,6 @@ local function record(r)
   end
   if ours then
     s[TOKEN] = ''
-    if kind ~= 'unreached' and kind ~= 'back' then
-      s[UNREACHED_SINCE], s[UNREACHED_N] = 0, 0
-    end
   end
   if kind == 'back' then
     give_back(c, wait_ms, trace)

@@ -522,6 +522,7 @@ local function apply(c, e, reported, response, jitter, trace)
   if a[A_STATUS] > 0 then
     if unspent and a[A_UNREACHED] == 0 then
       s[SPENT] = s[SPENT] + 1
+      s[UNREACHED_SINCE], s[UNREACHED_N] = 0, 0 -- somebody was reached, or may have been
     end
     merge_status(c)
     count_attempt(s, a, old, new)
