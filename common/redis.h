@@ -6,8 +6,9 @@
  * 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice. NOSCRIPT
  * is handled here: the script is sent in full again (EVAL), the caller notices nothing. LOADING, OOM,
  * READONLY and the like are REDIS_REFUSED with Redis' words: certainly not executed. With `replicas` > 0
- * every batch of writing scripts ends with WAIT; too few acknowledgements within 1 s is REDIS_LOST for the
- * whole batch (executed here, perhaps lost at a failover).
+ * every batch of writing scripts ends with PUBLISH (a user with limited rights needs the channel ivr:fence)
+ * and WAIT; too few acknowledgements within 1 s is REDIS_LOST for the whole batch (executed here, perhaps
+ * lost at a failover).
  */
 #ifndef IVR_COMMON_REDIS_H
 #define IVR_COMMON_REDIS_H

@@ -38,6 +38,9 @@ struct resolve {
     struct redis_conn *conn; /* NULL: nobody wants to know any more */
 };
 
+/* Nobody listens there. */
+#define FENCE "ivr:fence"
+
 struct redis_conn {
     struct redis_conn_options options;
     enum conn_state state;
@@ -58,6 +61,7 @@ struct redis_conn {
     uint64_t seq;
     uint64_t suspect_seq; /* the command that was overdue at the last tick, 0: none */
     bool wait_out;        /* a WAIT has not been answered */
+    bool fenced;          /* the PUBLISH before it was taken */
     bool gone;            /* hiredis ended the connection, conn_settle() is due */
     bool closing;
     int acked;       /* replicas at the last look, -1: not known */
@@ -282,6 +286,13 @@ static void check_soon(struct redis_conn *conn)
         conn->check_mono_ms = soon;
 }
 
+static void on_fence(const struct redis_result *result, void *arg)
+{
+    struct redis_conn *conn = arg;
+
+    conn->fenced = result->status == REDIS_OK;
+}
+
 static void on_wait(const struct redis_result *result, void *arg)
 {
     struct redis_conn *conn = arg;
@@ -291,15 +302,18 @@ static void on_wait(const struct redis_result *result, void *arg)
     conn->wait_out = false;
     if (result->status == REDIS_LOST)
         return; /* the held ones are told by conn_drop() */
-    if (result->status == REDIS_OK)
+    if (result->status == REDIS_OK && conn->fenced)
         redis_reply_int(result->reply, &acked);
     conn->acked = (int)acked;
     struct redis_cmds batch;
     redis_cmds_init(&batch);
     redis_cmds_move(&batch, &conn->held);
     if (acked < conn->options.replicas) {
-        snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", (int)acked,
-                 conn->options.replicas, WAIT_MS);
+        if (conn->fenced)
+            snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", (int)acked,
+                     conn->options.replicas, WAIT_MS);
+        else
+            snprintf(error, sizeof(error), "replicas cannot be waited for: PUBLISH to " FENCE " was refused");
         LOG_LIMITED(LOG_LEVEL_WARN, "too few Redis replicas", LOG_STR("error", error));
         check_soon(conn);
         fail_all(&batch, REDIS_LOST, error);
@@ -313,12 +327,18 @@ static void on_wait(const struct redis_result *result, void *arg)
     }
 }
 
+/* WAIT covers what this connection wrote. A script that finds its work done already writes nothing, and what
+ * it found may come from a connection that died before its own WAIT: up to Redis 7.0 WAIT covers that too,
+ * Redis 8 answers at once. So something is written first. PUBLISH travels to the replicas and leaves no key
+ * behind. */
 static void send_wait(struct redis_conn *conn)
 {
     char replicas[12];
     int n = snprintf(replicas, sizeof(replicas), "%d", conn->options.replicas);
 
     conn->wait_out = true;
+    conn->fenced = false;
+    send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")}, 3);
     send_own(conn, on_wait,
              (const struct span[]){SPAN_LIT("WAIT"), span_of(replicas, (size_t)n), SPAN_LIT("1000")}, 3);
 }
