@@ -20,7 +20,7 @@
 #include "common/settings.h"
 #include "common/span.h"
 
-enum { KAFKA_MAX_HEADERS = 24 };
+enum { KAFKA_MAX_HEADERS = 24 }; /* that are kept of a record */
 
 struct kafka_header {
     struct span name;
@@ -100,6 +100,9 @@ struct kafka_producer;
 /* `error` is NULL when the brokers acknowledged, else a sentence. Called exactly once, from the loop, never
  * before kafka_produce() returns. */
 typedef void (*kafka_ack_fn)(const char *error, void *arg);
+/* The `error` (this very pointer) of a message that the client or the brokers find too large: sending it
+ * again is of no use. */
+extern const char KAFKA_TOO_LARGE[];
 
 int kafka_producer_new(struct kafka_producer **producer, struct loop *loop, const struct settings *settings,
                        struct err *err);

@@ -171,6 +171,15 @@ static bool tell_failed(struct kafka_producer *producer)
     return true;
 }
 
+const char KAFKA_TOO_LARGE[] = "the message is larger than Kafka takes";
+
+static const char *words_of(rd_kafka_resp_err_t code)
+{
+    bool large =
+        code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+    return large ? KAFKA_TOO_LARGE : rd_kafka_err2str(code);
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     (void)rk;
@@ -182,7 +191,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     LOG_LIMITED(LOG_LEVEL_WARN, "a message could not be produced",
                 LOG_STR("topic", rd_kafka_topic_name(message->rkt)),
                 LOG_STR("error", rd_kafka_err2str(message->err)));
-    ack_end(message->_private, rd_kafka_err2str(message->err));
+    ack_end(message->_private, words_of(message->err));
 }
 
 /* ---- producing ---- */
@@ -296,7 +305,7 @@ static void send_waiting(struct kafka_producer *producer)
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return;
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-            ack_fail_later(w->ack, rd_kafka_err2str(code));
+            ack_fail_later(w->ack, words_of(code));
     }
 }
 
@@ -308,7 +317,6 @@ void kafka_produce(struct kafka_producer *producer, const char *topic, struct sp
     rd_kafka_topic_t *handle = topic_of(producer, topic);
     rd_kafka_resp_err_t code;
 
-    assert(header_n <= KAFKA_MAX_HEADERS);
     if (handle == NULL) {
         ack_fail_later(ack, "the topic name is not valid");
         return;
@@ -320,7 +328,7 @@ void kafka_produce(struct kafka_producer *producer, const char *topic, struct sp
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         wait_for_room(producer, handle, key, value, headers, header_n, ack);
     else if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ack_fail_later(ack, rd_kafka_err2str(code));
+        ack_fail_later(ack, words_of(code));
 }
 
 /* ---- the loop ---- */

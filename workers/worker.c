@@ -9,7 +9,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 
-enum { REDIS_TIMEOUT_MS = 5000, DRAIN_LOOK_MS = 20, FLUSH_MS = 5000, LETTER_HEADERS = 7 };
+enum { REDIS_TIMEOUT_MS = 5000, DRAIN_LOOK_MS = 20, FLUSH_MS = 5000 };
 
 /* ---- options and settings ---- */
 
@@ -209,58 +209,4 @@ int worker_close(struct worker *w)
         channels_free(&w->channels);
     LOG_INFO("ended", LOG_INT("exit_code", w->exit_code));
     return program_end(&w->program, w->exit_code);
-}
-
-/* ---- dead letters ---- */
-
-static struct span number(char out[24], int64_t value)
-{
-    snprintf(out, 24, "%lld", (long long)value);
-    return span_str(out);
-}
-
-void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter, kafka_ack_fn done,
-                              void *arg)
-{
-    char partition[24], offset[24], failed_at[CLOCK_RFC3339_LEN + 1];
-    struct kafka_header headers[KAFKA_MAX_HEADERS + LETTER_HEADERS];
-    size_t n = 0;
-    clock_rfc3339(clock_wall_ms(), failed_at);
-    for (; n < letter->headers_n && n < KAFKA_MAX_HEADERS; n++)
-        headers[n] = letter->headers[n];
-    const struct kafka_header ours[LETTER_HEADERS] = {
-        {SPAN_LIT("ivr-reason"), span_str(letter->reason)},
-        {SPAN_LIT("ivr-detail"), letter->detail},
-        {SPAN_LIT("ivr-source-topic"), span_str(letter->source_topic)},
-        {SPAN_LIT("ivr-source-partition"), number(partition, letter->source_partition)},
-        {SPAN_LIT("ivr-source-offset"), number(offset, letter->source_offset)},
-        {SPAN_LIT("ivr-failed-at"), span_of(failed_at, CLOCK_RFC3339_LEN)},
-        {SPAN_LIT("ivr-worker"), span_str(w->settings->program)},
-    };
-    for (size_t i = 0; i < LETTER_HEADERS; i++)
-        headers[n++] = ours[i];
-    metric_count(M_DEAD_LETTERS, letter->reason, NULL);
-    LOG_LIMITED(LOG_LEVEL_WARN, "dead letter", LOG_STR("reason", letter->reason),
-                LOG_SPAN("detail", letter->detail), LOG_STR("topic", letter->source_topic),
-                LOG_INT("partition", letter->source_partition), LOG_INT("offset", letter->source_offset));
-    kafka_produce(w->producer, w->settings->topics[TOPIC_DEAD_LETTERS], letter->key, letter->value, headers,
-                  n, 0, done, arg);
-}
-
-void worker_dead_letter(struct worker *w, const struct kafka_record *record, const char *reason,
-                        struct span detail, kafka_ack_fn done, void *arg)
-{
-    struct kafka_header headers[KAFKA_MAX_HEADERS];
-    const struct dead_letter letter = {
-        .key = record->key,
-        .value = record->value,
-        .headers = headers,
-        .headers_n = kafka_record_headers(record, headers, KAFKA_MAX_HEADERS),
-        .source_topic = record->topic,
-        .source_partition = record->partition_id,
-        .source_offset = record->offset,
-        .reason = reason,
-        .detail = detail,
-    };
-    worker_dead_letter_bytes(w, &letter, done, arg);
 }

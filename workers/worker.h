@@ -82,7 +82,8 @@ int worker_close(struct worker *worker);
 
 /* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters).
  * `detail` is a sentence whose numbers are masked already. `done` is called when the brokers have it or
- * refused it (`error`); the record must live until then. Counts and logs. */
+ * refused it (`error`); the record must live until then. Counts and logs. One that is larger than the brokers
+ * take leaves its value out and says so (ivr-value-omitted: its bytes). */
 void worker_dead_letter(struct worker *worker, const struct kafka_record *record, const char *reason,
                         struct span detail, kafka_ack_fn done, void *arg);
 /* The same for bytes that are not a consumed record any more (a parked callback). `headers`: the original's,

@@ -5,6 +5,7 @@ import re
 import time
 
 import pytest
+from confluent_kafka import Producer
 
 
 def body(**changes):
@@ -210,3 +211,26 @@ def test_an_unknown_field_is_kept_out_and_warned_of_once(pipeline):
     pipeline.wait_status(second, "Pending")
     lines = [line for line in pipeline.worker("dispatch").log() if "colour_of_the_phone" in json.dumps(line)]
     assert len(lines) == 1 and lines[0]["level"] == "warn"
+
+
+def test_a_record_with_many_headers_is_a_dead_letter_too(pipeline):
+    headers = [(f"x-{n}", b"y") for n in range(40)]
+    pipeline.produce("CALL_REQUESTS", b"no JSON either", key="headers", headers=headers)
+    letter = pipeline.wait_dead_letter(lambda record: record.key == b"headers")
+    assert letter.value == b"no JSON either" and letter.headers["ivr-reason"] == "invalid_json"
+    assert letter.headers["x-0"] == "y"
+
+
+@pytest.mark.parametrize("size", [1_020_000, 1_048_400], ids=["nearly", "just"])
+def test_a_record_as_large_as_the_broker_takes_holds_nothing_up(pipeline, size):
+    producer = Producer({"bootstrap.servers": pipeline.services.broker.bootstrap, "message.max.bytes": 2_000_000})
+    key = f"large-{size}"
+    producer.produce(pipeline.topics["CALL_REQUESTS"], b"x" * size, key=key)
+    assert producer.flush(15) == 0
+    letter = pipeline.wait_dead_letter(lambda record: record.key == key.encode())
+    assert letter.headers["ivr-reason"] == "invalid_request" and letter.headers["ivr-source-offset"]
+    if letter.value is None:
+        assert letter.headers["ivr-value-omitted"] == str(size), "too large with its headers: where it came from stays"
+    else:
+        assert letter.value == b"x" * size
+    pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS")
