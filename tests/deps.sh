@@ -67,6 +67,7 @@ need_for_build() {
 
 need_for_test() {
     need_library cmocka libcmocka-dev
+    [ -x /usr/sbin/nghttpd ] || need_program nghttpd nghttp2-server # sbin is not on everybody's path
     need_program clang-format clang-format
     need_program clang-tidy clang-tidy
     need_program java default-jre-headless

@@ -114,7 +114,7 @@ static inline void send_filled(struct caller *c)
 }
 
 /* Sends one request and waits for its outcome. */
-static const struct seen *ask(struct caller *c, const char *method, const char *path)
+static inline const struct seen *ask(struct caller *c, const char *method, const char *path)
 {
     fill(c, method, path);
     c->seen.times = 0;
