@@ -29,6 +29,7 @@ struct csv {
 
 enum csv_result { CSV_RECORD, CSV_END, CSV_WRONG };
 
+/* `in` can go back (no pipe): the first line is looked at twice. */
 void csv_init(struct csv *csv, FILE *in);
 void csv_done(struct csv *csv);
 /* CSV_WRONG: an unclosed quote, text after a closing quote, too many cells or bytes; `err` says it, and the

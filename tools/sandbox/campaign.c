@@ -49,7 +49,7 @@ static int follow(struct sandbox *sb, struct err *err)
         .on_line = on_summary,
         .arg = sb,
     };
-    return child_start(&sb->children, &spec, err) != NULL ? 0 : err->code;
+    return child_start(&sb->children, &spec, err) != NULL ? 0 : (int)err->code;
 }
 
 static bool tick_until_sent(struct sandbox *sb)

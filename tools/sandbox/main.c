@@ -2,6 +2,7 @@
  * ivr-sandbox: starts everything that ivr-workers needs on this machine, sends a campaign through it, shows
  * what became of it, and takes everything down again.
  */
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +171,8 @@ static void name_campaign(struct sandbox *sb)
     struct tm tm;
     time_t now = (time_t)(clock_wall_ms() / 1000);
     gmtime_r(&now, &tm);
-    strftime(sb->campaign_text, sizeof(sb->campaign_text), "demo/maize-prices-%Y%m%d-%H%M%S", &tm);
+    size_t n = strftime(sb->campaign_text, sizeof(sb->campaign_text), "demo/maize-prices-%Y%m%d-%H%M%S", &tm);
+    assert(n > 0); /* it fits */
     sb->campaign = sb->campaign_text;
 }
 

@@ -302,7 +302,7 @@ static int start_worker(struct sandbox *sb, int i, const char *name, const char 
     env[n] = NULL;
     const struct child_spec spec = {.name = name, .args = {path}, .env = env};
     sb->workers[i] = child_start(&sb->children, &spec, err);
-    return sb->workers[i] == NULL ? err->code : 0;
+    return sb->workers[i] == NULL ? (int)err->code : 0;
 }
 
 static const int admin_ports[4] = {PORT_DISPATCH, PORT_STATUS, PORT_REPORT, PORT_GATEWAY_ADMIN};
