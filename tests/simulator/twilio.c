@@ -143,12 +143,12 @@ static void add_time(struct buf *out, const char *key, int64_t wall_ms)
  * ones count. */
 static void add_result(struct buf *out, const struct sim_call *call)
 {
-    int64_t talk_s = sim_talk_s(call);
+    int64_t talk_s = sim_talk_s(call), minutes = (talk_s + 59) / 60;
     if (call->phase != SIM_PHASE_ENDED)
         buf_adds(out, ", \"duration\": null, \"price\": null");
     else if (call->fate.outcome == SIM_COMPLETED)
         buf_addf(out, ", \"duration\": \"%lld\", \"price\": \"-%.5f\"", (long long)talk_s,
-                 0.013 * (double)((talk_s + 59) / 60));
+                 0.013 * (double)minutes);
     else
         buf_adds(out, ", \"duration\": \"0\", \"price\": null");
 }
