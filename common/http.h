@@ -9,17 +9,23 @@
  * What a caller is told is how far the request got, not only that it failed ("did it happen?" apart from "did
  * it fail?"):
  *
- *   HTTP_REPLY     a complete response: status, headers we keep, body
- *   HTTP_NOT_SENT  certainly no byte of this request reached the peer: name not resolved, connection refused,
- * TLS failed, our own limit before the send; `refused_late` says that the send was refused because it would
- * have been later than `send_before_mono_ms` (the owner may be a zombie that just woke up) HTTP_IN_DOUBT
- * anything else: time-out or reset after the request may have left, a broken or too large response
+ * - HTTP_REPLY: a complete response: status, headers we keep, body.
+ * - HTTP_NOT_SENT: certainly no byte of this request reached the peer: name not resolved, connection refused
+ * or not made in time, TLS failed, our own limit before the send. `refused_late` says that it would have left
+ *   later than `send_before_mono_ms` (the owner may be a zombie that just woke up).
+ * - HTTP_IN_DOUBT: anything else: time-out or reset after the request may have left, a broken or too large
+ *   response.
  *
  * The trap this closes: libcurl resends a request by itself when a kept connection dies without a byte of
- * reply, and reports the second answer as if nothing had happened. CURLOPT_PREREQFUNCTION counts sends; for a
- * request marked `once` a second send is refused and the outcome is HTTP_IN_DOUBT. Redirects are never
- * followed. Idle connections are closed after the channel's idle_timeout (15 s), since a stale one puts calls
- * in doubt. A Retry-After header is parsed.
+ * reply, and reports the second answer as if nothing had happened. Every send, on whatever connection, passes
+ * CURLOPT_PREREQFUNCTION, which counts them; for a request marked `once` a second send is refused and the
+ * outcome is HTTP_IN_DOUBT. Redirects are never followed. Idle connections are closed after the channel's
+ * idle_timeout (15 s), since a stale one puts calls in doubt. A Retry-After header is parsed.
+ *
+ * Over TLS it is HTTP/2 where the peer offers it: the transfers of one multi, at most 16, are streams of one
+ * connection. A stream that fails leaves the others alone; a connection that dies puts all of its in doubt.
+ * libcurl sends again here, too (a refused stream, a demand for HTTP/1.1), and is refused as above: also what
+ * the peer says it has not processed is in doubt, because libcurl does not tell us that it said so.
  */
 #ifndef IVR_COMMON_HTTP_H
 #define IVR_COMMON_HTTP_H
