@@ -35,7 +35,8 @@ static const struct property producer_defaults[] = {
     {"linger.ms", "5", false},
     {"partitioner", "murmur2_random", false}, /* as Java's, so that every producer agrees where a key goes */
     {"queue.buffering.max.messages", "200000", false},
-    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out again. */
+    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out again.
+     */
     {"message.max.bytes", "10485760", false},
     {"queue.buffering.max.kbytes", "262144", false},
 };
