@@ -56,3 +56,24 @@ def test_only_the_named_campaign_is_forgotten(store):
     store.placed("t/c2", campaign="t/other")
     forget(store)
     assert store.counters("n", "t/other") and not store.counters("n", "t/camp")
+
+
+def silent_calls(store, n):
+    """Calls that their provider says nothing of, all to be asked for now."""
+    for i in range(n):
+        store.placed(f"t/s{i}")
+        store.age(f"t/s{i}", 1000 * 1000)
+
+
+def test_silent_calls_do_not_hold_up_a_lost_claim(store):
+    silent_calls(store, 70)
+    store.request("t/lost", token="a")
+    store.later("t/lost", 16000)
+    assert ["t/lost", 1, "claim_lost", "", ""] in store.settle(limit=64, look_ups=0)
+
+
+def test_a_silent_call_for_which_there_is_no_room_is_the_next(store):
+    silent_calls(store, 5)
+    assert len(store.settle(look_ups=2)) == 2
+    assert store.settle(look_ups=0) == []
+    assert sorted(item[0] for item in store.settle(look_ups=3)) == ["t/s2", "t/s3", "t/s4"]

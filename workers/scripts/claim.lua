@@ -33,7 +33,7 @@ local function claim(r)
     s[CHANNEL] = channel
   end
   c.n, c.a = s[ATTEMPT], attempt_new(channel, provider)
-  call('ZADD', shard .. ':open', now + claim_ms, id)
+  claim_until(id, now + claim_ms)
   call_save(c)
   return {'claimed', s[ATTEMPT]}
 end

@@ -48,7 +48,7 @@ local function store(r)
   elseif token ~= '' and not_before <= now then
     s[PHASE], s[ATTEMPT], s[TOKEN] = PLACING, 1, token
     c.n, c.a = 1, attempt_new(channel, provider)
-    call('ZADD', shard .. ':open', now + claim_ms, id)
+    claim_until(id, now + claim_ms)
     result = {'claimed', 1}
   else
     s[NEXT_AT] = before_expiry(c, math.max(not_before, now + wait_ms))

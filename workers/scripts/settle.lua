@@ -8,55 +8,67 @@
 -- again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report still corrects it.
 --#include lib/call.lua
 
-local CROWDED_MS = 5000 -- a look-up for which there is no room now
-
 local LOST = {GATEWAY_UNAVAILABLE, 0, 1, 0, 0, -1, -1, -1, '', 0, 'claim_lost',
   'the worker that placed the call ended before it recorded an outcome', '', '', 0}
 local SILENT = {FAILED, 1, 0, 0, 0, -1, -1, -1, '', 0, 'no_report', 'the provider sent no closing report in time', '', '', 0}
 local QUIET = {0, 1, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}
 
-local function again_at(c, at)
-  call('ZADD', shard .. ':open', math.min(at, c.a[A_PLACED] + pending_limit_ms), c.id)
+local results, look_ups = {}, tonumber(ARGV[3])
+
+local function told(c, what, channel, provider_id)
+  results[#results + 1] = {c.id, c.n, what, channel, provider_id}
 end
 
-local look_ups = tonumber(ARGV[3])
+local function settle_claim(c)
+  c.s[TOKEN], c.a[A_CLOSED] = '', SETTLED
+  apply(c, LOST, false, false, 0, '')
+  call_save(c)
+  told(c, 'claim_lost', '', '')
+end
+
+local function close(c)
+  c.a[A_CLOSED] = NO_REPORT
+  apply(c, c.a[A_STATUS] == PENDING and SILENT or QUIET, false, false, 0, '')
+  call_save(c)
+  told(c, 'no_report', '', '')
+end
+
+-- False when there is no room for another look-up: it stays the next one.
 local function look_up(c)
-  if c.a[A_ID] == '' then
-    again_at(c, now + pending_check_ms)
-    return nil
+  if c.a[A_ID] ~= '' then
+    if look_ups == 0 then
+      return false
+    end
+    look_ups = look_ups - 1
+    told(c, 'look_up', c.a[A_CHANNEL], c.a[A_ID])
   end
-  if look_ups == 0 then
-    again_at(c, now + CROWDED_MS)
-    return nil
-  end
-  look_ups = look_ups - 1
-  again_at(c, now + pending_check_ms)
-  return {c.id, c.n, 'look_up', c.a[A_CHANNEL], c.a[A_ID]}
+  call('ZADD', shard .. ':open', math.min(now + pending_check_ms, c.a[A_PLACED] + pending_limit_ms), c.id)
+  return true
 end
 
 local function settle(id)
   local c = call_load(id)
-  if not c or not c.a or (c.s[PHASE] ~= PLACING and c.s[PHASE] ~= PLACED) then
+  if c and c.a and c.s[PHASE] == PLACING then
+    settle_claim(c)
+  elseif not c or not c.a or c.s[PHASE] ~= PLACED then
     call('ZREM', shard .. ':open', id)
-    return nil
-  end
-  local lost = c.s[PHASE] == PLACING
-  if not lost and now < c.a[A_PLACED] + pending_limit_ms then
+  elseif now < c.a[A_PLACED] + pending_limit_ms then
     return look_up(c)
-  end
-  if lost then
-    c.s[TOKEN], c.a[A_CLOSED] = '', SETTLED
-    apply(c, LOST, false, false, 0, '')
   else
-    c.a[A_CLOSED] = NO_REPORT
-    apply(c, c.a[A_STATUS] == PENDING and SILENT or QUIET, false, false, 0, '')
+    close(c)
   end
-  call_save(c)
-  return {id, c.n, lost and 'claim_lost' or 'no_report', '', ''}
+  return true
 end
 
-local results = {}
-for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':open', '-inf', now, 'LIMIT', 0, ARGV[2])) do
-  results[#results + 1] = settle(id)
+local function settle_all(from, to)
+  local most = tonumber(ARGV[2]) - #results
+  for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':open', from, to, 'LIMIT', 0, most)) do
+    if not settle(id) then
+      return
+    end
+  end
 end
+
+settle_all('-inf', now - CLAIMS_FIRST_MS)
+settle_all(0, now)
 return finish(results)

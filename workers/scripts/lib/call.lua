@@ -4,7 +4,8 @@
 --   :call:TENANT/CALL_ID    hash: s state, p policy, i identity (JSON fragment for events), q request, f fingerprint,
 --                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (positions below)
 --   :due                    zset of waiting calls, by the time of their next attempt
---   :open                   zset of placing and placed calls, by the time somebody must settle them
+--   :open                   zset of placing and placed calls, by the time somebody must settle them; claims stand before all others
+--                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
 --   :out                    stream, the outbox: field e holds a MessagePack array of events
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
@@ -45,6 +46,7 @@ local E_STATUS, E_TERMINAL, E_HOPS, E_AT, E_ANSWERED, E_RING, E_TALK, E_COST, E_
 local WINDOW_MS, WINDOW_KEEP_MS = 60000, 48 * 3600 * 1000
 local BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 1000, 300000
 local KEEP_UNREACHED = 10
+local CLAIMS_FIRST_MS = 2 ^ 43
 
 local pack, unpack_value, floor, call = cmsgpack.pack, cmsgpack.unpack, math.floor, redis.call
 local band, bor, lshift = bit.band, bit.bor, bit.lshift
@@ -228,6 +230,11 @@ local function emit(c, kind, hop, previous, occurred, trace)
     events[#events + 1] = {kind, c.id, s[SEQ], c.identity, s[CAMPAIGN], 0, s[CHANNEL], c.provider or '', '', 0, s[STATUS], previous,
       hop, '', '', s[FINAL], s[NEXT_AT], occurred, s[UPDATED], -1, -1, -1, '', s[DROP], trace}
   end
+end
+
+-- A claim that has no outcome by then is settled by whoever looks.
+local function claim_until(id, at)
+  call('ZADD', shard .. ':open', at - CLAIMS_FIRST_MS, id)
 end
 
 local function same_place(a, b)
