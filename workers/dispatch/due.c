@@ -28,18 +28,41 @@ struct due {
     struct loop_timer *settle_timer;
     bool *asking; /* by shard: one question at a time */
     bool *settling;
+    /* What the questions on their way may fill: an offer that finds no room waits for its next turn, a call
+     * 30 s and a look-up IVR_PENDING_CHECK. */
+    size_t attempts_promised;
+    size_t look_ups_promised;
 };
 
 struct question {
     struct due *due;
     unsigned shard;
+    size_t room;
 };
 
-static struct question *question_new(struct due *due, unsigned shard)
+static struct question *question_new(struct due *due, unsigned shard, size_t room)
 {
     struct question *q = mem_alloc(sizeof(*q));
-    *q = (struct question){due, shard};
+    *q = (struct question){due, shard, room};
     return q;
+}
+
+/* A shard's part of the room that is left: all of them are asked at the same time. */
+static size_t share(const struct due *due, size_t room, size_t promised)
+{
+    size_t left = room > promised ? room - promised : 0;
+    size_t part = left / store_shards(due->dispatch->worker->store);
+    if (part == 0)
+        return left > 0;
+    return part < STORE_BATCH ? part : STORE_BATCH;
+}
+
+/* No shard is always first when there is little room. */
+static unsigned first_shard(const struct due *due)
+{
+    unsigned first;
+    crypto_random(&first, sizeof(first));
+    return first % store_shards(due->dispatch->worker->store);
 }
 
 static bool quiet(const struct due *due)
@@ -83,20 +106,24 @@ static void on_due(enum store_status status, const struct store_due *items, size
     struct question q = *(struct question *)arg;
     free(arg);
     q.due->asking[q.shard] = false;
+    q.due->attempts_promised -= q.room;
     if (status != STORE_OK)
         return;
     for (size_t i = 0; i < n; i++)
         take_offer(q.due->dispatch, &items[i]);
-    if (n == STORE_BATCH && !quiet(q.due) && q.due->dispatch->due_free > 0)
+    if (n == q.room && !quiet(q.due))
         ask_due(q.due, q.shard); /* a full answer: there is more */
 }
 
 static void ask_due(struct due *due, unsigned shard)
 {
-    size_t room = due->dispatch->due_free;
-    unsigned limit = room < STORE_BATCH ? (unsigned)room : STORE_BATCH;
+    size_t room = share(due, due->dispatch->due_free, due->attempts_promised);
+    if (room == 0 || kafka_producer_full(due->dispatch->worker->producer))
+        return;
     due->asking[shard] = true;
-    store_due(due->dispatch->worker->store, shard, limit, DUE_LEASE_MS, on_due, question_new(due, shard));
+    due->attempts_promised += room;
+    store_due(due->dispatch->worker->store, shard, (unsigned)room, DUE_LEASE_MS, on_due,
+              question_new(due, shard, room));
 }
 
 static void due_round(void *arg)
@@ -104,11 +131,9 @@ static void due_round(void *arg)
     struct due *due = arg;
     if (quiet(due))
         return;
-    unsigned shards = store_shards(due->dispatch->worker->store);
-    unsigned first;
-    crypto_random(&first, sizeof(first)); /* no shard is always first when there is little room */
-    for (unsigned i = 0; i < shards && due->dispatch->due_free > 0; i++) {
-        unsigned shard = (first % shards + i) % shards;
+    unsigned shards = store_shards(due->dispatch->worker->store), first = first_shard(due);
+    for (unsigned i = 0; i < shards; i++) {
+        unsigned shard = (first + i) % shards;
         if (!due->asking[shard])
             ask_due(due, shard);
     }
@@ -124,6 +149,7 @@ static void on_settled(enum store_status status, const struct store_settled *ite
     size_t claims = 0;
     free(arg);
     q.due->settling[q.shard] = false;
+    q.due->look_ups_promised -= q.room;
     for (size_t i = 0; status == STORE_OK && i < n; i++) {
         if (items[i].what == SETTLED_LOOK_UP)
             reconcile_start(q.due->reconciler, &items[i]);
@@ -140,9 +166,11 @@ static void on_settled(enum store_status status, const struct store_settled *ite
 
 static void ask_settle(struct due *due, unsigned shard)
 {
+    size_t room = share(due, reconciler_room(due->reconciler), due->look_ups_promised);
     due->settling[shard] = true;
-    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, reconciler_room(due->reconciler),
-                 on_settled, question_new(due, shard));
+    due->look_ups_promised += room;
+    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, (unsigned)room, on_settled,
+                 question_new(due, shard, room));
 }
 
 static void settle_round(void *arg)
@@ -150,9 +178,12 @@ static void settle_round(void *arg)
     struct due *due = arg;
     if (quiet(due))
         return;
-    for (unsigned shard = 0; shard < store_shards(due->dispatch->worker->store); shard++)
+    unsigned shards = store_shards(due->dispatch->worker->store), first = first_shard(due);
+    for (unsigned i = 0; i < shards; i++) {
+        unsigned shard = (first + i) % shards;
         if (!due->settling[shard])
             ask_settle(due, shard);
+    }
 }
 
 struct due *due_new(struct dispatch *d)
