@@ -60,7 +60,7 @@ class Broker:
     def _format(self, config):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
-            _JAVA + ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
+            _JAVA + ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)],
             cwd=self.directory,
             capture_output=True,
             text=True,
