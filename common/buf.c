@@ -72,7 +72,7 @@ void buf_grew(struct buf *b, size_t n)
     b->p[b->n] = '\0';
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t n)
+void buf_add_slow(struct buf *b, const void *bytes, size_t n)
 {
     if (n == 0)
         return;
@@ -81,25 +81,6 @@ void buf_add(struct buf *b, const void *bytes, size_t n)
         return;
     memcpy(to, bytes, n);
     buf_grew(b, n);
-}
-
-void buf_addc(struct buf *b, char c)
-{
-    char *to = buf_room(b, 1);
-    if (!to)
-        return;
-    *to = c;
-    buf_grew(b, 1);
-}
-
-void buf_adds(struct buf *b, const char *text)
-{
-    buf_add(b, text, strlen(text));
-}
-
-void buf_addspan(struct buf *b, struct span s)
-{
-    buf_add(b, s.p, s.n);
 }
 
 void buf_addint(struct buf *b, int64_t value)

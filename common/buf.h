@@ -39,10 +39,33 @@ static inline struct span buf_span(const struct buf *b)
  */
 char *buf_take(struct buf *b, size_t *n) __attribute__((warn_unused_result));
 
-void buf_add(struct buf *b, const void *bytes, size_t n);
-void buf_addc(struct buf *b, char c);
-void buf_adds(struct buf *b, const char *text);
-void buf_addspan(struct buf *b, struct span s);
+/* The way for what does not fit the memory that is there; use buf_add(). */
+void buf_add_slow(struct buf *b, const void *bytes, size_t n);
+
+/* The usual case, room left, stands here: JSON and RESP are written a few bytes at a time. */
+static inline void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    if (b->overflow || b->n + n >= b->cap) {
+        buf_add_slow(b, bytes, n);
+        return;
+    }
+    if (n > 0)
+        memcpy(b->p + b->n, bytes, n);
+    b->n += n;
+    b->p[b->n] = '\0';
+}
+static inline void buf_addc(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
+}
+static inline void buf_addspan(struct buf *b, struct span s)
+{
+    buf_add(b, s.p, s.n);
+}
 void buf_addint(struct buf *b, int64_t value); /* decimal, faster than printf */
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *b, const char *fmt, va_list args);
