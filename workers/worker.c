@@ -42,6 +42,14 @@ static bool producer_check(void *arg, struct buf *why)
     return kafka_producer_ready(arg, why);
 }
 
+static bool shards_check(void *arg, struct buf *why)
+{
+    const struct worker *w = arg;
+    if (!w->shards_checked)
+        buf_adds(why, "not compared with what Redis knows yet");
+    return w->shards_checked;
+}
+
 /* ---- signals ---- */
 
 static void on_stop(void *arg);
@@ -71,10 +79,24 @@ static void on_hup(void *arg)
 static void on_shards_checked(const char *problem, void *arg)
 {
     struct worker *w = arg;
-    if (problem == NULL)
+    if (problem != NULL) {
+        LOG_ERROR("configuration is wrong", LOG_STR("error", problem));
+        worker_stop(w, EXIT_USAGE);
         return;
-    LOG_ERROR("configuration is wrong", LOG_STR("error", problem));
-    worker_stop(w, EXIT_USAGE);
+    }
+    w->shards_checked = true;
+    if (w->starting)
+        loop_quit(w->loop);
+}
+
+/* A worker that believes in other shards would not find the calls that were dialled, and dial them again.
+ * False when it has to end: the number is wrong, or SIGTERM came. */
+static bool wait_for_shards(struct worker *w)
+{
+    w->starting = true;
+    loop_run(w->loop);
+    w->starting = false;
+    return w->shards_checked;
 }
 
 /* ---- opening ---- */
@@ -97,6 +119,7 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
         return rc;
     admin_add_check(w->admin, "redis", redis_check, w->redis);
     admin_add_check(w->admin, "kafka", producer_check, w->producer);
+    admin_add_check(w->admin, "shards", shards_check, w);
     if (info->outbox)
         w->outbox = outbox_new(w->loop, w->store, w->producer, info->name, s->topics[TOPIC_CALL_EVENTS]);
     kafka_producer_needs_topic(w->producer, s->topics[TOPIC_DEAD_LETTERS]);
@@ -127,6 +150,8 @@ int worker_open(struct worker *w, const struct worker_info *info, int argc, char
         return worker_fail(w, &err);
     loop_on_signals(w->loop, on_stop, info->channels ? on_hup : NULL, w);
     LOG_INFO("started", LOG_STR("version", program_version()), LOG_INT("pid", getpid()));
+    if (!info->without_redis && !wait_for_shards(w))
+        return worker_close(w);
     return -1;
 }
 

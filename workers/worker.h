@@ -44,6 +44,8 @@ struct worker {
     void *channels_changed_arg;
     int exit_code;
     /* private */
+    bool starting; /* in worker_open() */
+    bool shards_checked;
     struct loop_timer *drain_timer;
     const struct worker_drain *drain;
     int64_t drain_until_mono_ms;
@@ -53,8 +55,9 @@ struct worker_info {
     const char *name;
     const char *sentence;
     const char *examples;
-    bool channels; /* reads the channels file */
-    bool outbox;   /* changes calls: emits events and sweeps */
+    bool channels;      /* reads the channels file */
+    bool outbox;        /* changes calls: emits events and sweeps */
+    bool without_redis; /* has work that needs no Redis: its start does not wait for it */
 };
 
 struct worker_drain {
@@ -63,8 +66,9 @@ struct worker_drain {
     void *arg;
 };
 
-/* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; the number of
- * shards is checked in the background (a wrong one ends the worker with exit code 2). */
+/* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; then waits until
+ * Redis has confirmed the number of shards (a wrong one is exit code 2), meanwhile serving signals and the
+ * admin listener; a worker without_redis goes on at once and ends with that code when the answer comes. */
 int worker_open(struct worker *worker, const struct worker_info *info, int argc, char **argv);
 /* Logs the error and closes; returns the exit code (2 for ERR_CONFIG, else 1). */
 int worker_fail(struct worker *worker, const struct err *err);

@@ -284,6 +284,17 @@ def test_another_number_of_shards_than_at_the_first_start_is_exit_2(make_pipelin
         assert "IVR_REDIS_SHARDS" in other.stderr()
 
 
+def test_a_worker_with_another_number_of_shards_does_nothing_before_it_ends(make_pipeline):
+    pipeline = make_pipeline()
+    requests = [pipeline.request() for _ in range(20)]
+    for request in requests:
+        pipeline.wait_status(request, "Pending")
+    # A group of its own reads every request again, and would not find its call in the shards that it believes in.
+    wrong = pipeline.start_worker("dispatch", IVR_REDIS_SHARDS="8", IVR_GROUP_ID=pipeline.name + ".again")
+    assert wrong.wait(15) == 2
+    assert all(pipeline.provider.dials(request["to"]) == 1 for request in requests)
+
+
 def test_two_on_one_port_is_a_clear_error(make_pipeline):
     pipeline = make_pipeline(start=("gateway",))
     taken = pipeline.worker("gateway").gateway.removeprefix("http://")

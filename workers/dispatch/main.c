@@ -98,8 +98,8 @@ int main(int argc, char **argv)
         gates_free(&d.gates);
         return worker_fail(&w, &err);
     }
-    kafka_pause(d.consumer, WHY_REDIS); /* until Redis is up */
     redis_on_state(w.redis, on_redis_state, &d);
+    on_redis_state(redis_up(w.redis), &d);
     w.channels_changed = on_channels_changed;
     w.channels_changed_arg = &d;
     admin_add_check(w.admin, "call-requests", consumer_check, d.consumer);

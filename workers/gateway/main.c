@@ -28,6 +28,7 @@ static const struct worker_info info = {
     .examples = "  IVR_PUBLIC_URL=https://ivr.example.org IVR_GATEWAY_LISTEN=0.0.0.0:8080 ivr-gateway\n"
                 "  ivr-gateway --check\n",
     .channels = true,
+    .without_redis = true, /* callbacks are safe on the topic */
 };
 
 /* ---- requests ---- */

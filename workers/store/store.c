@@ -11,7 +11,7 @@
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
-enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 1000, MAX_PARKED = 64 };
+enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 50, MAX_PARKED = 64 };
 
 struct store {
     struct loop *loop;
