@@ -46,7 +46,8 @@ static void full_queue_delays_messages_but_keeps_them_and_their_order(void **sta
 static void what_cannot_be_sent_fails_after_the_call_returned(void **state)
 {
     static struct test test;
-    char *large = mem_calloc(1, 2000000);
+    const size_t large_n = 11 * 1024 * 1024; /* message.max.bytes of ours is 10 MiB */
+    char *large = mem_calloc(1, large_n);
     char name[600];
     (void)state;
 
@@ -56,7 +57,7 @@ static void what_cannot_be_sent_fails_after_the_call_returned(void **state)
     test_init(&test, PARTITIONS);
     open_producer(&test);
     test.inside = true;
-    kafka_produce(test.producer, test.topic, SPAN_NONE, span_of(large, 2000000), NULL, 0, 1000, on_ack,
+    kafka_produce(test.producer, test.topic, SPAN_NONE, span_of(large, large_n), NULL, 0, 1000, on_ack,
                   &test);
     kafka_produce(test.producer, name, SPAN_NONE, SPAN_LIT("x"), NULL, 0, 0, on_ack, &test);
     test.inside = false;
