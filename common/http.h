@@ -10,9 +10,9 @@
  * it fail?"):
  *
  * - HTTP_REPLY: a complete response: status, headers we keep, body.
- * - HTTP_NOT_SENT: certainly no byte of this request reached the peer: name not resolved, connection refused
- * or not made in time, TLS failed, our own limit before the send. `refused_late` says that it would have left
- *   later than `send_before_mono_ms` (the owner may be a zombie that just woke up).
+ * - HTTP_NOT_SENT: certainly no byte of this request reached the peer: name not resolved, connection
+ *   refused or not made in time, TLS failed, our own limit before the send. `refused_late` says that it would
+ *   have left later than `send_before_mono_ms` (the owner may be a zombie that just woke up).
  * - HTTP_IN_DOUBT: anything else: time-out or reset after the request may have left, a broken or too large
  *   response.
  *
