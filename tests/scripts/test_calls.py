@@ -179,6 +179,23 @@ def test_give_up_ends_a_call_that_reaches_nobody(redis_server):
     assert kinds(store)[-1] == ("final", "Gateway_unavailable", None)
 
 
+def test_the_time_to_give_up_pauses_while_the_channel_is_suspended(redis_server):
+    redis_server.flushall()
+    store = Store(redis_server, give_up=800)
+    store.request(token="a")
+    store.outcome("t/c1", 1, "a", "unreached", evidence(UNAVAILABLE, 1, code="unreachable"))
+    for _ in range(4):
+        store.later("t/c1", 2000)
+        assert len(store.due(lease=300, suspended=["other", "ch"])) == 1, "it stays"
+        time.sleep(0.25)
+    assert store.claim("t/c1", "b") == ["claimed", 2], "the channel is mended: there is time left"
+    store.outcome("t/c1", 2, "b", "unreached", evidence(UNAVAILABLE, 1, code="unreachable"))
+    time.sleep(1.3)
+    store.later("t/c1", 10000)
+    assert store.due(suspended=["other"]) == []
+    assert kinds(store)[-1] == ("final", "Gateway_unavailable", None)
+
+
 def test_give_up_ends_with_the_first_attempt_that_reached_somebody(redis_server):
     redis_server.flushall()
     store = Store(redis_server, give_up=1000)

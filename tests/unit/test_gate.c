@@ -20,6 +20,9 @@ static void a_suspended_channel_admits_nobody_and_delays_no_other(void **state)
     assert_false(gate_admit(gates, MAIN, 2000, &wait));
     assert_int_equal(wait, JUDGE_SUSPEND_MS - 1000);
     assert_true(gate_admit(gates, OTHER, 2000, &wait));
+    struct span suspended[2];
+    assert_int_equal(gates_suspended(gates, suspended, 2), 1);
+    assert_true(span_is(suspended[0], "main"));
     gates_free(&gates);
     assert_null(gates);
 }

@@ -19,6 +19,7 @@ enum {
     SETTLE_ROUND_MS = 1000,
     DUE_LEASE_MS = 30000,
     SETTLE_LIMIT = 64,
+    SUSPENDED_MAX = 256,
 };
 
 struct due {
@@ -122,8 +123,14 @@ static void ask_due(struct due *due, unsigned shard)
         return;
     due->asking[shard] = true;
     due->attempts_promised += room;
-    store_due(due->dispatch->worker->store, shard, (unsigned)room, DUE_LEASE_MS, on_due,
-              question_new(due, shard, room));
+    struct span suspended[SUSPENDED_MAX];
+    const struct store_due_asked asked = {
+        .shard = shard,
+        .limit = (unsigned)room,
+        .lease_ms = DUE_LEASE_MS,
+        .suspended = suspended,
+        .suspended_n = gates_suspended(due->dispatch->gates, suspended, SUSPENDED_MAX)};
+    store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 
 static void due_round(void *arg)

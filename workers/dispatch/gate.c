@@ -95,6 +95,15 @@ void gate_release(struct gates *gates, struct span channel, enum gate_news news,
     metric_set(gate->open, 1);
 }
 
+size_t gates_suspended(const struct gates *gates, struct span *channels, size_t max)
+{
+    size_t n = 0;
+    for (const struct gate *gate = gates->first; gate != NULL && n < max; gate = gate->next)
+        if (gate->suspended)
+            channels[n++] = span_str(gate->channel);
+    return n;
+}
+
 void gates_reset(struct gates *gates)
 {
     for (struct gate *gate = gates->first; gate != NULL; gate = gate->next)

@@ -10,6 +10,7 @@
 #define IVR_DISPATCH_GATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/span.h"
@@ -25,6 +26,8 @@ enum gate_news { GATE_UNUSED, GATE_OPEN, GATE_SUSPENDED };
 /* UNUSED: the admission was not used for a request. OPEN: the provider took the channel as it is. */
 void gate_release(struct gates *gates, struct span channel, enum gate_news news, struct span reason,
                   int64_t mono_ms);
+/* The names of the suspended channels, at most `max`; borrowed until the next call. Returns how many. */
+size_t gates_suspended(const struct gates *gates, struct span *channels, size_t max);
 /* The channels file was read again: every suspension ends. */
 void gates_reset(struct gates *gates);
 

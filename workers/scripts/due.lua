@@ -1,11 +1,26 @@
 -- Offers waiting calls whose time has come, each to one asker for lease ms; claim.lua decides who dials.
 --
--- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms.
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended channels (cmsgpack
+-- array of names; '' none).
 -- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}. A call whose time ran out ends here,
 -- also while its channel is closed.
 --
--- Promise: an offer that its taker drops (it died, it had no capacity) is made again after the lease; nothing is lost.
+-- Promises: the time to give up does not run while the channel is suspended; an offer that its taker drops (it died, it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
+
+local suspended = {}
+for _, channel in ipairs(ARGV[4] and ARGV[4] ~= '' and unpack_value(ARGV[4]) or {}) do
+  suspended[channel] = true
+end
+
+-- What reached nobody, and may not be tried now, has this lease longer.
+local function pause(c, lease_ms)
+  local s = c.s
+  if suspended[s[CHANNEL]] and s[UNREACHED_SINCE] > 0 then
+    s[UNREACHED_SINCE] = s[UNREACHED_SINCE] + lease_ms
+    call('HSET', c.key, 's', pack(s))
+  end
+end
 
 local function offer(id, lease_ms)
   local c = call_load(id)
@@ -13,6 +28,7 @@ local function offer(id, lease_ms)
     call('ZREM', shard .. ':due', id)
     return nil
   end
+  pause(c, lease_ms)
   if is_over(c) then
     return run_out(c, '')
   end

@@ -384,14 +384,17 @@ static unsigned at_most(unsigned limit)
     return limit < STORE_BATCH ? limit : STORE_BATCH;
 }
 
-void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn,
-               void *arg)
+void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg)
 {
     char most[16], lease[24];
-    snprintf(most, sizeof(most), "%u", at_most(limit));
-    snprintf(lease, sizeof(lease), "%lld", (long long)lease_ms);
-    const struct span args[] = {span_str(most), span_str(lease)};
-    batch_run(store->batches, &script_due, shard, args, 2, deliver_due, (void (*)(void))fn, arg);
+    msgpack_packer p;
+    snprintf(most, sizeof(most), "%u", at_most(asked->limit));
+    snprintf(lease, sizeof(lease), "%lld", (long long)asked->lease_ms);
+    record_begin(store, &p, asked->suspended_n);
+    for (size_t i = 0; i < asked->suspended_n; i++)
+        pack_span(&p, asked->suspended[i]);
+    const struct span args[] = {span_str(most), span_str(lease), buf_span(&store->scratch)};
+    batch_run(store->batches, &script_due, asked->shard, args, 3, deliver_due, (void (*)(void))fn, arg);
 }
 
 static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void),

@@ -126,8 +126,15 @@ struct store_due {
     int attempt; /* the number that its claim will have */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
-void store_due(struct store *store, unsigned shard, unsigned limit, int64_t lease_ms, store_due_fn fn,
-               void *arg);
+/* `suspended`: channels whose calls do not come nearer to their time to give up during this lease. */
+struct store_due_asked {
+    unsigned shard;
+    unsigned limit; /* at most STORE_BATCH */
+    int64_t lease_ms;
+    const struct span *suspended;
+    size_t suspended_n;
+};
+void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg);
 
 enum store_claim_what { CLAIM_TAKEN, CLAIM_NO, CLAIM_OVER };
 struct store_claim {
