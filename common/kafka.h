@@ -124,6 +124,10 @@ bool kafka_producer_ready(struct kafka_producer *producer, struct buf *why);
 /* Waits up to timeout_ms for what is pending (acks are called), then frees. */
 void kafka_producer_close(struct kafka_producer **producer, int64_t timeout_ms);
 
+/* A client failed for good (fenced, or its idempotence broke): only a new process helps. One listener for all
+ * of them, called from the loop. */
+void kafka_on_fatal(void (*fn)(void *arg), void *arg);
+
 /* Checks the kafka properties of the settings without connecting (--check). */
 int kafka_check_settings(const struct settings *settings, struct err *err);
 

@@ -188,12 +188,23 @@ void kafka_health_topic(struct kafka_health *health, const char *topic)
     health->next_mono_ms = 0;
 }
 
+static void (*on_fatal)(void *arg);
+static void *on_fatal_arg;
+
+void kafka_on_fatal(void (*fn)(void *arg), void *arg)
+{
+    on_fatal = fn;
+    on_fatal_arg = arg;
+}
+
 void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason)
 {
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
         LOG_ERROR("Kafka client failed for good, the process must be started anew",
                   LOG_STR("error", health->fatal));
+        if (on_fatal != NULL)
+            on_fatal(on_fatal_arg);
         return;
     }
     LOG_LIMITED(LOG_LEVEL_WARN, "Kafka error, librdkafka tries again",

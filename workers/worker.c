@@ -99,6 +99,12 @@ static bool wait_for_shards(struct worker *w)
     return w->shards_checked;
 }
 
+/* The claims and the outbox keep everything safe; whoever supervises starts us again. */
+static void on_kafka_fatal(void *arg)
+{
+    worker_stop(arg, EXIT_FATAL);
+}
+
 /* ---- opening ---- */
 
 static int open_parts(struct worker *w, const struct worker_info *info, struct err *err)
@@ -148,6 +154,7 @@ int worker_open(struct worker *w, const struct worker_info *info, int argc, char
     buf_done(&problems);
     if (err.code != 0 || open_parts(w, info, &err) != 0)
         return worker_fail(w, &err);
+    kafka_on_fatal(on_kafka_fatal, w);
     loop_on_signals(w->loop, on_stop, info->channels ? on_hup : NULL, w);
     LOG_INFO("started", LOG_STR("version", program_version()), LOG_INT("pid", getpid()));
     if (!info->without_redis && !wait_for_shards(w))

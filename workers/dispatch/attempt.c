@@ -100,14 +100,15 @@ static void gate_back(struct attempt *a, enum gate_news news, struct span reason
 
 void attempt_end(struct attempt *a)
 {
+    struct kafka_record *record = a->record;
     gate_back(a, GATE_UNUSED, SPAN_NONE);
     request_done(&a->request);
     if (a->channel != NULL)
         channel_unref(&a->channel);
-    if (a->record != NULL)
-        kafka_done(&a->record);
     a->dispatch->busy--;
     free_push(a);
+    if (record != NULL)
+        kafka_done(&record); /* last: the next record may come at once and wants the place */
 }
 
 /* ---- asking again ---- */
@@ -174,8 +175,10 @@ static void on_recorded(enum store_status status, enum store_outcome_what what, 
         return;
     }
     if (what != OUTCOME_RECORDED)
-        LOG_WARN("outcome came after its claim was settled by others", LOG_SPAN("call", buf_span(&a->id)),
-                 LOG_INT("attempt", a->number), LOG_STR("outcome", a->verdict.word));
+        LOG_WARN(what == OUTCOME_LATE ? "outcome came after its claim was settled by others or forgotten"
+                                      : "outcome of a call that Redis does not know any more",
+                 LOG_SPAN("call", buf_span(&a->id)), LOG_INT("attempt", a->number),
+                 LOG_STR("outcome", a->verdict.word));
     attempt_end(a);
 }
 
@@ -187,7 +190,9 @@ static void record(struct attempt *a)
                                           .kind = a->verdict.kind,
                                           .evidence = &a->verdict.evidence,
                                           .wait_ms = a->verdict.wait_ms,
-                                          .trace = buf_span(&a->trace)};
+                                          .trace = buf_span(&a->trace),
+                                          .channel = span_str(a->channel->name),
+                                          .provider = span_str(a->channel->provider->name)};
     a->state = ATTEMPT_RECORDING;
     store_outcome(a->dispatch->worker->store, &outcome, on_recorded, a);
 }
