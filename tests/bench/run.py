@@ -11,6 +11,7 @@ once, every event there.
 """
 
 import argparse
+import base64
 import json
 import os
 import pathlib
@@ -21,32 +22,21 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
+import scripts  # noqa: E402
 from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from harness import twilio  # noqa: E402
 from harness.broker import Broker  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.simulator import Simulator  # noqa: E402
 from harness.worker import Worker  # noqa: E402
+from process import cpu_seconds, peak_mb  # noqa: E402
 
 PARTITIONS = 8
-TICK = os.sysconf("SC_CLK_TCK")
 # The Go peer of the same work (franz-go, net/http, go-redis), measured on such a machine.
 GO = {"dispatch-0": 0.072, "dispatch-50": 0.083, "status": 0.0076}
 FLOOR = {"dispatch-0": 0.0171, "dispatch-50": 0.0183, "status": 0.0034}
 TOPICS = {"CALL_REQUESTS": "requests", "CALLBACKS": "callbacks", "CALL_EVENTS": "events",
           "DELIVERY_SUMMARIES": "summaries", "DEAD_LETTERS": "dead"}
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def peak_mb(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0
 
 
 class Bench:
@@ -207,10 +197,7 @@ wrk.body = "To=%2B254722000111&From=%2B254711082000&Url=https%3A%2F%2Fivr.exampl
 
 
 def limits(folder):
-    """What the machine allows beside our workers: an HTTP client on the simulator, redis-benchmark with our scripts."""
-    import base64
-    import msgpack
-
+    """What the machine allows beside our workers: an HTTP client on the simulator, our scripts on Redis."""
     simulator = Simulator(folder / "wrk", "--callbacks", "off", "--latency-ms", "0")
     script = folder / "post.lua"
     pair = f"{twilio.ACCOUNT_SID}:{twilio.AUTH_TOKEN}".encode()
@@ -220,28 +207,8 @@ def limits(folder):
     say("limit: wrk on the simulator    " + next(l.strip() for l in out.stdout.splitlines() if "Requests/sec" in l))
     simulator.term()
 
-    redis = RedisServer(folder / "redis-limit")
-    gen = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
-
-    def pack(value):
-        return msgpack.packb(value, use_bin_type=False)
-
-    policy = pack([1, 112, [300, 1800], 0, 0])
-    # No zero byte may stand in an argument of a command line: 7d, 24h and 1h are a little off.
-    config = pack([0x24242424, 0x05252525, 0x00363636 + 0x01000000])
-    request = pack(["t/c__rand_int__", "f", "t/c", "main", "twilio", '"tenant":"t"' * 15, '{"to":"+254722000111"}' * 15,
-                    policy, 0, 0, "token", 15000, 0, ""])
-    dialing = pack(["t/c__rand_int__", 1, "main", "twilio",
-                    [0, 0, 2, 1732300000000, 0, -1, -1, -1, "", 0, "", "", "", "CA1"], 0, ""])
-    for name, record in (("request", request), ("evidence", dialing)):
-        sha = redis.client.script_load((gen / f"{name}.lua").read_text())
-        argv = ["redis-benchmark", "-p", str(redis.port), "-n", "100000", "-r", "100000", "-P", "16", "-q", "-x"]
-        out = subprocess.run([os.fsencode(a) if isinstance(a, str) else a for a in
-                              argv + ["EVALSHA", sha, "1", "{ivr:00}", config]], input=record, capture_output=True,
-                             check=True)
-        last = out.stdout.decode(errors="replace").replace("\r", "\n").strip().splitlines()[-1]
-        say(f"limit: redis, {name}.lua, one record a call, pipeline 16    {last.split(':', 1)[-1].strip()[-60:]}")
-    redis.stop()
+    say("limit: our scripts on Redis, microseconds of its CPU a record")
+    scripts.table(folder, calls=10000, batches=(1, 16, 64))
 
 
 def main():

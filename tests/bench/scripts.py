@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 import msgpack  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
-from run import cpu_seconds  # noqa: E402
+from process import cpu_seconds  # noqa: E402
 
 GEN = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
 CONFIG = [7 * 86400000, 86400000, 3600000, 900000]
@@ -51,30 +51,32 @@ def resp(args):
     return b"".join(out)
 
 
-def main():
-    calls = 20000
-    print(f"microseconds of Redis a record, {calls} records")
+def table(folder, calls=20000, batches=(1, 4, 16, 64)):
     print(f"{'batch':>6}" + "".join(f"{n:>11}" for n in STEPS))
-    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        for batch in (1, 4, 16, 64):
-            redis = RedisServer(pathlib.Path(folder) / f"redis{batch}")
-            row = f"{batch:6}"
-            for name in STEPS:
-                script = name if name in ("request", "outcome") else "evidence"
-                sha = redis.client.script_load((GEN / f"{script}.lua").read_text())
-                stream = b"".join(
-                    resp(["EVALSHA", sha, 1, "{ivr:00}", pack(CONFIG),
-                          *(pack(records(name, i)) for i in range(first, first + batch))])
-                    for first in range(0, calls - calls % batch, batch))
-                before = cpu_seconds(redis.process.pid)
-                done = subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=stream, capture_output=True)
-                assert b"errors: 0" in done.stdout, done.stdout
-                row += f"{(cpu_seconds(redis.process.pid) - before) / calls * 1e6:11.1f}"
-            print(row, flush=True)
-            redis.stop()
+    for batch in batches:
+        redis = RedisServer(pathlib.Path(folder) / f"redis{batch}")
+        row = f"{batch:6}"
+        for name in STEPS:
+            row += f"{cost(redis, name, calls - calls % batch, batch):11.1f}"
+        print(row, flush=True)
+        redis.stop()
+
+
+def cost(redis, name, calls, batch):
+    """Microseconds of Redis' CPU a record, of so many calls in batches."""
+    script = name if name in ("request", "outcome") else "evidence"
+    sha = redis.client.script_load((GEN / f"{script}.lua").read_text())
+    stream = b"".join(
+        resp(["EVALSHA", sha, 1, "{ivr:00}", pack(CONFIG), *(pack(records(name, i)) for i in range(first, first + batch))])
+        for first in range(0, calls, batch))
+    before = cpu_seconds(redis.process.pid)
+    done = subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=stream, capture_output=True, check=True)
+    assert b"errors: 0" in done.stdout, done.stdout
+    return (cpu_seconds(redis.process.pid) - before) / calls * 1e6
 
 
 STEPS = ("request", "outcome", "dialing", "ringing", "answered", "completed")
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as scratch:
+        table(scratch)
