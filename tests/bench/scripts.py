@@ -37,7 +37,7 @@ def records(name, i):
         return [call, "f" * 16, "bench/campaign", "main", "twilio", IDENTITY, REQUEST, policy, 1795373410000, 0, "t" * 16,
                 15000, 0, ""]
     if name == "outcome":
-        return [call, 1, "t" * 16, "accepted", evidence(1, 0, 1, 0), 0, 1, ""]
+        return [call, 1, "t" * 16, "accepted", evidence(1, 0, 1, 0), 0, 1, "", "main", "twilio"]
     step = {"dialing": evidence(0, 0, 2), "ringing": evidence(0, 0, 2, 1795373411000),
             "answered": evidence(7, 0, 4, 1795373420000), "completed": evidence(7, 1, 28, 1795373430000, 31)}[name]
     return [call, 1, "main", "twilio", step, 1, ""]

@@ -78,7 +78,8 @@ class Store:
         return token
 
     def outcome(self, call, attempt, token, kind, ev=None, wait=0):
-        return OUTCOMES[self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, ""]])[0]]
+        return OUTCOMES[self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, "", "ch",
+                                            "twilio"]])[0]]
 
     def evidence(self, call, ev, attempt=1, channel="ch"):
         return EVIDENCES[self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0] // 8]

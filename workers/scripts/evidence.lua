@@ -10,21 +10,10 @@
 
 local RECORDED, REPEATED, UNKNOWN = 0, 8, 16
 
--- A report of the attempt after the latest one: its claim was lost (a failover) or given back, and yet the provider has it.
-local function unclaimed(c, n, channel, provider)
-  local s = c.s
-  if c.a or n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
-    return c.a ~= nil
-  end
-  s[ATTEMPT] = n
-  c.a = attempt_new(channel, provider)
-  return true
-end
-
 local function record(r)
   local id, n, channel, provider, evidence, jitter, trace = unpack(r)
   local c = call_load(id, n)
-  if not c or not unclaimed(c, n, channel, provider) then
+  if not c or not attempt_known(c, channel, provider) then
     return UNKNOWN
   end
   apply(c, evidence, true, false, jitter, trace)

@@ -1,14 +1,14 @@
 -- Records what became of a claim: the end of the placement request.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
---   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace}
+--   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace, channel, provider}
 -- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider could not be
 -- contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again after wait ms).
 -- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others: evidence only), 2 unknown
 -- (no such call or attempt).
 --
 -- Promises: the outcome of a claim is recorded once, however often it is asked; what was settled by others is never queued again by
--- its late outcome.
+-- its late outcome; what was sent under a claim that Redis forgot (a failover) is not dialled again.
 --#include lib/call.lua
 
 local RECORDED, LATE, UNKNOWN = 0, 1, 2
@@ -44,14 +44,15 @@ local function note_unreached(c)
 end
 
 local function record(r)
-  local id, n, token, kind, evidence, wait_ms, jitter, trace = unpack(r)
+  local id, n, token, kind, evidence, wait_ms, jitter, trace, channel, provider = unpack(r)
   local c = call_load(id, n)
-  if not c or not c.a then
+  local sent, forgotten = kind ~= 'back' and kind ~= 'unreached', c and not c.a
+  if not c or (forgotten and not (sent and attempt_known(c, channel, provider))) then
     return UNKNOWN
   end
   local s = c.s
   local ours = s[TOKEN] == token and s[ATTEMPT] == n
-  if not ours and (kind == 'back' or kind == 'unreached' or kind == 'doubt') then
+  if not ours and not forgotten and (not sent or kind == 'doubt') then
     return LATE
   end
   if ours then

@@ -329,7 +329,7 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
         [OUTCOME_UNREACHED] = "unreached",     [OUTCOME_BACK] = "back",
     };
     msgpack_packer p;
-    record_begin(store, &p, 8);
+    record_begin(store, &p, 10);
     pack_span(&p, outcome->id);
     msgpack_pack_int64(&p, outcome->attempt);
     pack_span(&p, outcome->token);
@@ -338,6 +338,8 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     msgpack_pack_int64(&p, outcome->wait_ms);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, outcome->trace);
+    pack_span(&p, outcome->channel);
+    pack_span(&p, outcome->provider);
     record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
 }
 

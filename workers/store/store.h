@@ -164,6 +164,8 @@ struct store_outcome {
     const struct evidence *evidence; /* not needed for OUTCOME_BACK */
     int64_t wait_ms;                 /* OUTCOME_BACK: before it is due again */
     struct span trace;
+    struct span channel;
+    struct span provider;
 };
 enum store_outcome_what { OUTCOME_RECORDED, OUTCOME_LATE, OUTCOME_UNKNOWN };
 typedef void (*store_outcome_fn)(enum store_status status, enum store_outcome_what what, void *arg);

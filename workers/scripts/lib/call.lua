@@ -543,6 +543,18 @@ local function call_changed(c)
   return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
+-- True when attempt c.n is there. What is said of the attempt after the latest one makes it: its claim was lost (a failover) or given
+-- back, and yet the provider has it.
+local function attempt_known(c, channel, provider)
+  local s = c.s
+  if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
+    return c.a ~= nil
+  end
+  s[ATTEMPT] = c.n
+  c.a = attempt_new(channel, provider)
+  return true
+end
+
 -- ---- waiting ----
 
 -- The time of a waiting call's next look: not past its expiry, which is due like an attempt.
