@@ -63,7 +63,7 @@ programs: $(addprefix $(BIN)/,$(PROGRAMS)) $(TESTBIN)/ivr-simulator
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z_-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables      SANITIZER=address|undefined|thread  PREFIX=/usr/local  DESTDIR=  T=test_name"
+	@echo "  variables      SANITIZER=address,undefined|thread  PREFIX=/usr/local  DESTDIR=  T=test_name"
 
 deps: ## install what building and the demo need (Debian 12 or 13)
 	@tests/deps.sh build
@@ -153,7 +153,8 @@ scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
 	@$(PYTEST) -q tests/scripts
 
 integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file)
-	@$(PYTEST) -q tests/integration$(if $(P),/$(P))
+	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
+	  $(PYTEST) -q tests/integration$(if $(P),/$(P))
 
 bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs
