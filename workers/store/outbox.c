@@ -208,6 +208,8 @@ static void on_found(const struct redis_result *result, void *arg)
         take(outbox, sweep->shard, id, packed, false);
         metric_add(outbox->swept, 1);
     }
+    if (result->status == REDIS_OK && redis_reply_len(result->reply) >= 2 * (long)SWEEP_LIMIT)
+        outbox->suspect[sweep->shard] = true; /* there is more: the next turn goes on here */
     free(sweep);
 }
 
