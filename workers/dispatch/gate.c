@@ -88,8 +88,8 @@ void gate_release(struct gates *gates, struct span channel, enum gate_news news,
         break;
     }
     if (!gate->suspended || gate->probing) /* not once for each call that was out when the key went bad */
-        LOG_ERROR("channel suspended, its calls wait; the next probe is in 30 s", LOG_SPAN("channel", channel),
-                  LOG_SPAN("reason", reason));
+        LOG_ERROR("channel suspended, its calls wait; the next probe is in 30 s",
+                  LOG_SPAN("channel", channel), LOG_SPAN("reason", reason));
     gate->suspended = true;
     gate->probing = false;
     gate->until_mono_ms = mono_ms + JUDGE_SUSPEND_MS;
