@@ -212,6 +212,21 @@ def test_give_up_ends_with_the_first_attempt_that_reached_somebody(redis_server)
     assert store.claim("t/c1", "c") == ["claimed", 3], "it waits for its retry, not for a provider"
 
 
+def test_the_gauge_of_waiting_calls_follows_them(store):
+    def waiting():
+        return {k.decode(): int(v) for k, v in store.redis.hgetall("{ivr:00}:waiting").items() if int(v)}
+
+    store.request("t/c1")
+    store.request("t/c2", channel="other", token="a")
+    assert waiting() == {"ch": 1}
+    store.outcome("t/c2", 1, "a", "back")
+    assert waiting() == {"ch": 1, "other": 1}
+    store.claim("t/c1", "b")
+    store.outcome("t/c1", 1, "b", "unreached", evidence(UNAVAILABLE, 1))
+    store.claim("t/c2", "c", channel="ch")
+    assert waiting() == {"ch": 1} and store.redis.zcard("{ivr:00}:due") == 1
+
+
 def test_expiry_comes_in_time_whatever_a_call_waits_for(store):
     expires = now_ms() + 300
     store.request(token="a", expires=expires)

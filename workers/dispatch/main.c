@@ -6,6 +6,7 @@
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/reconcile.h"
+#include "workers/dispatch/waiting.h"
 
 enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
 
@@ -106,6 +107,7 @@ int main(int argc, char **argv)
     kafka_producer_needs_topic(w.producer, w.settings->topics[TOPIC_CALLBACKS]);
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
+    struct waiting *waiting = waiting_new(w.loop, w.store);
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
 
@@ -113,11 +115,13 @@ int main(int argc, char **argv)
 
     loop_timer_stop(&producer_look);
     due_stop(due);
+    waiting_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
     worker_disconnect(&w); /* the last callbacks of attempts and due calls */
     kafka_consumer_close(&d.consumer);
     due_free(&due);
+    waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);
     gates_free(&d.gates);

@@ -4,6 +4,7 @@
 --   :call:TENANT/CALL_ID    hash: s state, p policy, i identity (JSON fragment for events), q request, f fingerprint,
 --                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (positions below)
 --   :due                    zset of waiting calls, by the time of their next attempt
+--   :waiting                hash, how many of them by channel (a gauge for people)
 --   :open                   zset of placing and placed calls, by the time somebody must settle them; claims stand before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
 --   :out                    stream, the outbox: field e holds a MessagePack array of events
@@ -53,7 +54,7 @@ local band, bor, lshift = bit.band, bit.bor, bit.lshift
 
 -- ---- counters: collected over the whole batch, written once ----
 
-local campaigns, windows, events, first_calls = {}, {}, {}, {}
+local campaigns, windows, events, first_calls, waiting = {}, {}, {}, {}, {}
 
 local function add(counts, field, delta)
   counts[field] = (counts[field] or 0) + delta
@@ -255,7 +256,11 @@ local function call_save(c)
     count_call(c.counted, -1)
     count_call(s, 1)
   end
+  if c.phase == WAITING then
+    add(waiting, c.counted[CHANNEL], -1)
+  end
   if s[PHASE] == WAITING then
+    add(waiting, s[CHANNEL], 1)
     call('ZADD', shard .. ':due', s[NEXT_AT], c.id)
   elseif c.phase == WAITING then
     call('ZREM', shard .. ':due', c.id)
@@ -626,6 +631,11 @@ local function finish(results)
       call('PEXPIREAT', key, string.format('%.0f', minute + WINDOW_KEEP_MS))
     end
   end)
+  for channel, delta in pairs(waiting) do
+    if delta ~= 0 then
+      call('HINCRBY', shard .. ':waiting', channel, text_of(delta))
+    end
+  end
   local packed = #results > 0 and pack(results) or ''
   if #events == 0 then
     return {'', '', packed}

@@ -1,0 +1,95 @@
+#include "workers/dispatch/waiting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "common/metrics.h"
+
+enum { ROUND_MS = 5000, MAX_CHANNELS = 256 };
+
+struct waiting {
+    struct store *store;
+    struct loop_timer *timer;
+    unsigned out; /* shards that have not answered in this round */
+    bool incomplete;
+    size_t n;
+    struct {
+        char *name;
+        struct metric_series *gauge;
+        int64_t sum; /* of this round */
+    } channels[MAX_CHANNELS];
+};
+
+static void add(struct waiting *waiting, struct span channel, struct span count)
+{
+    char text[24];
+    size_t i = 0;
+    while (i < waiting->n && !span_is(channel, waiting->channels[i].name))
+        i++;
+    if (i == MAX_CHANNELS || count.n >= sizeof(text))
+        return;
+    if (i == waiting->n) {
+        waiting->channels[i].name = mem_strndup(channel.p, channel.n);
+        waiting->channels[i].gauge = metric_series(M_WAITING, waiting->channels[i].name, NULL);
+        waiting->n++;
+    }
+    memcpy(text, count.p, count.n);
+    text[count.n] = '\0';
+    waiting->channels[i].sum += strtoll(text, NULL, 10);
+}
+
+static void on_shard(const struct redis_result *result, void *arg)
+{
+    struct waiting *waiting = arg;
+    waiting->incomplete = waiting->incomplete || result->status != REDIS_OK;
+    for (long i = 0; result->status == REDIS_OK && i + 1 < redis_reply_len(result->reply); i += 2) {
+        struct span channel = SPAN_NONE, count = SPAN_NONE;
+        if (redis_reply_span(redis_reply_at(result->reply, (size_t)i), &channel) &&
+            redis_reply_span(redis_reply_at(result->reply, (size_t)i + 1), &count))
+            add(waiting, channel, count);
+    }
+    if (--waiting->out > 0 || waiting->incomplete)
+        return;
+    for (size_t i = 0; i < waiting->n; i++)
+        metric_set(waiting->channels[i].gauge, (double)waiting->channels[i].sum);
+}
+
+static void start_round(void *arg)
+{
+    struct waiting *waiting = arg;
+    if (waiting->out > 0 || !redis_up(store_redis(waiting->store)))
+        return;
+    waiting->incomplete = false;
+    for (size_t i = 0; i < waiting->n; i++)
+        waiting->channels[i].sum = 0;
+    waiting->out = store_shards(waiting->store);
+    for (unsigned shard = 0; shard < store_shards(waiting->store); shard++) {
+        char key[200];
+        struct span base = store_shard_key(waiting->store, shard);
+        snprintf(key, sizeof(key), "%.*s:waiting", SPAN_ARG(base));
+        const struct span argv[] = {SPAN_LIT("HGETALL"), span_str(key)};
+        redis_command(store_redis(waiting->store), argv, 2, 1, on_shard, waiting);
+    }
+}
+
+struct waiting *waiting_new(struct loop *loop, struct store *store)
+{
+    struct waiting *waiting = mem_calloc(1, sizeof(*waiting));
+    waiting->store = store;
+    waiting->timer = loop_timer_start(loop, 0, ROUND_MS, start_round, waiting);
+    return waiting;
+}
+
+void waiting_stop(struct waiting *waiting)
+{
+    loop_timer_stop(&waiting->timer);
+}
+
+void waiting_free(struct waiting **waiting)
+{
+    for (size_t i = 0; i < (*waiting)->n; i++)
+        free((*waiting)->channels[i].name);
+    free(*waiting);
+    *waiting = NULL;
+}

@@ -1,0 +1,18 @@
+/*
+ * The gauge ivr_waiting{channel}: calls that wait in Redis, added up over the shards every few seconds. It is
+ * the same number in every replica: a dashboard takes the maximum, not the sum.
+ */
+#ifndef IVR_DISPATCH_WAITING_H
+#define IVR_DISPATCH_WAITING_H
+
+#include "common/loop.h"
+#include "workers/store/store.h"
+
+struct waiting;
+
+struct waiting *waiting_new(struct loop *loop, struct store *store);
+/* No further rounds; a round that is out is still answered. */
+void waiting_stop(struct waiting *waiting);
+void waiting_free(struct waiting **waiting);
+
+#endif
