@@ -1,6 +1,5 @@
 #include "common/program.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,9 +137,6 @@ static int configure(struct program *program, const struct program_info *info, c
 int program_start(struct program *program, const struct program_info *info, int argc, char **argv)
 {
     struct options options = {0};
-    /* Every large allocation (a Redis reply, a Kafka batch) would merge all of glibc's fast bins first; the
-     * thread caches serve the small ones anyway. */
-    (void)mallopt(M_MXFAST, 0);
     *program = (struct program){0};
     const char *unknown = read_options(&options, argc, argv);
     if (unknown) {

@@ -62,6 +62,7 @@ need_for_build() {
     need_library libuv libuv1-dev
     need_library libmicrohttpd libmicrohttpd-dev
     need_library openssl libssl-dev
+    need_library jemalloc libjemalloc-dev
     need_msgpack
 }
 
