@@ -2,8 +2,8 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, token, claim ms, channel, provider, trace}
--- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'no' (another has it,
--- or it is over), 'over' (its time ran out: it ended here, not dialled).
+-- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'no'
+-- (another has it, or it is over), 'over' (its time ran out: it ended here, not dialled).
 --
 -- Promise: of all who ask, one may dial; the same token asks twice for one claim.
 --#include lib/call.lua

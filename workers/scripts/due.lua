@@ -1,11 +1,12 @@
 -- Offers waiting calls whose time has come, each to one asker for lease ms; claim.lua decides who dials.
 --
--- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended channels (cmsgpack
--- array of names; '' none).
--- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}. A call whose time ran out ends here,
--- also while its channel is closed.
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended
+-- channels (cmsgpack array of names; '' none).
+-- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}. A call
+-- whose time ran out ends here, also while its channel is closed.
 --
--- Promises: the time to give up does not run while the channel is suspended; an offer that its taker drops (it died, it had no capacity) is made again after the lease; nothing is lost.
+-- Promises: the time to give up does not run while the channel is suspended; an offer that its taker drops (it died,
+-- it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
 
 local suspended = {}

@@ -2,8 +2,8 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, attempt, channel, provider, evidence, jitter 0..999, trace}
--- Returns {outbox id, events, results}; a result is a number: 0 recorded (something was new), 8 repeated, 16 unknown (no such call or attempt);
--- plus the call's status (0 to 7) after it.
+-- Returns {outbox id, events, results}; a result is a number: 0 recorded (something was new), 8 repeated, 16 unknown
+-- (no such call or attempt); plus the call's status (0 to 7) after it.
 --
 -- Promises: duplicates and any order end in the same state; what was seen before changes nothing and emits nothing.
 --#include lib/call.lua

@@ -2,13 +2,14 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace, channel, provider}
--- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider could not be
--- contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again after wait ms).
--- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others: evidence only), 2 unknown
--- (no such call or attempt).
+-- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider
+-- could not be contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again
+-- after wait ms).
+-- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others:
+-- evidence only), 2 unknown (no such call or attempt).
 --
--- Promises: the outcome of a claim is recorded once, however often it is asked; what was settled by others is never queued again by
--- its late outcome; what was sent under a claim that Redis forgot (a failover) is not dialled again.
+-- Promises: the outcome of a claim is recorded once, however often it is asked; what was settled by others is never
+-- queued again by its late outcome; what was sent under a claim that Redis forgot (a failover) is not dialled again.
 --#include lib/call.lua
 
 local RECORDED, LATE, UNKNOWN = 0, 1, 2

@@ -1,7 +1,8 @@
 -- Finds the attempt behind a provider's call id, or parks the callback until it is known.
 --
--- KEYS[1] the shard of the id; ARGV[1] "provider:provider call id"; ARGV[2] field that names this record (topic:partition:offset, so that parking
--- twice is parking once); ARGV[3] the callback, packed; ARGV[4] how long it waits, ms.
+-- KEYS[1] the shard of the id; ARGV[1] "provider:provider call id"; ARGV[2] field that names this record
+-- (topic:partition:offset, so that parking twice is parking once); ARGV[3] the callback, packed; ARGV[4] how long it
+-- waits, ms.
 -- Returns "tenant/call_id/attempt", or '' when it was parked.
 --
 -- Promise: what is parked ends on the topic again or in the dead letters: an index, not a TTL, says when.

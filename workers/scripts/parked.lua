@@ -1,11 +1,12 @@
 -- Offers parked callbacks whose time is over, each id to one asker for lease ms.
 --
 -- KEYS[1] the shard; ARGV[1] most ids; ARGV[2] lease ms (0 without).
--- Returns {id, known '1' or '0', {field, parked, ...}, id, ...}: known ones go back to the topic, the others become dead letters; then
--- unpark.lua removes them. An id "call:tenant/call_id" stands for a call of this shard that was unknown.
+-- Returns {id, known '1' or '0', {field, parked, ...}, id, ...}: known ones go back to the topic, the others become
+-- dead letters; then unpark.lua removes them. An id "call:tenant/call_id" stands for a call of this shard that was
+-- unknown.
 --
--- Promise: an offer that its taker drops (it died, Kafka was away) is made again after the lease; nothing is lost, and several workers
--- that look do not make several dead letters of one callback.
+-- Promise: an offer that its taker drops (it died, Kafka was away) is made again after the lease; nothing is lost,
+-- and several workers that look do not make several dead letters of one callback.
 local parks = KEYS[1] .. ':parks'
 local lease = tonumber(ARGV[2] or '0')
 local clock = redis.call('TIME')

@@ -2,10 +2,11 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id "tenant/call_id", fingerprint, "tenant/campaign", channel, provider, identity, request JSON, policy,
---    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay unsettled),
---    wait ms (before the first try, where it is stored only), trace}
+--    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay
+--    unsettled), wait ms (before the first try, where it is stored only), trace}
 -- Returns {outbox id, events, results}; a result is {what, attempt}:
---   'claimed' (dial it as that attempt), 'stored' (it waits in :due), 'duplicate', 'conflict', 'too_old', 'dropped' (expired).
+--   'claimed' (dial it as that attempt), 'stored' (it waits in :due), 'duplicate', 'conflict', 'too_old', 'dropped'
+--   (expired).
 --
 -- Promises: a call is stored once; a redelivered request is not dialled again; the same token asks twice for one claim.
 -- A request that Redis does not know and that is older than the retention may have been dialled already: too_old.

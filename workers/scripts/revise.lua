@@ -1,7 +1,7 @@
 -- Gives a summary its revision: compare-and-set, so that of two reporters only the one that read last publishes.
 --
--- KEYS[1] the shard of the summary's key; ARGV[1] the summary's key; ARGV[2] the revision that was read before the counters ('' none); ARGV[3] how long
--- it is kept after the last change, ms.
+-- KEYS[1] the shard of the summary's key; ARGV[1] the summary's key; ARGV[2] the revision that was read before the
+-- counters ('' none); ARGV[3] how long it is kept after the last change, ms.
 -- Returns the new revision, or '' on conflict (read again).
 --
 -- Promise: revisions of a key grow strictly, also after Redis forgot: they are at least the time in ms.

@@ -1,11 +1,14 @@
 -- Settles what nobody else will: claims whose owner died, and attempts whose report does not come.
 --
--- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to look at; ARGV[3] most look-ups the caller can take.
--- Returns {outbox id, events, results}; a result is {id, attempt, what, channel, provider call id}; what is 'claim_lost', 'no_report', or
+-- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to look at; ARGV[3] most look-ups the caller can
+-- take.
+-- Returns {outbox id, events, results}; a result is {id, attempt, what, channel, provider call id}; what is
+-- 'claim_lost', 'no_report', or
 -- 'look_up' (placed pending_check_ms ago and silent since: ask the provider; offered again after as long).
 --
--- Promises: a claim without an outcome is in doubt (Gateway_unavailable: may or may not have been placed), never dialled
--- again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report still corrects it.
+-- Promises: a claim without an outcome is in doubt (Gateway_unavailable: may or may not have been placed), never
+-- dialled again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report
+-- still corrects it.
 --#include lib/call.lua
 
 local LOST = {GATEWAY_UNAVAILABLE, 0, 1, 0, 0, -1, -1, -1, '', 0, 'claim_lost',

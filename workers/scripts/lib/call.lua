@@ -5,7 +5,8 @@
 --                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (positions below)
 --   :due                    zset of waiting calls, by the time of their next attempt
 --   :waiting                hash, how many of them by channel (a gauge for people)
---   :open                   zset of placing and placed calls, by the time somebody must settle them; claims stand before all others
+--   :open                   zset of placing and placed calls, by the time somebody must settle them; claims stand
+--   before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
 --   :out                    stream, the outbox: field e holds a MessagePack array of events
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
@@ -13,8 +14,8 @@
 --   :campaigns, :windows    zsets of those two, by their last change
 -- ARGV[1] is cmsgpack {retention_ms, pending_limit_ms, give_up_ms, pending_check_ms}.
 --
--- Promises kept here: a status is the maximum of its evidence, and every other field merges commutatively; counters, the
--- event and the call move together; applying the same evidence again changes nothing and emits nothing.
+-- Promises kept here: a status is the maximum of its evidence, and every other field merges commutatively; counters,
+-- the event and the call move together; applying the same evidence again changes nothing and emits nothing.
 
 local shard = KEYS[1]
 local retention_ms, pending_limit_ms, give_up_ms, pending_check_ms = unpack(cmsgpack.unpack(ARGV[1]))
@@ -30,8 +31,8 @@ local WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
 local PENDING, GATEWAY_UNAVAILABLE, FAILED, COMPLETED = 1, 2, 3, 7
 -- Positions in a policy: retry.on is a mask of 2^status.
 local P_MAX, P_ON, P_DELAYS, P_REDIAL, P_EXPIRES = 1, 2, 3, 4, 5
--- Positions in an attempt. Its end is three values a hop: A_HOPS + 3 * hop is the provider's time (0 unknown), then ours (0 not
--- seen), then the detail. One flat array: nested ones cost Redis twice as much to pack and to read.
+-- Positions in an attempt. Its end is three values a hop: A_HOPS + 3 * hop is the provider's time (0 unknown), then
+-- ours (0 not seen), then the detail. One flat array: nested ones cost Redis twice as much to pack and to read.
 local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_ID, A_ID_SURE, A_PLACED, A_RING, A_TALK,
   A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
@@ -189,7 +190,8 @@ local function place_of(s)
     [SOURCE] = s[SOURCE], [ATTEMPT] = s[ATTEMPT], [DROP] = s[DROP], [CAMPAIGN] = s[CAMPAIGN]}
 end
 
--- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such attempt.
+-- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such
+-- attempt.
 local function call_load(id, n)
   local key = shard .. ':call:' .. id
   local read = call('HMGET', key, 's', 'i', n and 'a' .. n or 's')
@@ -402,8 +404,8 @@ local function merge_hops(c, e, status, reported)
   return new
 end
 
--- How long it rang: the provider's word, else the time between dialing and the answer or the end. Derived once the attempt
--- is over, so that refined times of its hops do not make a change each.
+-- How long it rang: the provider's word, else the time between dialing and the answer or the end. Derived once the
+-- attempt is over, so that refined times of its hops do not make a change each.
 local function ring_of(a)
   if a[A_RING_GIVEN] >= 0 or a[A_TERMINAL] == 0 then
     return a[A_RING_GIVEN]
@@ -516,8 +518,9 @@ local function emit_changes(c, old, new, at, trace)
   end
 end
 
--- Applies evidence to attempt c.n of the call. `reported`: the provider said it of itself (a callback, a look-up, an accepting
--- response); `response`: it is the placement's response. Does not save; call_changed() tells whether there is something to.
+-- Applies evidence to attempt c.n of the call. `reported`: the provider said it of itself (a callback, a look-up, an
+-- accepting response); `response`: it is the placement's response. Does not save; call_changed() tells whether there
+-- is something to.
 local function apply(c, e, reported, response, jitter, trace)
   local s, a = c.s, c.a
   local old = {status = a[A_STATUS], code = a[A_CODE], detail = a[A_DETAIL], ring = a[A_RING], talk = a[A_TALK],
@@ -548,8 +551,8 @@ local function call_changed(c)
   return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
--- True when attempt c.n is there. What is said of the attempt after the latest one makes it: its claim was lost (a failover) or given
--- back, and yet the provider has it.
+-- True when attempt c.n is there. What is said of the attempt after the latest one makes it: its claim was lost (a
+-- failover) or given back, and yet the provider has it.
 local function attempt_known(c, channel, provider)
   local s = c.s
   if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
