@@ -136,13 +136,13 @@ class Bench:
         self.simulator.term()
         self.wait_events(2 * calls)
         self.fill("CALLBACKS", callbacks(calls))
-        before = self.redis_calls("evidence")
+        before = self.script_calls()
         self.measure("status", "ivr-status", 4 * calls, self.recorded)
         self.wait_events(2 * calls + 4 * calls)  # dialing; ringing says nothing new; connected; terminate, session_completed
-        batches = self.redis_calls("evidence") - before
+        batches = self.script_calls() - before
         say(f"             {4 * calls / max(batches, 1):.0f} callbacks a script call")
 
-    def redis_calls(self, _script):
+    def script_calls(self):
         info = self.redis.client.info("commandstats")
         return info.get("cmdstat_evalsha", {}).get("calls", 0)
 
