@@ -632,12 +632,12 @@ static void an_api_key_needs_both_halves(void **state)
     struct channel channel = channel_new();
     struct err err = ERR_INIT;
     (void)state;
-    assert_int_equal(twilio_provider.check(&channel, &err), 0);
+    assert_int_equal(twilio_provider.open(&channel, &err), 0);
     channel.credentials[2] = key_sid;
-    assert_int_equal(twilio_provider.check(&channel, &err), ERR_CONFIG);
+    assert_int_equal(twilio_provider.open(&channel, &err), ERR_CONFIG);
     assert_non_null(strstr(err.text, "api_key_secret"));
     channel.credentials[3] = key_secret;
-    assert_int_equal(twilio_provider.check(&channel, &err), 0);
+    assert_int_equal(twilio_provider.open(&channel, &err), 0);
 }
 
 int main(void)

@@ -17,7 +17,8 @@ struct answer {
     struct lookup lookup; /* first: lookup.h frees through it */
     const struct provider *provider;
     struct buf id;          /* "tenant/call_id"; empty while only the provider's id is known */
-    struct buf provider_id; /* "provider:provider call id" */
+    struct buf provider_id; /* "provider:provider call id"; empty too when the request names nothing */
+    int hang_up_status;     /* 404, or 200 where the request was a callback as well */
     bool not_linked;        /* what Redis said last: it knows no such id yet */
 };
 
@@ -35,17 +36,18 @@ static void answer_free(struct lookup *lookup)
 }
 
 /* `request` NULL: hang up. */
-static void give_document(struct gateway *g, struct httpd_request *req, const struct provider *provider,
-                          const struct request *request)
+static void give_document(struct answer *answer, const struct request *request)
 {
+    const struct lookup *lookup = &answer->lookup;
     struct buf document;
     const char *type = NULL;
     buf_init(&document, DOCUMENT_MAX);
-    provider->answer(request, &document, &type);
+    answer->provider->answer(request, &document, &type);
     if (buf_ok(&document))
-        respond(g, req, request != NULL ? 200 : 404, type, buf_span(&document), NULL);
+        respond(lookup->g, lookup->req, request != NULL ? 200 : answer->hang_up_status, type,
+                buf_span(&document), NULL);
     else
-        respond_error(g, req, 500, "the document is too large");
+        respond_error(lookup->g, lookup->req, 500, "the document is too large");
     buf_done(&document);
 }
 
@@ -54,7 +56,7 @@ static void hang_up(struct answer *answer, const char *why)
     LOG_LIMITED(LOG_LEVEL_WARN, "a call asks what to do and is told to hang up", LOG_STR("reason", why),
                 LOG_SPAN("call", buf_span(&answer->id)),
                 LOG_SPAN("provider_call", buf_span(&answer->provider_id)));
-    give_document(answer->lookup.g, answer->lookup.req, answer->provider, NULL);
+    give_document(answer, NULL);
 }
 
 /* What Redis keeps was validated before it was stored; one that does not parse any more is a defect, or an
@@ -66,7 +68,7 @@ static void give_message(struct answer *answer, struct span stored)
     char field[64];
     bool not_json;
     if (request_parse(&request, stored, &err, field, &not_json) == 0) {
-        give_document(answer->lookup.g, answer->lookup.req, answer->provider, &request);
+        give_document(answer, &request);
     } else {
         LOG_ERROR("a stored request cannot be read", LOG_SPAN("call", buf_span(&answer->id)), LOG_ERR(&err));
         hang_up(answer, "unreadable");
@@ -124,20 +126,39 @@ static void give_up(struct lookup *lookup)
         respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
 }
 
-static void start(struct gateway *g, const struct received *r, const struct callback_record *record)
+static struct answer *prepare(struct gateway *g, const struct received *r,
+                              const struct callback_record *record, int hang_up_status)
 {
     struct answer *answer = mem_calloc(1, sizeof(*answer));
     answer->provider = r->provider;
+    answer->hang_up_status = hang_up_status;
     answer->lookup =
         (struct lookup){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};
     buf_init(&answer->id, 256);
     buf_init(&answer->provider_id, ID_MAX);
-    buf_addspan(record->names == NAMES_CALL ? &answer->id : &answer->provider_id, buf_span(&record->key));
-    if (record->names != NAMES_NOTHING) {
+    if (record->names != NAMES_NOTHING)
+        buf_addspan(record->names == NAMES_CALL ? &answer->id : &answer->provider_id, buf_span(&record->key));
+    return answer;
+}
+
+struct answer *answers_prepare(struct gateway *g, const struct received *r,
+                               const struct callback_record *record)
+{
+    return prepare(g, r, record, 200);
+}
+
+void answers_start(struct answer *answer)
+{
+    if (answer->id.n > 0 || answer->provider_id.n > 0) {
         lookup_start(&answer->lookup);
         return;
     }
     hang_up(answer, "it names no call");
+    answers_drop(answer);
+}
+
+void answers_drop(struct answer *answer)
+{
     answer_free(&answer->lookup);
 }
 
@@ -152,7 +173,7 @@ static void take(struct gateway *g, const struct received *r)
     }
     callback_record_init(&record, r);
     callbacks_keep(g, r, &record);
-    start(g, r, &record);
+    answers_start(prepare(g, r, &record, 404));
     callback_record_done(&record);
 }
 

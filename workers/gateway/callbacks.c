@@ -4,14 +4,35 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "workers/gateway/answers.h"
 #include "workers/gateway/respond.h"
 
 /* A record on its way to the brokers. */
 struct delivery {
     struct gateway *g;
     struct httpd_request *req; /* NULL: nobody waits */
+    struct answer *answer;     /* NULL: the callback did not ask what to do */
     const char *provider;      /* static */
 };
+
+/* The callback is safe. When the server is closed by now, nobody is there to be answered. */
+static void acknowledge(const struct delivery *delivery)
+{
+    if (delivery->answer != NULL && delivery->g->server != NULL)
+        answers_start(delivery->answer);
+    else if (delivery->answer != NULL)
+        answers_drop(delivery->answer);
+    else if (delivery->req != NULL)
+        respond_empty(delivery->g, delivery->req, 204);
+}
+
+static void refuse(const struct delivery *delivery)
+{
+    if (delivery->answer != NULL)
+        answers_drop(delivery->answer);
+    if (delivery->req != NULL)
+        respond_unavailable(delivery->g, delivery->req, "Kafka does not take it now, send it again");
+}
 
 static void on_ack(const char *error, void *arg)
 {
@@ -21,20 +42,18 @@ static void on_ack(const char *error, void *arg)
     if (error != NULL)
         LOG_LIMITED(LOG_LEVEL_ERROR, "Kafka did not take a callback, the provider is asked to send it again",
                     LOG_STR("provider", delivery.provider), LOG_STR("error", error));
-    if (delivery.req == NULL)
-        return;
     if (error == NULL)
-        respond_empty(delivery.g, delivery.req, 204);
+        acknowledge(&delivery);
     else
-        respond_unavailable(delivery.g, delivery.req, "Kafka does not take it now, send it again");
+        refuse(&delivery);
 }
 
-/* `req` NULL: nobody waits. */
+/* `req` NULL: nobody waits. `answer` is taken over. */
 static void put(struct gateway *g, const struct received *r, const struct callback_record *record,
-                struct httpd_request *req)
+                struct httpd_request *req, struct answer *answer)
 {
     struct delivery *delivery = mem_alloc(sizeof(*delivery));
-    *delivery = (struct delivery){g, req, r->provider->name};
+    *delivery = (struct delivery){g, req, answer, r->provider->name};
     kafka_produce(g->worker.producer, g->worker.settings->topics[TOPIC_CALLBACKS], buf_span(&record->key),
                   record->value, record->event.headers, record->event.n, GATEWAY_ACK_MS, on_ack, delivery);
 }
@@ -44,7 +63,7 @@ void callbacks_keep(struct gateway *g, const struct received *r, const struct ca
     if (kafka_producer_full(g->worker.producer))
         received_count(span_str(r->provider->name), "unavailable");
     else
-        put(g, r, record, NULL);
+        put(g, r, record, NULL, NULL);
 }
 
 static void take(struct gateway *g, const struct received *r)
@@ -56,7 +75,8 @@ static void take(struct gateway *g, const struct received *r)
         return;
     }
     callback_record_init(&record, r);
-    put(g, r, &record, r->req);
+    bool asks = r->provider->callback_asks != NULL && r->provider->callback_asks(&r->callback);
+    put(g, r, &record, r->req, asks ? answers_prepare(g, r, &record) : NULL);
     callback_record_done(&record);
 }
 

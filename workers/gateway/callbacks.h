@@ -4,8 +4,8 @@
 
 #include "workers/gateway/callback_record.h"
 
-/* Answers 204 on the brokers' ack, 503 without one (the provider sends again), 403 or 404 as received.h says.
- */
+/* Answers 204 on the brokers' ack (the call's instructions, answers.h, where the callback asks for them), 503
+ * without one (the provider sends again), 403 or 404 as received.h says. */
 void callbacks_serve(struct gateway *g, struct httpd_request *req, const struct route *route);
 /* The same record for a request that is answered with something else: nobody waits for the ack, it is only
  * counted. */

@@ -367,11 +367,11 @@ static void check_security(struct reader *r, const struct channel *channel, bool
             provider->name);
 }
 
-/* The provider's own check relies on the credentials that its table requires. */
-static void check_provider(struct reader *r, const struct channel *channel)
+/* What the provider checks by itself relies on the credentials that its table requires. */
+static void open_provider(struct reader *r, struct channel *channel)
 {
     struct err err = ERR_INIT;
-    if (channel->provider->check && channel->provider->check(channel, &err) != 0)
+    if (channel->provider->open && channel->provider->open(channel, &err) != 0)
         reader_problem(r, "", "%s", err.text);
 }
 
@@ -381,7 +381,7 @@ static void read_provider_fields(struct reader *r, struct channel *channel, cons
     r->failed = false;
     read_credentials(r, channel, json_object_get(object, "credentials"));
     if (!r->failed)
-        check_provider(r, channel);
+        open_provider(r, channel);
     read_base_url(r, channel, json_object_get(object, "base_url"), &loopback);
     check_security(r, channel, loopback);
     r->failed |= failed;

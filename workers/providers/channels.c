@@ -220,6 +220,8 @@ void channel_unref(struct channel **channel)
     *channel = NULL;
     if (--old->refs > 0)
         return;
+    if (old->adapter && old->provider->close)
+        old->provider->close(old);
     for (int i = 0; i < CHANNEL_MAX_CREDENTIALS; i++)
         free_secret(&old->credentials[i]);
     for (int i = 0; i < CHANNEL_MAX_SECRETS; i++)

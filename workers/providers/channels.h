@@ -33,6 +33,7 @@ struct channel {
     char **country_codes;                        /* digits, NULL-terminated */
     char **fallback;                             /* channel names, NULL-terminated */
     bool insecure;
+    void *adapter; /* the provider's own (open, close of struct provider); NULL: none */
     unsigned refs; /* private to channels.c */
 };
 

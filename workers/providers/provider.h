@@ -1,13 +1,12 @@
 /*
- * A voice provider: one file, one struct of pure functions and tables, no I/O. Adding one touches that file,
- * its line in registry.c and its tests.
+ * A voice provider: one file, one struct of functions and tables, no I/O. Adding one is that file
+ * (workers/providers/NAME.c), its line in PROVIDERS below and its cases in tests/corpus/NAME.
  *
- * MUST: name, settings, place, placed, callback, verify. MAY: lookup and looked_up (NULL: the provider cannot
- * be asked), answer (NULL: it takes instructions only inside the request).
+ * MUST: name, settings, place, placed, callback, callback_id. MAY: everything that says so.
  *
  * The rule that matters most: an adapter may refine what shared code already knows of a placement, and never
- * widen "certainly not placed". Shared code (workers/dispatch/placement) decides from how far the request
- * got; the adapter is asked only about complete replies.
+ * widen "certainly not placed". Shared code (workers/dispatch/judge.h) decides from how far the request got;
+ * the adapter is asked only about complete replies. reply.h has what adapters share in reading them.
  */
 #ifndef IVR_PROVIDERS_PROVIDER_H
 #define IVR_PROVIDERS_PROVIDER_H
@@ -82,8 +81,11 @@ struct provider {
     bool signs_with_callback_secret; /* ... made with callback_secret (Vonage) */
     bool url_per_call;               /* takes a callback URL with each placement */
 
-    /* Checks what the table cannot say (a key that does not parse, a caller id); MAY be NULL. */
-    int (*check)(const struct channel *channel, struct err *err);
+    /* Checks what the table cannot say (a key that does not parse), and keeps in channel->adapter what
+     * placing needs again and again (the parsed key). ERR_CONFIG names the field. MAY be NULL. */
+    int (*open)(struct channel *channel, struct err *err);
+    /* Frees channel->adapter, which is not NULL. MAY be NULL. */
+    void (*close)(struct channel *channel);
     /* Builds the HTTP request. ERR_INVALID when the request cannot be said in this provider's language (text
      * too long, no public URL for an answer): a refusal of ours, the text becomes the reason. */
     int (*place)(const struct placement *placement, struct http_request *http, struct err *err);
@@ -95,15 +97,18 @@ struct provider {
     /* Finds the provider's call id without reading more (for the record's key); false when there is none.
      * `id` is appended. */
     bool (*callback_id)(const struct callback *callback, struct buf *id);
-    /* Our own reference echoed in a field ("tenant/call_id/attempt"); false when there is none. MAY be NULL.
-     */
+    /* Our own reference echoed in a field ("tenant/call_id/attempt"), appended unchecked; false when there is
+     * none. MAY be NULL. */
     bool (*callback_ref)(const struct callback *callback, struct buf *ref);
-    /* Checks the signature; `public_url` may be SPAN_NONE. Providers that sign nothing: NULL (the token
-     * guards the URL). */
+    /* Whether the callback also asks what the call should do now, so that the reply to it is the document
+     * that answer() writes. MAY be NULL: callbacks never ask. */
+    bool (*callback_asks)(const struct callback *callback);
+    /* Checks the signature; `public_url` may be SPAN_NONE. NULL for providers that sign nothing: the token
+     * guards the URL. */
     enum verified (*verify)(const struct channel *channel, struct span public_url,
                             const struct callback *callback);
     /* What the call should do now: the document for `request`'s message, and its media type. `request` NULL:
-     * hang up. */
+     * hang up. NULL: it takes instructions only inside the placement. */
     void (*answer)(const struct request *request, struct buf *out, const char **content_type);
     /* Asks for a call's state by the provider's id; NULL: cannot be asked. */
     int (*lookup)(const struct channel *channel, struct span provider_call_id, struct http_request *http,
@@ -111,6 +116,13 @@ struct provider {
     /* Reads a complete reply to a look-up: evidence; STATUS_NONE for "not found" and anything unclear. */
     void (*looked_up)(const struct channel *channel, int status, struct span body, struct evidence *ev);
 };
+
+/* Every provider, one line each: NAME_provider, defined in NAME.c. */
+#define PROVIDERS(X)           X(twilio)
+
+#define DECLARE_PROVIDER(name) extern const struct provider name##_provider;
+PROVIDERS(DECLARE_PROVIDER)
+#undef DECLARE_PROVIDER
 
 /* NULL when unknown. */
 const struct provider *provider_by_name(struct span name);

@@ -2,18 +2,16 @@
 
 #include "common/url.h"
 #include "workers/providers/channels.h"
-#include "workers/providers/twilio.h"
 
-/* One line a provider. */
-static const struct provider *const providers[] = {
-    &twilio_provider,
-};
+#define ADDRESS_OF(name) &name##_provider,
+static const struct provider *const providers[] = {PROVIDERS(ADDRESS_OF)};
+#undef ADDRESS_OF
 
-enum { PROVIDERS = sizeof providers / sizeof providers[0] };
+enum { PROVIDER_COUNT = sizeof providers / sizeof providers[0] };
 
 const struct provider *provider_by_name(struct span name)
 {
-    for (int i = 0; i < PROVIDERS; i++) {
+    for (int i = 0; i < PROVIDER_COUNT; i++) {
         if (span_is(name, providers[i]->name))
             return providers[i];
     }
@@ -22,7 +20,7 @@ const struct provider *provider_by_name(struct span name)
 
 const struct provider *const *provider_all(size_t *n)
 {
-    *n = PROVIDERS;
+    *n = PROVIDER_COUNT;
     return providers;
 }
 

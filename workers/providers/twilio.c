@@ -12,7 +12,9 @@
 
 #include "common/json.h"
 #include "common/url.h"
+#include "common/xml.h"
 #include "workers/providers/channels.h"
+#include "workers/providers/reply.h"
 
 enum { TWIML_MAX_CHARACTERS = 4000, TWIML_MAX_BYTES = 64 * 1024 };
 
@@ -70,7 +72,7 @@ static const struct error_code error_codes[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-static int check(const struct channel *channel, struct err *err)
+static int check(struct channel *channel, struct err *err)
 {
     const char *const *credentials = (const char *const *)channel->credentials;
     if (!credentials[API_KEY_SID] != !credentials[API_KEY_SECRET])
@@ -86,37 +88,10 @@ static int check(const struct channel *channel, struct err *err)
 
 /* ---- TwiML ---- */
 
-static const char *xml_escape(char c)
-{
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    default: /* XML 1.0 cannot say other control characters, not even escaped */
-        return (unsigned char)c < 0x20 && c != '\t' && c != '\n' && c != '\r' ? " " : NULL;
-    }
-}
-
-static void add_xml(struct buf *b, struct span text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        const char *escaped = xml_escape(text.p[i]);
-        if (escaped)
-            buf_adds(b, escaped);
-        else
-            buf_addc(b, text.p[i]);
-    }
-}
-
 static void add_element(struct buf *b, const char *name, struct span text)
 {
     buf_addf(b, "<%s>", name);
-    add_xml(b, text);
+    xml_add_text(b, text);
     buf_addf(b, "</%s>", name);
 }
 
@@ -127,9 +102,9 @@ static void add_say(struct buf *b, const struct request *request)
         return;
     }
     buf_adds(b, "<Say language=\"");
-    add_xml(b, request->language);
+    xml_add_text(b, request->language);
     buf_adds(b, "\">");
-    add_xml(b, request->message);
+    xml_add_text(b, request->message);
     buf_adds(b, "</Say>");
 }
 
@@ -297,31 +272,6 @@ static enum placed_kind refusal_kind(int status, int64_t code, bool provider_sai
     return status == 403 || status == 404 ? PLACED_CHANNEL : PLACED_REFUSED;
 }
 
-static void finish(struct placed *out, enum placed_kind kind)
-{
-    struct evidence *ev = &out->evidence;
-    out->kind = kind;
-    if (kind == PLACED_ACCEPTED) {
-        ev->status = STATUS_PENDING;
-    } else if (kind == PLACED_IN_DOUBT) {
-        ev->status = STATUS_GATEWAY_UNAVAILABLE;
-    } else if (kind == PLACED_REFUSED || kind == PLACED_REFUSED_FOR_NOW) {
-        ev->status = STATUS_FAILED_UNKNOWN_REASON;
-        ev->terminal = true;
-        ev->permanent = kind == PLACED_REFUSED;
-    }
-}
-
-static void set_http_reason(struct evidence *ev, int status, const char *detail)
-{
-    struct buf code;
-    buf_init(&code, 32);
-    buf_adds(&code, "HTTP ");
-    buf_addint(&code, status);
-    evidence_set_reason(ev, REASON_TEXT, buf_span(&code), span_str(detail));
-    buf_done(&code);
-}
-
 static void set_code_reason(struct evidence *ev, int64_t code, struct span message)
 {
     struct buf text;
@@ -337,17 +287,16 @@ static void read_call(int status, const json_t *object, struct placed *out)
 {
     struct span word = json_get_span(object, "status");
     if (!evidence_set_provider_call_id(&out->evidence, json_get_span(object, "sid"))) {
-        set_http_reason(&out->evidence, status, "the response carries no call id");
-        finish(out, PLACED_IN_DOUBT);
+        reply_in_doubt(out, status, "the response carries no call id");
         return;
     }
     if (span_is(word, "failed") || span_is(word, "canceled")) {
         evidence_set_reason(&out->evidence, REASON_TEXT, word,
                             SPAN_LIT("the status in the response to the placement"));
-        finish(out, PLACED_REFUSED_FOR_NOW);
+        reply_settle(out, PLACED_REFUSED_FOR_NOW);
         return;
     }
-    finish(out, PLACED_ACCEPTED);
+    reply_settle(out, PLACED_ACCEPTED);
 }
 
 static void read_refusal(int status, const json_t *object, struct placed *out)
@@ -357,24 +306,22 @@ static void read_refusal(int status, const json_t *object, struct placed *out)
     if (code > 0)
         set_code_reason(&out->evidence, code, message);
     else
-        set_http_reason(&out->evidence, status, "");
+        reply_http_reason(out, status, "");
     out->caller_id = is_caller_id(code);
-    finish(out, refusal_kind(status, code, code > 0 || message.n > 0));
+    reply_settle(out, refusal_kind(status, code, code > 0 || message.n > 0));
 }
 
 static void placed(const struct channel *channel, int status, struct span body, struct placed *out)
 {
     (void)channel;
-    *out = (struct placed){.kind = PLACED_IN_DOUBT};
-    evidence_init(&out->evidence);
+    reply_begin(out);
     json_t *object = json_parse(body, HTTP_MAX_REPLY, NULL);
     if (status >= 200 && status < 300) {
         read_call(status, object, out);
     } else if (status >= 400 && status < 600) {
         read_refusal(status, object, out);
     } else {
-        set_http_reason(&out->evidence, status, "neither a call nor a refusal");
-        finish(out, PLACED_IN_DOUBT);
+        reply_in_doubt(out, status, "neither a call nor a refusal");
     }
     json_decref(object);
 }
@@ -402,7 +349,7 @@ const struct provider twilio_provider = {
     .settings = settings,
     .signs_callbacks = true,
     .url_per_call = true,
-    .check = check,
+    .open = check,
     .place = place,
     .placed = placed,
     .callback = twilio_callback,

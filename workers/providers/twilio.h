@@ -14,8 +14,6 @@
 #include "common/span.h"
 #include "workers/providers/provider.h"
 
-extern const struct provider twilio_provider;
-
 /* Twilio's connection overrides, which stand in a callback URL's fragment: five retries, of every kind of
  * failure. */
 #define TWILIO_CALLBACK_FRAGMENT "#rc=5&rp=all"
