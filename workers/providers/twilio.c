@@ -14,6 +14,7 @@
 #include "common/url.h"
 #include "common/xml.h"
 #include "workers/providers/channels.h"
+#include "workers/providers/fields.h"
 #include "workers/providers/reply.h"
 
 enum { TWIML_MAX_CHARACTERS = 4000, TWIML_MAX_BYTES = 64 * 1024 };
@@ -232,7 +233,7 @@ static int place(const struct placement *placement, struct http_request *http, s
     add_account_url(&http->url, placement->channel);
     buf_adds(&http->url, "/Calls.json");
     authenticate(http, placement->channel);
-    buf_adds(&http->headers, "Content-Type: " TWILIO_FORM_TYPE "\n");
+    buf_adds(&http->headers, "Content-Type: " FIELDS_FORM_TYPE "\n");
     form_add(&http->body, "To", request->to);
     form_add(&http->body, "From", placement->from);
     if (add_instructions(&http->body, placement, err) != 0)
@@ -301,7 +302,7 @@ static void read_call(int status, const json_t *object, struct placed *out)
 
 static void read_refusal(int status, const json_t *object, struct placed *out)
 {
-    int64_t code = twilio_json_number(object, "code");
+    int64_t code = fields_json_number(object, "code");
     struct span message = json_get_span(object, "message");
     if (code > 0)
         set_code_reason(&out->evidence, code, message);

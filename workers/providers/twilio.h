@@ -10,7 +10,6 @@
 #define IVR_PROVIDERS_TWILIO_H
 
 #include "common/buf.h"
-#include "common/json.h"
 #include "common/span.h"
 #include "workers/providers/provider.h"
 
@@ -36,12 +35,5 @@ enum verified twilio_verify(const struct channel *channel, struct span public_ur
 int twilio_callback(const struct callback *callback, struct evidence *ev, struct err *err);
 bool twilio_callback_id(const struct callback *callback, struct buf *id);
 void twilio_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev);
-
-/* Numbers are strings at Twilio; its clones are not as strict. -1 when it is neither, is negative or past
- * nine digits. */
-int64_t twilio_json_number(const json_t *object, const char *key);
-
-/* Twilio's media types; parameters may follow. */
-#define TWILIO_FORM_TYPE "application/x-www-form-urlencoded"
 
 #endif

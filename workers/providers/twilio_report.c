@@ -6,14 +6,13 @@
  * Sources: twilio/twilio-oai spec/json/twilio_api_v2010.json, Twilio's article "Track outbound calls";
  * signalwire/docs (SipResultCode); somleng/somleng app/serializers/twilio_api/webhook.
  */
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/model/cause.h"
 #include "common/url.h"
+#include "workers/providers/fields.h"
 #include "workers/providers/twilio.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -49,29 +48,6 @@ static const struct call_word call_words[] = {
     {"failed", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_DECIDES},
     {"canceled", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_IGNORED},
 };
-
-/* Numbers are strings at Twilio; its clones are not as strict. -1 when it is neither, or negative, or too
- * large. */
-static int64_t whole_number(struct span text)
-{
-    int64_t value = 0;
-    if (text.n == 0 || text.n > 9)
-        return -1;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return -1;
-        value = value * 10 + (text.p[i] - '0');
-    }
-    return value;
-}
-
-int64_t twilio_json_number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    if (json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= 999999999)
-        return json_integer_value(value);
-    return whole_number(json_get_span(object, key));
-}
 
 static const struct call_word *find_word(struct span word)
 {
@@ -122,7 +98,7 @@ static void apply_reason(struct evidence *ev, const struct report *report)
     struct buf text;
     if (ev->status == STATUS_NONE || ev->status == STATUS_COMPLETED)
         return;
-    if (whole_number(report->error_code) > 0) {
+    if (fields_number(report->error_code) > 0) {
         struct span detail = report->error_message.n ? report->error_message : report->word;
         evidence_set_reason(ev, REASON_NAMED, report->error_code, detail);
         return;
@@ -201,23 +177,6 @@ static int64_t read_time(struct span text)
     return clock_parse_rfc3339(span_of(copy, text.n), &wall_ms) ? wall_ms : 0;
 }
 
-static int read_form(const struct callback *callback, struct form *form, struct err *err)
-{
-    bool get = callback->method && strcmp(callback->method, "GET") == 0 && callback->query.n > 0;
-    struct span type = callback->content_type;
-    *form = (struct form){0};
-    if (!get && type.n > 0 &&
-        (type.n < sizeof TWILIO_FORM_TYPE - 1 ||
-         strncasecmp(type.p, TWILIO_FORM_TYPE, sizeof TWILIO_FORM_TYPE - 1) != 0))
-        return err_set(err, ERR_INVALID, "content-type: \"%.*s\", expected " TWILIO_FORM_TYPE,
-                       (int)(type.n < 80 ? type.n : 80), type.p);
-    if (form_parse(form, get ? callback->query : callback->body, err) == 0)
-        return 0;
-    if (err)
-        err->code = ERR_INVALID; /* too large is unreadable too */
-    return ERR_INVALID;
-}
-
 /* Any of these makes it a request of Twilio's: callbacks of recordings and machine detection have no
  * CallStatus. */
 static bool is_twilio(const struct form *form)
@@ -235,12 +194,12 @@ static void read_report(const struct form *form, struct report *report)
     struct span sip = form_get(form, "SipResponseCode");
     *report = (struct report){
         .word = form_get(form, "CallStatus"),
-        .sip_code = whole_number(sip.n ? sip : form_get(form, "SipResultCode")), /* SignalWire's name */
+        .sip_code = fields_number(sip.n ? sip : form_get(form, "SipResultCode")), /* SignalWire's name */
         .sip_phrase = form_get(form, "SipInviteResultPhrase"),
         .error_code = form_get(form, "ErrorCode"),
         .error_message = form_get(form, "ErrorMessage"),
         .answered_by = form_get(form, "AnsweredBy"),
-        .talk_seconds = whole_number(form_get(form, "CallDuration")),
+        .talk_seconds = fields_number(form_get(form, "CallDuration")),
     };
 }
 
@@ -264,7 +223,7 @@ int twilio_callback(const struct callback *callback, struct evidence *ev, struct
 {
     struct form form;
     evidence_init(ev);
-    int code = read_form(callback, &form, err);
+    int code = fields_read_form(&form, callback, err);
     if (code == 0 && !is_twilio(&form))
         code = err_set(err, ERR_INVALID,
                        "none of a Twilio callback's fields is there, expected CallSid and CallStatus");
@@ -277,12 +236,8 @@ int twilio_callback(const struct callback *callback, struct evidence *ev, struct
 bool twilio_callback_id(const struct callback *callback, struct buf *id)
 {
     struct form form;
-    struct evidence ev; /* it knows what an id may look like */
-    evidence_init(&ev);
-    bool found = read_form(callback, &form, NULL) == 0 &&
-                 evidence_set_provider_call_id(&ev, form_get(&form, "CallSid"));
-    if (found)
-        buf_adds(id, ev.provider_call_id);
+    bool found =
+        fields_read_form(&form, callback, NULL) == 0 && fields_add_id(id, form_get(&form, "CallSid"));
     form_done(&form);
     return found;
 }
@@ -296,7 +251,7 @@ void twilio_looked_up(const struct channel *channel, int status, struct span bod
     struct report report = {.word = json_get_span(object, "status"),
                             .sip_code = -1,
                             .answered_by = json_get_span(object, "answered_by"),
-                            .talk_seconds = twilio_json_number(object, "duration")};
+                            .talk_seconds = fields_json_number(object, "duration")};
     const struct call_word *row = find_word(report.word);
     if (row) {
         evidence_set_provider_call_id(ev, json_get_span(object, "sid"));

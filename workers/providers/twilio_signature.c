@@ -11,12 +11,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/crypto.h"
 #include "common/mem.h"
 #include "common/url.h"
 #include "workers/providers/channels.h"
+#include "workers/providers/fields.h"
 #include "workers/providers/twilio.h"
 
 /* A URL and a body of the largest size that the gateway takes. */
@@ -300,13 +300,6 @@ static bool body_hash_fits(const struct callback *callback)
     return fits;
 }
 
-static bool is_form(struct span content_type)
-{
-    static const char form[] = TWILIO_FORM_TYPE;
-    return content_type.n == 0 ||
-           (content_type.n >= sizeof form - 1 && strncasecmp(content_type.p, form, sizeof form - 1) == 0);
-}
-
 static struct span signature_header(const struct callback *callback)
 {
     if (!callback->header)
@@ -332,7 +325,7 @@ enum verified twilio_verify(const struct channel *channel, struct span public_ur
     if (auth_token.n == 0 || attempt.signature.n == 0)
         return VERIFIED_NO;
     bool has_body = !callback->method || strcmp(callback->method, "GET") != 0;
-    bool form = is_form(callback->content_type);
+    bool form = fields_is_form(callback->content_type);
     if (has_body && !form && !body_hash_fits(callback))
         return VERIFIED_NO;
     buf_init(&attempt.fields, DATA_MAX);
