@@ -5,10 +5,13 @@
  */
 #include "tests/simulator/simulator.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -72,6 +75,91 @@ static struct sim_delivery *delivery_new(struct sim_call *call, enum sim_event e
     delivery->unknown = (event == SIM_EVENT_FINAL && sim_has(&call->fate, SIM_UNKNOWN)) ||
                         (event == SIM_EVENT_RINGING && sim_has(&call->fate, SIM_UNKNOWN_MIDWAY));
     return delivery;
+}
+
+/* ---- what is sent ---- */
+
+struct span sim_short_url(struct span url)
+{
+    static const char mark[] = "/callbacks/";
+    const char *found = memmem(url.p, url.n, mark, sizeof mark - 1);
+    if (!found)
+        return url;
+    const char *at = found + sizeof mark - 1, *end = url.p + url.n;
+    for (int slashes = 0; at < end && *at != '?'; at++) {
+        if (*at == '/' && ++slashes == 2)
+            break;
+    }
+    return span_of(url.p, (size_t)(at - url.p));
+}
+
+/* One of the addresses between commas, each in its turn: a try after a failed one goes to the next. */
+static struct span next_actual(struct sim *sim)
+{
+    struct span list = span_str(sim->config.via_actual);
+    size_t commas = 0;
+    for (size_t i = 0; i < list.n; i++)
+        commas += list.p[i] == ',';
+    for (size_t turn = sim->via_turns++ % (commas + 1); turn > 0; turn--) {
+        const char *comma = memchr(list.p, ',', list.n);
+        list = span_of(comma + 1, list.n - (size_t)(comma + 1 - list.p));
+    }
+    const char *end = memchr(list.p, ',', list.n);
+    return end ? span_of(list.p, (size_t)(end - list.p)) : list;
+}
+
+/* A balancer in front of the workers is played by sending to an address behind it what is signed for the one
+ * in front. */
+static void go_via(struct sim *sim, struct buf *url)
+{
+    struct buf *scratch = &sim->body;
+    if (!sim->config.via_public)
+        return;
+    size_t n = strlen(sim->config.via_public);
+    if (url->n < n || memcmp(url->p, sim->config.via_public, n) != 0)
+        return;
+    buf_clear(scratch);
+    buf_add(scratch, url->p + n, url->n - n);
+    buf_clear(url);
+    buf_addspan(url, next_actual(sim));
+    buf_addspan(url, buf_span(scratch));
+}
+
+static void build(struct sim_delivery *delivery)
+{
+    struct sim *sim = delivery->sim;
+    struct http_request *request = &sim->request;
+    const struct sim_speech *speech = delivery->call->speech;
+    struct span url = speech->target(delivery), fragment = SPAN_NONE;
+    const char *mark = memchr(url.p, '#', url.n);
+    if (mark) {
+        fragment = span_of(mark + 1, url.n - (size_t)(mark + 1 - url.p));
+        url.n = (size_t)(mark - url.p);
+    }
+    if (is_report(delivery->event) && sim_has(&delivery->call->fate, SIM_SHORT_URL))
+        url = sim_short_url(url);
+    delivery->rule = speech->retry(fragment);
+    http_request_clear(request);
+    buf_addspan(&request->url, url);
+    speech->report(delivery, request);
+}
+
+/* Whoever answered 2xx has taken the callback over: it may not be lost from here on. */
+static void log_acknowledged(struct sim_delivery *delivery)
+{
+    struct sim *sim = delivery->sim;
+    if (sim->callback_log_fd < 0 || !is_report(delivery->event))
+        return;
+    build(delivery);
+    buf_clear(&sim->line);
+    buf_adds(&sim->line, "{\"at_ms\":");
+    buf_addint(&sim->line, clock_wall_ms());
+    json_kstr(&sim->line, "url", buf_span(&sim->request.url));
+    json_kstr(&sim->line, "body", buf_span(&sim->request.body));
+    buf_adds(&sim->line, "}\n");
+    ssize_t wrote = write(sim->callback_log_fd, sim->line.p, sim->line.n);
+    if (wrote != (ssize_t)sim->line.n)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "callback log is incomplete", LOG_STR("error", strerror(errno)));
 }
 
 /* ---- what becomes of one ---- */
@@ -143,6 +231,8 @@ static void on_reply(const struct http_reply *reply, void *arg)
         if (ended)
             LOG_LIMITED(LOG_LEVEL_WARN, "callback given up", LOG_INT("status", reply->status),
                         LOG_STR("error", reply->error), LOG_INT("tries", delivery->tries));
+        if (!ended)
+            log_acknowledged(delivery);
         if (!is_report(delivery->event))
             instructions_came(delivery, reply, ended);
         settle(delivery, ended == 0);
@@ -152,61 +242,12 @@ static void on_reply(const struct http_reply *reply, void *arg)
 
 /* ---- sending ---- */
 
-struct span sim_short_url(struct span url)
-{
-    static const char mark[] = "/callbacks/";
-    const char *found = memmem(url.p, url.n, mark, sizeof mark - 1);
-    if (!found)
-        return url;
-    const char *at = found + sizeof mark - 1, *end = url.p + url.n;
-    for (int slashes = 0; at < end && *at != '?'; at++) {
-        if (*at == '/' && ++slashes == 2)
-            break;
-    }
-    return span_of(url.p, (size_t)(at - url.p));
-}
-
-/* A proxy in front of the worker is played by sending to the address behind it what is signed for the one in
- * front. */
-static void go_via(const struct sim_config *config, struct buf *url, struct buf *scratch)
-{
-    if (!config->via_public)
-        return;
-    size_t n = strlen(config->via_public);
-    if (url->n < n || memcmp(url->p, config->via_public, n) != 0)
-        return;
-    buf_clear(scratch);
-    buf_add(scratch, url->p + n, url->n - n);
-    buf_clear(url);
-    buf_adds(url, config->via_actual);
-    buf_addspan(url, buf_span(scratch));
-}
-
-static void build(struct sim_delivery *delivery)
-{
-    struct sim *sim = delivery->sim;
-    struct http_request *request = &sim->request;
-    const struct sim_speech *speech = delivery->call->speech;
-    struct span url = speech->target(delivery), fragment = SPAN_NONE;
-    const char *mark = memchr(url.p, '#', url.n);
-    if (mark) {
-        fragment = span_of(mark + 1, url.n - (size_t)(mark + 1 - url.p));
-        url.n = (size_t)(mark - url.p);
-    }
-    if (is_report(delivery->event) && sim_has(&delivery->call->fate, SIM_SHORT_URL))
-        url = sim_short_url(url);
-    delivery->rule = speech->retry(fragment);
-    http_request_clear(request);
-    buf_addspan(&request->url, url);
-    speech->report(delivery, request);
-    go_via(&sim->config, &request->url, &sim->body);
-}
-
 static void send_one(struct sim_delivery *delivery, struct http_slot *slot)
 {
     struct sim *sim = delivery->sim;
     int64_t now_us = clock_mono_us();
     build(delivery);
+    go_via(sim, &sim->request.url);
     if (delivery->first_us == 0)
         delivery->first_us = now_us;
     int64_t left_ms = delivery->rule.total_ms - (now_us - delivery->first_us) / 1000;

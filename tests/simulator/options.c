@@ -62,6 +62,13 @@ static int set_log(struct sim_config *config, char *value, struct err *err)
     return 0;
 }
 
+static int set_callback_log(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->callback_log_path = value;
+    return 0;
+}
+
 static int set_seed(struct sim_config *config, char *value, struct err *err)
 {
     int64_t seed;
@@ -122,7 +129,7 @@ static const struct option_row rows[] = {
     {"callbacks", "on|off", "off: no request leaves the simulator [on]", NULL},
     {"callback-transfers", "N", "requests of ours out at once; the others queue [256]", set_transfers},
     {"via", "PUBLIC=ACTUAL",
-     "requests to URLs that start with PUBLIC go to ACTUAL, signed for PUBLIC, as behind a proxy", set_via},
+     "requests to URLs that start with PUBLIC go to ACTUAL, or by turns to A,B, signed for PUBLIC", set_via},
     {"fault", "NAME=P", "a fault (below) with a probability from 0 to 1; may be repeated", set_fault},
     {"number", "DIGITS=WORDS", "numbers that end so get these outcomes and faults; may be repeated",
      set_number},
@@ -131,6 +138,8 @@ static const struct option_row rows[] = {
     {"hang-ms", "N", "when the connection of a placement that is never answered is closed [60000]", set_hang},
     {"keep", "N", "ended calls that look-ups and /_sim/placements still know [200000]", set_keep},
     {"log", "FILE", "appends one line of JSON a placement, before the response leaves", set_log},
+    {"callback-log", "FILE", "appends one line of JSON a callback that was answered with 2xx: url, body",
+     set_callback_log},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };

@@ -324,15 +324,22 @@ void sim_reset(struct sim *sim)
     sim->switches = sim->config.switches;
 }
 
-static int open_log(struct sim *sim, struct err *err)
+static int open_log(int *fd, const char *path, struct err *err)
 {
-    sim->log_fd = -1;
-    if (!sim->config.log_path)
+    *fd = -1;
+    if (!path)
         return 0;
-    sim->log_fd = open(sim->config.log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (sim->log_fd >= 0)
+    *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (*fd >= 0)
         return 0;
-    return err_set(err, ERR_CONFIG, "cannot append to %s: %s", sim->config.log_path, strerror(errno));
+    return err_set(err, ERR_CONFIG, "cannot append to %s: %s", path, strerror(errno));
+}
+
+static int open_logs(struct sim *sim, struct err *err)
+{
+    int rc = open_log(&sim->log_fd, sim->config.log_path, err);
+    int rc_callbacks = open_log(&sim->callback_log_fd, sim->config.callback_log_path, err);
+    return rc ? rc : rc_callbacks;
 }
 
 static int open_parts(struct sim *sim, struct err *err)
@@ -345,7 +352,7 @@ static int open_parts(struct sim *sim, struct err *err)
                                          .idle_timeout_ms = IDLE_MS,
                                          .handler = on_request,
                                          .arg = sim};
-    int rc = open_log(sim, err);
+    int rc = open_logs(sim, err);
     if (rc == 0)
         rc = sim_timers_new(&sim->timers, sim->loop, err);
     if (rc == 0)
@@ -385,4 +392,6 @@ void sim_stop(struct sim *sim)
     free(sim->calls);
     if (sim->log_fd >= 0)
         close(sim->log_fd);
+    if (sim->callback_log_fd >= 0)
+        close(sim->callback_log_fd);
 }

@@ -84,8 +84,9 @@ struct sim_config {
     const char *auth_token;
     const char *api_key_sid, *api_key_secret; /* accepted beside them; NULL: none */
     const char *log_path;                     /* NULL: no placement log */
-    const char *via_public,
-        *via_actual; /* requests to URLs that start with the first go to the second; NULL: none */
+    const char *callback_log_path;            /* NULL: no log of acknowledged callbacks */
+    const char *via_public, *via_actual;      /* requests to URLs that start with the first go to one of the
+                                                 second, which commas part; NULL: none */
     uint64_t seed;
     int64_t hang_ms;    /* after so long an unanswered placement's connection is closed */
     int64_t keep;       /* ended calls that look-ups still find */
@@ -203,7 +204,8 @@ struct sim {
     struct sim_window window;
     struct sim_stats stats;
     struct sim_deliveries waiting, queue, out; /* for their moment, for a transfer, for an answer */
-    int log_fd;
+    int log_fd, callback_log_fd;
+    size_t via_turns;
     struct buf line, body; /* scratch */
 };
 
