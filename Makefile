@@ -47,6 +47,7 @@ ivrctl_SRC   := $(call src,tools/ivrctl)
 sandbox_SRC  := $(call src,tools/sandbox)
 simulator_SRC := $(call src,tests/simulator)
 UNIT_SRC   := $(call src,tests/unit)
+CORPUS_SRC := $(call src,tests/corpus)
 BENCH_SRC  := $(call src,tests/bench)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
@@ -56,11 +57,11 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(BENCH_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test unit scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -101,7 +102,7 @@ $(GEN)/scripts.c $(GEN)/scripts.h &: $(LUA) workers/scripts/embed.sh
 	$(Q)sh workers/scripts/embed.sh $(GEN) workers/scripts
 
 $(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
-$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(BENCH_SRC)): | $(GEN)/scripts.h
+$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC)): | $(GEN)/scripts.h
 
 $(B)/libivr.a: $(SHARED_OBJ)
 	@rm -f $@
@@ -122,6 +123,11 @@ $(eval $(call program,ivrctl,ivrctl))
 $(eval $(call program,ivr-sandbox,sandbox))
 
 $(TESTBIN)/ivr-simulator: $(call obj,$(simulator_SRC)) $(B)/libivr.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS)
+
+$(TESTBIN)/ivr-corpus: $(call obj,$(CORPUS_SRC)) $(B)/libivr.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS)
@@ -161,6 +167,9 @@ unit: $(addprefix $(TESTBIN)/unit/,$(T)) ## unit tests (T=test_x for one)
 	@failed=0; for t in $(addprefix $(TESTBIN)/unit/,$(T)); do \
 	  $$t > $$t.log 2>&1 || { failed=1; tail -n 40 $$t.log; echo "FAILED $$t"; }; done; \
 	[ $$failed = 0 ] && echo "unit tests: $(words $(T)) programs passed"
+
+corpus: $(TESTBIN)/ivr-corpus ## what providers say and are told (P=twilio/callback for the cases that begin so)
+	@$< $(P)
 
 scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
 	@$(PYTEST) -q tests/scripts

@@ -1,0 +1,53 @@
+/* What a provider replies: to a placement, to a look-up. */
+#include <string.h>
+
+#include "common/json.h"
+#include "tests/corpus/corpus.h"
+
+static const char *const reply_keys[] = {"status", "json", "body", NULL};
+
+static int status_of(struct corpus_case *c)
+{
+    json_t *status = json_object_get(c->input, "status");
+    if (!json_is_integer(status))
+        corpus_problem(c, "%s.status: expected a number", c->kind->name);
+    return (int)json_integer_value(status);
+}
+
+static void run_response(struct corpus_case *c, struct buf *came)
+{
+    static const char *const names[] = {[PLACED_ACCEPTED] = "accepted",
+                                        [PLACED_REFUSED] = "refused",
+                                        [PLACED_REFUSED_FOR_NOW] = "refused_for_now",
+                                        [PLACED_NOT_NOW] = "not_now",
+                                        [PLACED_CHANNEL] = "channel",
+                                        [PLACED_IN_DOUBT] = "in_doubt"};
+    struct corpus_bytes body;
+    struct placed placed;
+    memset(&placed, 0xA5, sizeof placed); /* what the adapter leaves as it was is seen */
+    corpus_bytes(c, &body);
+    c->channel->provider->placed(c->channel, status_of(c), corpus_bytes_span(&body), &placed);
+    corpus_bytes_done(&body);
+    json_kstrz(came, "kind", names[placed.kind]);
+    if (placed.caller_id)
+        json_kbool(came, "caller_id", true);
+    corpus_add_evidence(came, &placed.evidence);
+}
+
+static void run_looked_up(struct corpus_case *c, struct buf *came)
+{
+    struct corpus_bytes body;
+    struct evidence ev;
+    if (!c->channel->provider->looked_up) {
+        corpus_problem(c, "looked_up: %s cannot be asked", c->channel->provider->name);
+        return;
+    }
+    memset(&ev, 0xA5, sizeof ev);
+    corpus_bytes(c, &body);
+    c->channel->provider->looked_up(c->channel, status_of(c), corpus_bytes_span(&body), &ev);
+    corpus_bytes_done(&body);
+    corpus_add_evidence(came, &ev);
+}
+
+const struct corpus_kind corpus_response = {.name = "response", .keys = reply_keys, .run = run_response};
+const struct corpus_kind corpus_looked_up = {.name = "looked_up", .keys = reply_keys, .run = run_looked_up};
