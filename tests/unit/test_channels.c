@@ -206,10 +206,10 @@ static void a_secret_that_cannot_be_had_is_a_problem(void **state)
 
 static void providers_and_credentials_must_be_known(void **state)
 {
-    static const char *const planned[] = {"africastalking", "vonage", "plivo", "telnyx", "infobip"};
+    static const char *const planned[] = {"vonage", "plivo", "telnyx", "infobip"};
     char text[256];
     (void)state;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof planned / sizeof planned[0]; i++) {
         snprintf(text, sizeof text, "\"provider\": \"%s\", \"credentials\": {}", planned[i]);
         assert_channel_problem(text, "provider", "has no adapter in this build");
     }

@@ -118,7 +118,9 @@ struct provider {
 };
 
 /* Every provider, one line each: NAME_provider, defined in NAME.c. */
-#define PROVIDERS(X)           X(twilio)
+#define PROVIDERS(X)                                                                                         \
+    X(twilio)                                                                                                \
+    X(africastalking)
 
 #define DECLARE_PROVIDER(name) extern const struct provider name##_provider;
 PROVIDERS(DECLARE_PROVIDER)
