@@ -256,3 +256,19 @@ struct span json_get_span(const json_t *object, const char *key)
         return SPAN_NONE;
     return span_of(json_string_value(value), json_string_length(value));
 }
+
+/* What a double holds without gaps: beyond it "whole" says nothing about what the sender meant. */
+static const double WHOLE_MAX = 9007199254740992.0;
+
+bool json_whole(const json_t *value, int64_t *whole)
+{
+    if (json_is_integer(value)) {
+        *whole = json_integer_value(value);
+        return true;
+    }
+    double real = json_real_value(value);
+    if (!json_is_real(value) || !(real >= -WHOLE_MAX && real <= WHOLE_MAX) || real != (double)(int64_t)real)
+        return false;
+    *whole = (int64_t)real;
+    return true;
+}

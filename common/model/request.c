@@ -113,10 +113,12 @@ static size_t characters(struct span text)
     return n;
 }
 
+/* A list of hosts is something that only Redis' URLs have. */
 static bool valid_url(struct span url)
 {
     struct url_parts parts;
     return url.n > 0 && url.n <= REQUEST_MAX_URL && url_split(url, &parts, NULL) == 0 && parts.host.n > 0 &&
+           !memchr(parts.host.p, ',', parts.host.n) &&
            (span_is(parts.scheme, "https") || span_is(parts.scheme, "http"));
 }
 

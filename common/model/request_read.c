@@ -93,8 +93,8 @@ int request_read_whole(struct request_reading *in, const char *field, const json
     char expected[64];
     if (!value)
         return 0;
-    json_int_t number = json_integer_value(value);
-    if (json_is_integer(value) && number >= min && number <= max) {
+    int64_t number;
+    if (json_whole(value, &number) && number >= min && number <= max) {
         *out = (int)number;
         return 0;
     }

@@ -128,7 +128,7 @@ static void every_field_is_read(void **state)
         "\"credentials\": {\"account_sid\": \"AC1\", \"auth_token\": \"x\", \"api_key_sid\": \"SK1\", "
         "\"api_key_secret\": \"y\"},"
         "\"base_url\": \"https://space.signalwire.com/api/laml/\", \"calls_per_second\": 0.5, "
-        "\"concurrent_calls\": 200,"
+        "\"concurrent_calls\": 200.0,"
         "\"request_timeout\": \"2s\", \"idle_timeout\": \"500ms\", \"country_codes\": [\"254\", \"1246\"],"
         "\"fallback\": [\"b\"], \"callback_secret\": [\"s1\", \"s2\"], \"insecure\": true, \"tenants\": {}, "
         "\"calling_hours\": {}},"
@@ -235,6 +235,7 @@ static void fields_are_typed_and_bounded(void **state)
         {"\"base_url\": 1", "base_url"},
         {"\"base_url\": \"api.twilio.com\"", "base_url"},
         {"\"base_url\": \"ftp://a.test\"", "base_url"},
+        {"\"base_url\": \"https://a.test,b.test\"", "base_url"},
         {"\"base_url\": \"https://user:t0ken-value@a.test\"", "base_url"},
         {"\"base_url\": \"https://a.test/x?y=1\"", "base_url"},
         {"\"base_url\": \"https://a.test/x#y\"", "base_url"},

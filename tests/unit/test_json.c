@@ -317,6 +317,34 @@ static void damaged_documents_never_crash_the_parser(void **state)
     }
 }
 
+static bool whole_of(const char *text, int64_t *whole)
+{
+    char array[64];
+    snprintf(array, sizeof array, "[%s]", text);
+    json_t *root = json_parse(span_str(array), 1000, NULL);
+    assert_non_null(root);
+    bool is_whole = json_whole(json_array_get(root, 0), whole);
+    json_decref(root);
+    return is_whole;
+}
+
+static void a_whole_number_is_one_however_it_is_written(void **state)
+{
+    static const char *const same[] = {"40", "40.0", "4e1", "4.00E+1"};
+    static const char *const others[] = {"40.5", "1e300", "-1e300", "1e-3", "\"40\"", "true", "null", "[]"};
+    int64_t whole;
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        assert_true(whole_of(same[i], &whole));
+        assert_int_equal(whole, 40);
+    }
+    assert_true(whole_of("9223372036854775807", &whole) && whole == INT64_MAX);
+    assert_true(whole_of("-0.0", &whole) && whole == 0);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(whole_of(others[i], &whole));
+    assert_false(json_whole(NULL, &whole));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +363,7 @@ int main(void)
         cmocka_unit_test(brackets_within_strings_do_not_count_as_nesting),
         cmocka_unit_test(what_is_too_large_is_told_apart_from_what_is_wrong),
         cmocka_unit_test(damaged_documents_never_crash_the_parser),
+        cmocka_unit_test(a_whole_number_is_one_however_it_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

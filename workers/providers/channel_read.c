@@ -245,8 +245,9 @@ static void read_base_url(struct reader *r, struct channel *channel, const json_
     }
     if (!span_is(parts.scheme, "https") && !span_is(parts.scheme, "http"))
         reader_problem(r, "base_url", "expected https:// (or http://)");
-    else if (parts.userinfo.p || parts.query.p || parts.fragment.p || parts.host.n == 0)
-        reader_problem(r, "base_url", "expected scheme, host, port and path only");
+    else if (parts.userinfo.p || parts.query.p || parts.fragment.p || parts.host.n == 0 ||
+             memchr(parts.host.p, ',', parts.host.n))
+        reader_problem(r, "base_url", "expected scheme, one host, port and path only");
     size_t n = strlen(text);
     while (n > 0 && text[n - 1] == '/')
         n--;
@@ -267,10 +268,10 @@ static void read_calls_per_second(struct reader *r, struct channel *channel, con
 
 static void read_concurrent_calls(struct reader *r, struct channel *channel, const json_t *value)
 {
-    json_int_t calls = json_integer_value(value);
+    int64_t calls;
     if (!value)
         return;
-    if (!json_is_integer(value) || calls < 1 || calls > CONCURRENT_MAX)
+    if (!json_whole(value, &calls) || calls < 1 || calls > CONCURRENT_MAX)
         reader_problem(r, "concurrent_calls", "expected a whole number from 1 to %d", CONCURRENT_MAX);
     else
         channel->concurrent_calls = (int)calls;
