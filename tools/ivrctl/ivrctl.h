@@ -39,7 +39,7 @@ struct command {
 
 /* One a file; main.c lists them. */
 extern const struct command command_call, command_campaign, command_request, command_tail,
-    command_dead_letters_list, command_channels, command_topics_create;
+    command_dead_letters_list, command_channels, command_providers, command_topics_create;
 
 /* "ivrctl: text" on stderr. */
 void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -14,8 +14,8 @@
 extern char **environ;
 
 static const struct command *const commands[] = {
-    &command_call,     &command_campaign,          &command_request,       &command_tail,
-    &command_channels, &command_dead_letters_list, &command_topics_create,
+    &command_call,     &command_campaign,  &command_request,           &command_tail,
+    &command_channels, &command_providers, &command_dead_letters_list, &command_topics_create,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
