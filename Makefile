@@ -49,6 +49,7 @@ simulator_SRC := $(call src,tests/simulator)
 UNIT_SRC   := $(call src,tests/unit)
 CORPUS_SRC := $(call src,tests/corpus)
 BENCH_SRC  := $(call src,tests/bench)
+SCHEMAS_SRC := $(call src,tests/schemas)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
@@ -57,7 +58,7 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
@@ -102,7 +103,7 @@ $(GEN)/scripts.c $(GEN)/scripts.h &: $(LUA) workers/scripts/embed.sh
 	$(Q)sh workers/scripts/embed.sh $(GEN) workers/scripts
 
 $(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
-$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC)): | $(GEN)/scripts.h
+$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC)): | $(GEN)/scripts.h
 
 $(B)/libivr.a: $(SHARED_OBJ)
 	@rm -f $@
@@ -141,6 +142,11 @@ $(TESTBIN)/unit/%: $(B)/tests/unit/%.o $(PARTS_OBJ) $(B)/libivr.a
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS) -lcmocka
 
 $(TESTBIN)/bench/%: $(B)/tests/bench/%.o $(B)/libivr.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
+
+$(TESTBIN)/schemas/%: $(B)/tests/schemas/%.o $(B)/libivr.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
