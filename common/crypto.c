@@ -84,6 +84,47 @@ void crypto_add_base64url(struct buf *b, const uint8_t *bytes, size_t n)
     add_base64(b, bytes, n, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
 }
 
+/* -1 where it is none of the 64. */
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* Six bits a character, a byte as soon as there are eight; what is left over must be zero. */
+static bool decode_base64url(char *to, struct span text)
+{
+    uint32_t bits = 0;
+    unsigned have = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        int value = base64url_value(text.p[i]);
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            *to++ = (char)(bits >> have & 0xFF);
+        }
+    }
+    return (bits & ((1u << have) - 1)) == 0;
+}
+
+bool crypto_decode_base64url(struct buf *out, struct span text)
+{
+    size_t n = text.n / 4 * 3 + text.n % 4 * 6 / 8;
+    char *to = text.n % 4 == 1 ? NULL : buf_room(out, n);
+    bool decoded = to && decode_base64url(to, text);
+    if (to)
+        buf_grew(out, decoded ? n : 0);
+    return decoded;
+}
+
 bool crypto_equal(struct span a, struct span b)
 {
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

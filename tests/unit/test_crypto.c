@@ -98,6 +98,37 @@ static void base64_agrees_with_rfc_4648(void **state)
     buf_done(&b);
 }
 
+static bool decodes_to(const char *text, const char *bytes, size_t n)
+{
+    struct buf b;
+    buf_init(&b, 200);
+    buf_adds(&b, "kept ");
+    bool decoded = crypto_decode_base64url(&b, span_str(text));
+    assert_memory_equal(b.p, "kept ", 5);
+    assert_int_equal(b.p[b.n], '\0');
+    assert_true(decoded || b.n == 5);
+    bool equal = decoded && span_eq(span_of(b.p + 5, b.n - 5), span_of(bytes, n));
+    buf_done(&b);
+    return equal;
+}
+
+static void base64url_is_read_in_its_one_form(void **state)
+{
+    static const char *const wrong[] = {"Zg==", "Zg=",  "Z",    "Zm9vY", "Zh",
+                                        "Zm9",  "Zm 9", "-_-/", "-_+_",  "Zm9v\n"};
+    (void)state;
+    assert_true(decodes_to("", "", 0));
+    assert_true(decodes_to("Zg", "f", 1));
+    assert_true(decodes_to("Zm8", "fo", 2));
+    assert_true(decodes_to("Zm9v", "foo", 3));
+    assert_true(decodes_to("Zm9vYg", "foob", 4));
+    assert_true(decodes_to("-_-_", "\xFB\xFF\xBF", 3));
+    assert_true(decodes_to("AAAA", "\0\0\0", 3));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(decodes_to(wrong[i], "", 0) || decodes_to(wrong[i], "f", 1) ||
+                     decodes_to(wrong[i], "foo", 3));
+}
+
 static void comparison_sees_every_difference(void **state)
 {
     (void)state;
@@ -128,6 +159,7 @@ int main(void)
         cmocka_unit_test(an_empty_key_and_no_data_are_no_special_case),
         cmocka_unit_test(twilios_documented_signature_comes_out),
         cmocka_unit_test(base64_agrees_with_rfc_4648),
+        cmocka_unit_test(base64url_is_read_in_its_one_form),
         cmocka_unit_test(comparison_sees_every_difference),
         cmocka_unit_test(random_bytes_do_not_repeat),
     };
