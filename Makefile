@@ -169,10 +169,13 @@ test: deps-test ## every test: units, scripts on Redis, the whole system on Kafk
 	@$(MAKE) --no-print-directory programs unit scripts integration
 
 T ?= $(notdir $(UNITS))
-unit: $(addprefix $(TESTBIN)/unit/,$(T)) ## unit tests (T=test_x for one)
+# The corpus belongs to the unit tests, unless one of them is asked for.
+CORPUS := $(if $(filter file,$(origin T)),$(TESTBIN)/ivr-corpus)
+unit: $(addprefix $(TESTBIN)/unit/,$(T)) $(CORPUS) ## unit tests and the corpus (T=test_x for one test)
 	@failed=0; for t in $(addprefix $(TESTBIN)/unit/,$(T)); do \
 	  $$t > $$t.log 2>&1 || { failed=1; tail -n 40 $$t.log; echo "FAILED $$t"; }; done; \
-	[ $$failed = 0 ] && echo "unit tests: $(words $(T)) programs passed"
+	[ $$failed = 1 ] || echo "unit tests: $(words $(T)) programs passed"; \
+	$(if $(CORPUS),$(CORPUS) || failed=1;) exit $$failed
 
 corpus: $(TESTBIN)/ivr-corpus ## what providers say and are told (P=twilio/callback for the cases that begin so)
 	@$< $(P)
