@@ -50,6 +50,7 @@ UNIT_SRC   := $(call src,tests/unit)
 CORPUS_SRC := $(call src,tests/corpus)
 BENCH_SRC  := $(call src,tests/bench)
 SCHEMAS_SRC := $(call src,tests/schemas)
+FUZZ_SRC   := $(call src,tests/fuzz)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
@@ -58,11 +59,11 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(FUZZ_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -150,6 +151,24 @@ $(TESTBIN)/schemas/%: $(B)/tests/schemas/%.o $(B)/libivr.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
+# A fuzz target of providers is built once for each of them.
+FUZZ_OF_PROVIDERS := callback response
+FUZZ_PROVIDERS := $(notdir $(patsubst %/,%,$(wildcard tests/corpus/*/)))
+FUZZ_TARGETS := $(filter-out fuzz $(FUZZ_OF_PROVIDERS),$(notdir $(FUZZ_SRC:.c=))) \
+                $(foreach t,$(FUZZ_OF_PROVIDERS),$(addprefix $(t)-,$(FUZZ_PROVIDERS)))
+FUZZ_LINK = @mkdir -p $(@D); echo "  LINK  $@"; \
+            $(CC) $(ALLCFLAGS) $(ALLLDFLAGS) -fsanitize=fuzzer $(1) -o $@ $(filter-out %.a,$^) $(B)/libivr.a $(LIBS)
+
+fuzz-programs: $(addprefix $(TESTBIN)/fuzz/,$(FUZZ_TARGETS))
+
+define fuzz_of_provider
+$(TESTBIN)/fuzz/$(1)-%: tests/fuzz/$(1).c $(B)/tests/fuzz/fuzz.o $(PARTS_OBJ) $(B)/libivr.a
+	$$(call FUZZ_LINK,-DFUZZ_PROVIDER=$$*)
+endef
+$(foreach t,$(FUZZ_OF_PROVIDERS),$(eval $(call fuzz_of_provider,$(t))))
+
+$(TESTBIN)/fuzz/%: tests/fuzz/%.c $(B)/tests/fuzz/fuzz.o $(PARTS_OBJ) $(B)/libivr.a
+	$(call FUZZ_LINK)
 
 compile_commands.json: Makefile $(C_FILES)
 	@echo '[' > $@.tmp; for f in $(C_FILES); do \
@@ -186,6 +205,12 @@ scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
 integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file)
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
 	  $(PYTEST) -q tests/integration$(if $(P),/$(P))
+
+# The fuzzer is clang's; F=request for one target.
+FUZZ_SECONDS ?= 600
+fuzz: deps-test ## fuzz every parser of outside bytes for ten minutes each (FUZZ_SECONDS=600 F=request)
+	@$(MAKE) --no-print-directory CC=clang SANITIZER=fuzzer-no-link,address,undefined fuzz-programs
+	@tests/fuzz/run.sh build/bin-fuzzer-no-link,address,undefined/fuzz $(FUZZ_SECONDS) $(F)
 
 bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs

@@ -68,7 +68,7 @@ static inline void buf_addspan(struct buf *b, struct span s)
 }
 void buf_addint(struct buf *b, int64_t value); /* decimal, faster than printf */
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_addv(struct buf *b, const char *fmt, va_list args);
+void buf_addv(struct buf *b, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 /* Room for n more bytes at the returned place (NULL on overflow); buf_grew() says how many were written. */
 char *buf_room(struct buf *b, size_t n);
 void buf_grew(struct buf *b, size_t n);

@@ -343,9 +343,9 @@ static X509_STORE *read_roots(const struct http_client *client)
     const char *file = client->ca_file ? client->ca_file : curl->cainfo;
     const char *path = client->ca_file ? NULL : curl->capath;
     assert(roots);
-    bool read =
-        (file && X509_STORE_load_file(roots, file) == 1) | (path && X509_STORE_load_path(roots, path) == 1);
-    if (!read) {
+    bool read_file = file && X509_STORE_load_file(roots, file) == 1;
+    bool read_path = path && X509_STORE_load_path(roots, path) == 1;
+    if (!read_file && !read_path) {
         X509_STORE_free(roots);
         return NULL;
     }

@@ -48,6 +48,22 @@ settle_msgpack() {
     done
 }
 
+# clang's runtime with libFuzzer is a package of its own, named after clang's major version.
+need_fuzzer() {
+    need_program clang clang
+    echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null || missing+=(fuzzer)
+}
+
+# Only once clang's version is known.
+settle_fuzzer() {
+    local i version
+    version=$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+    for i in "${!missing[@]}"; do
+        [ "${missing[$i]}" != fuzzer ] || missing[$i]=libclang-rt-$version-dev
+    done
+}
+
 need_for_build() {
     need_program gcc gcc
     [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
@@ -70,6 +86,7 @@ need_for_test() {
     need_library cmocka libcmocka-dev
     [ -x /usr/sbin/nghttpd ] || need_program nghttpd nghttp2-server # sbin is not on everybody's path
     need_program clang-format clang-format
+    need_fuzzer
     need_program clang-tidy clang-tidy
     need_program java default-jre-headless
     need_program mvn maven
@@ -102,6 +119,7 @@ install_missing() {
     say "installing ${missing[*]}"
     as_root apt-get update -q </dev/null || die "apt-get update failed"
     settle_msgpack
+    settle_fuzzer
     install_packages "${missing[@]}"
 }
 

@@ -151,7 +151,7 @@ static void produce(struct sending *s, const struct spooled *item, const volatil
     for (;;) {
         rd_kafka_headers_t *headers = headers_of(span_of(item->id, item->head.id_n));
         rd_kafka_resp_err_t rc = rd_kafka_producev(
-            s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY(item->key, item->head.key_n),
+            s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY((void *)(uintptr_t)item->key, item->head.key_n),
             RD_KAFKA_V_VALUE((void *)(uintptr_t)item->value, item->head.value_n), RD_KAFKA_V_HEADERS(headers),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (rc == RD_KAFKA_RESP_ERR_NO_ERROR)

@@ -58,8 +58,8 @@ int reader_file(struct buf *b, const char *path)
     if (fd < 0)
         return errno;
     char part[4096];
-    ssize_t n;
-    while ((n = read(fd, part, sizeof part)) > 0)
+    ssize_t n = 0;
+    while (buf_ok(b) && (n = read(fd, part, sizeof part)) > 0)
         buf_add(b, part, (size_t)n);
     int error = n < 0 ? errno : buf_ok(b) ? 0 : EFBIG;
     explicit_bzero(part, sizeof part);

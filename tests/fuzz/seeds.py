@@ -1,0 +1,97 @@
+"""Writes the seed inputs of every fuzz target from what the repository knows: the corpus, the schemas' examples.
+
+python3 tests/fuzz/seeds.py DIRECTORY        DIRECTORY/TARGET/..., one file a seed
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+from urllib.parse import urlencode
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "tests" / "corpus"
+END = b"\xff"  # ends a part of an input (tests/fuzz/fuzz.h)
+
+
+def body_of(part):
+    """A case's body, however it is written (tests/corpus/README.md)."""
+    if "json" in part:
+        return json.dumps(part["json"]).encode()
+    if "form" in part:
+        return urlencode(part["form"]).encode()
+    return part.get("body", "").encode()
+
+
+def status_bytes(status):
+    """How response.c takes an HTTP status."""
+    return (status - 200).to_bytes(2, "big")
+
+
+def of_case(provider, case):
+    """(target, input) of one corpus case."""
+    for name in ("response", "looked_up"):
+        if name in case:
+            yield f"response-{provider}", status_bytes(case[name]["status"]) + body_of(case[name])
+    for name in ("callback", "verify"):
+        if name in case:
+            part = case[name]
+            body, query = body_of(part), part.get("query", "").encode()
+            content_type = part.get("content_type", "").encode()
+            signature = next(iter(part.get("headers", {}).values()), "").encode()
+            yield f"callback-{provider}", END.join((body, query, content_type, signature))
+            headers = [b"ce_provider", provider.encode(), b"ce_channel", b"main", b"content-type", content_type]
+            headers += [b"ce_tenant", b"acme", b"ce_callid", b"c-1", b"ce_attempt", b"1"]
+            yield "record", END.join([body, *headers])
+            yield "query", END.join((b"/callbacks/twilio/main/acme/c-1/1", query or body))
+
+
+def from_corpus():
+    for folder in sorted(path for path in CORPUS.iterdir() if path.is_dir()):
+        channel = json.loads((folder / "channel.json").read_text(encoding="utf-8"))
+        yield "channels", json.dumps({"channels": {"main": channel}, "default_channel": "main"}).encode()
+        for path in sorted(folder.glob("*.json")):
+            if path.name != "channel.json":
+                yield from of_case(folder.name, json.loads(path.read_text(encoding="utf-8")))
+
+
+def from_examples():
+    for path in sorted((ROOT / "schemas" / "examples").rglob("*request*.json")):
+        yield "request", path.read_bytes()
+    for path in sorted((ROOT / "schemas" / "examples").rglob("*channels*.json")):
+        yield "channels", path.read_bytes()
+    for path in sorted((ROOT / "schemas" / "examples").rglob("*.csv")):
+        yield "rows", b"".join(path.read_bytes().splitlines(keepends=True)[:4])
+
+
+def by_hand():
+    request = {
+        "call_id": "c:1", "tenant": "acme", "campaign": "maize", "to": "+254722000111", "channel": "main",
+        "from": "+254711082000", "message": {"say": "Habari", "language": "sw-KE"}, "ring_timeout": 40,
+        "time_limit": 600, "not_before": "2026-11-22T18:50:50Z", "expires_at": "2026-11-23T18:50:50.5+03:00",
+        "calling_hours": {"timezone": "Africa/Nairobi", "from": "08:00", "to": "19:30", "days": ["mon", "sun"]},
+        "retry": {"max_attempts": 3, "on": ["No_answer"], "delays": [300, 1800]}, "redial_in_doubt": True,
+        "priority": 0, "metadata": {"farmer": "17", "nested": {"a": [1, 2.5, None]}},
+    }
+    yield "request", json.dumps(request).encode()
+    yield "query", END.join((b"/ivr/answer/vonage/main/acme/c%2D1/2", b"a=b&token=x%41&%74oken=y&c=%"))
+    for url in ("redis://user:p%40ss@h:6379/3", "rediss://h", "unix:///run/redis.sock?db=1",
+                "redis+sentinel://:pw@a:26379,b:26379/mymaster/2", "redis+cluster://a:1,b:2", "redis://[::1]:1/0"):
+        yield "redis_url", url.encode()
+    for text in ("2026-11-22T18:50:50.123Z", "2026-11-22t18:50:50+03:00", "Sat, 07 May 2022 14:30:14 +0000", "15m",
+                 "250ms", "call +254722000111 or 0722000111 now"):
+        yield "texts", text.encode()
+    yield "rows", b"to,tenant,campaign,message.say,retry.delays\n+254722000111,acme,maize,\"Hello, you\",300;600\n"
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1])
+    for source in (from_corpus, from_examples, by_hand):
+        for target, data in source():
+            folder = directory / target
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
