@@ -19,7 +19,7 @@ def body_of(part):
     if "json" in part:
         return json.dumps(part["json"]).encode()
     if "form" in part:
-        return urlencode(part["form"]).encode()
+        return urlencode([tuple(field) for field in part["form"]]).encode()
     return part.get("body", "").encode()
 
 
