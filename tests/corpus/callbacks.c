@@ -94,7 +94,7 @@ static void run_callback(struct corpus_case *c, struct buf *came)
     if (c->channel->provider->callback(&callback, &ev, &err) != 0)
         corpus_add_sentence(c, came, "unreadable", err.text);
     else
-        corpus_add_evidence(came, &ev);
+        corpus_add_evidence(c, came, &ev);
     check_findings(c, &callback);
     corpus_bytes_done(&body);
 }

@@ -83,7 +83,7 @@ struct span corpus_bytes_span(const struct corpus_bytes *bytes);
 int64_t corpus_instant(struct corpus_case *c, const char *key);
 
 /* The members of EVIDENCE. */
-void corpus_add_evidence(struct buf *came, const struct evidence *ev);
+void corpus_add_evidence(struct corpus_case *c, struct buf *came, const struct evidence *ev);
 /* ,"jwt":{…} of an Authorization header's value, as far as it is right; a problem where it is not. */
 void corpus_add_jwt(struct corpus_case *c, struct buf *came, struct span authorization);
 

@@ -60,8 +60,12 @@ static void add_seconds(struct buf *came, const char *key, int32_t seconds)
         json_kint(came, key, seconds);
 }
 
-void corpus_add_evidence(struct buf *came, const struct evidence *ev)
+void corpus_add_evidence(struct corpus_case *c, struct buf *came, const struct evidence *ev)
 {
+    if ((unsigned)ev->status >= STATUS_COUNT || (unsigned)ev->reason_kind > REASON_NAMED) {
+        corpus_problem(c, "the adapter leaves the evidence as it was: evidence_init() comes first");
+        return;
+    }
     if (ev->status != STATUS_NONE)
         json_kstrz(came, "status", status_name(ev->status));
     if (ev->terminal)

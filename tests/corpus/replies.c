@@ -28,10 +28,14 @@ static void run_response(struct corpus_case *c, struct buf *came)
     corpus_bytes(c, &body);
     c->channel->provider->placed(c->channel, status_of(c), corpus_bytes_span(&body), &placed);
     corpus_bytes_done(&body);
+    if ((unsigned)placed.kind > PLACED_IN_DOUBT) {
+        corpus_problem(c, "the adapter leaves the verdict as it was: reply_begin() comes first");
+        return;
+    }
     json_kstrz(came, "kind", names[placed.kind]);
     if (placed.caller_id)
         json_kbool(came, "caller_id", true);
-    corpus_add_evidence(came, &placed.evidence);
+    corpus_add_evidence(c, came, &placed.evidence);
 }
 
 static void run_looked_up(struct corpus_case *c, struct buf *came)
@@ -46,7 +50,7 @@ static void run_looked_up(struct corpus_case *c, struct buf *came)
     corpus_bytes(c, &body);
     c->channel->provider->looked_up(c->channel, status_of(c), corpus_bytes_span(&body), &ev);
     corpus_bytes_done(&body);
-    corpus_add_evidence(came, &ev);
+    corpus_add_evidence(c, came, &ev);
 }
 
 const struct corpus_kind corpus_response = {.name = "response", .keys = reply_keys, .run = run_response};

@@ -7,7 +7,7 @@
  * special characters in the URL, so that its own libraries try several forms; every form is covered by the
  * same secret, hence more tries give nothing away. Sources: twilio/twilio-python twilio/request_validator.py,
  * twilio/twilio-node src/webhooks/webhooks.ts; their test vectors are ours
- * (tests/unit/test_twilio_signature.c).
+ * (tests/corpus/twilio/verify-*.json).
  */
 #include <stdlib.h>
 #include <string.h>
