@@ -4,8 +4,8 @@
  * GET /_sim/stats: placements, dialled, refused_requests, dialled_again_by_attempt, dialled_again_by_to,
  * risked_again_by_attempt, in_progress, in_progress_peak, lookups, hangups, max_placements_in_a_second,
  * unanswered (placements), ended {outcome: n}, faults {name: n}, callbacks {events, requests, acknowledged,
- * given_up}, instructions {requests, understood, failed}, deliveries {waiting for a transfer, their peak,
- * out}.
+ * given_up}, channels {"PROVIDER FROM": {placements, max_placements_in_a_second}}, instructions {requests,
+ * understood, failed}, deliveries {waiting for a transfer, their peak, out}.
  */
 #include "tests/simulator/simulator.h"
 
@@ -76,6 +76,7 @@ static void show_stats(struct sim *sim, struct httpd_request *req)
     buf_addc(out, '{');
     add_counters(out, sim);
     add_named(out, sim);
+    sim_rates_show(&sim->rates, out);
     add_requests(out, &sim->stats);
     buf_adds(out, "}\n");
     httpd_reply(req, 200, "application/json", buf_span(out), NULL);

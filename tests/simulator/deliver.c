@@ -17,13 +17,20 @@
 
 /* Far enough apart that the order of arrival is the order of sending, near enough that a test need not wait.
  */
-enum { DUPLICATE_AFTER_MS = 30, REORDER_STEP_MS = 25, IDLE_CONNECTION_MS = 4000 };
+enum { DUPLICATE_AFTER_MS = 30, REORDER_STEP_MS = 25, CLOSED_AFTER_MS = 25, IDLE_CONNECTION_MS = 4000 };
 
 static void pump(struct sim *sim);
 
 static bool is_report(enum sim_event event)
 {
-    return event <= SIM_EVENT_FINAL;
+    return event <= SIM_EVENT_CLOSED;
+}
+
+/* Whether the reply says what the call should do. */
+static bool asks(const struct sim_delivery *delivery)
+{
+    return !is_report(delivery->event) ||
+           (delivery->event == SIM_EVENT_ANSWERED && delivery->call->speech->answer_asks);
 }
 
 /* ---- the lists ---- */
@@ -66,10 +73,9 @@ static struct sim_delivery *delivery_new(struct sim_call *call, enum sim_event e
     *delivery = (struct sim_delivery){
         .sim = call->sim, .call = call, .event = event, .phase = call->phase, .at_wall_ms = clock_wall_ms()};
     call->deliveries++;
-    if (!is_report(event)) {
-        call->sim->stats.instructions++;
+    call->sim->stats.instructions += asks(delivery);
+    if (!is_report(event))
         return delivery;
-    }
     call->sim->stats.callbacks++;
     delivery->sequence = call->sequence++;
     delivery->unknown = (event == SIM_EVENT_FINAL && sim_has(&call->fate, SIM_UNKNOWN)) ||
@@ -88,9 +94,9 @@ struct span sim_short_url(struct span url)
     const char *at = found + sizeof mark - 1, *end = url.p + url.n;
     for (int slashes = 0; at < end && *at != '?'; at++) {
         if (*at == '/' && ++slashes == 2)
-            break;
+            return span_of(url.p, (size_t)(at - url.p));
     }
-    return span_of(url.p, (size_t)(at - url.p));
+    return url;
 }
 
 /* One of the addresses between commas, each in its turn: a try after a failed one goes to the next. */
@@ -233,7 +239,7 @@ static void on_reply(const struct http_reply *reply, void *arg)
                         LOG_STR("error", reply->error), LOG_INT("tries", delivery->tries));
         if (!ended)
             log_acknowledged(delivery);
-        if (!is_report(delivery->event))
+        if (asks(delivery))
             instructions_came(delivery, reply, ended);
         settle(delivery, ended == 0);
     }
@@ -299,7 +305,7 @@ static bool is_wanted(const struct sim_call *call, enum sim_event event)
     if (call->order.callback.n == 0 || !(call->order.wants & (1U << event)) ||
         sim_has(&call->fate, SIM_NEVER))
         return false;
-    return event != SIM_EVENT_FINAL || !sim_has(&call->fate, SIM_NO_FINAL);
+    return event < SIM_EVENT_FINAL || !sim_has(&call->fate, SIM_NO_FINAL);
 }
 
 static void duplicate(const struct sim_delivery *delivery, int64_t delay_ms)
@@ -310,6 +316,7 @@ static void duplicate(const struct sim_delivery *delivery, int64_t delay_ms)
     copy->timer = (struct sim_timer){0};
     copy->call->deliveries++;
     copy->sim->stats.callbacks++;
+    copy->sim->stats.instructions += asks(copy);
     start(copy, delay_ms);
 }
 
@@ -324,8 +331,21 @@ static void dispatch(struct sim_delivery *delivery, int64_t delay_ms)
     start(delivery, delay_ms);
 }
 
+void sim_deliver(struct sim_call *call, enum sim_event event)
+{
+    if (call->sim->switches.callbacks && is_wanted(call, event)) {
+        struct sim_delivery *delivery = delivery_new(call, event);
+        if (is_report(event) && sim_has(&call->fate, SIM_REORDER)) {
+            delivery->next = call->held;
+            call->held = delivery;
+        } else {
+            dispatch(delivery, event == SIM_EVENT_CLOSED ? CLOSED_AFTER_MS : 0);
+        }
+    }
+}
+
 /* The newest leaves first. */
-static void release_held(struct sim_call *call)
+void sim_deliver_ended(struct sim_call *call)
 {
     int64_t delay_ms = 0;
     while (call->held) {
@@ -335,21 +355,6 @@ static void release_held(struct sim_call *call)
         dispatch(delivery, delay_ms);
         delay_ms += REORDER_STEP_MS;
     }
-}
-
-void sim_deliver(struct sim_call *call, enum sim_event event)
-{
-    if (call->sim->switches.callbacks && is_wanted(call, event)) {
-        struct sim_delivery *delivery = delivery_new(call, event);
-        if (is_report(event) && sim_has(&call->fate, SIM_REORDER)) {
-            delivery->next = call->held;
-            call->held = delivery;
-        } else {
-            dispatch(delivery, 0);
-        }
-    }
-    if (event == SIM_EVENT_FINAL)
-        release_held(call);
 }
 
 /* ---- dropping ---- */

@@ -91,6 +91,9 @@ static void end(struct sim_call *call)
     call->ended_wall_ms = clock_wall_ms();
     call->sim->stats.ended[call->fate.outcome]++;
     sim_deliver(call, SIM_EVENT_FINAL);
+    if (call->speech->closes && call->speech->closes(call))
+        sim_deliver(call, SIM_EVENT_CLOSED);
+    sim_deliver_ended(call);
     if (call->deliveries == 0)
         sim_first_heard(call); /* a response held for the first callback would wait for ever */
 }

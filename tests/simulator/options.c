@@ -55,6 +55,42 @@ static int set_via(struct sim_config *config, char *value, struct err *err)
     return halve("via", value, "=", &config->via_public, &config->via_actual, err);
 }
 
+static int set_at_username(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->africastalking.username = value;
+    return 0;
+}
+
+static int set_at_key(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->africastalking.api_key = value;
+    return 0;
+}
+
+/* "URL" for every number, or "+254711082000=URL" for one. */
+static int set_at_callback(struct sim_config *config, char *value, struct err *err)
+{
+    struct sim_africastalking_config *at = &config->africastalking;
+    if (value[0] != '+') {
+        at->callback_url = value;
+        return 0;
+    }
+    if (at->numbers_n == SIM_REGISTERED_MOST)
+        return err_set(err, ERR_LIMIT, "--africastalking-callback: more than %d numbers",
+                       SIM_REGISTERED_MOST);
+    struct sim_registered *row = &at->numbers[at->numbers_n++];
+    return halve("africastalking-callback", value, "=", &row->from, &row->url, err);
+}
+
+static int set_at_events(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->africastalking.events_url = value;
+    return 0;
+}
+
 static int set_log(struct sim_config *config, char *value, struct err *err)
 {
     (void)err;
@@ -120,6 +156,15 @@ static const struct option_row rows[] = {
      "its token: password of the API and key of the signatures [f00dfacecafebeef0123456789abcdef]",
      set_token},
     {"api-key", "SID:SECRET", "an API key that is accepted, too [none]", set_api_key},
+    {"africastalking-username", "NAME", "Africa's Talking's user name [sandbox]", set_at_username},
+    {"africastalking-api-key", "KEY", "its API key [atsk_f00dfacecafebeef0123456789abcdef]", set_at_key},
+    {"africastalking-callback", "[FROM=]URL",
+     "the callback URL that its numbers, or this one, have in the dashboard; may be repeated [none: no "
+     "callbacks]",
+     set_at_callback},
+    {"africastalking-events", "URL", "its numbers' events URL: told of ringing [none]", set_at_events},
+    {"client-request-id", "WORD", "which of its callbacks echo the clientRequestId: all, final or none [all]",
+     NULL},
     {"seed", "N", "the same seed and the same calls repeat a run [1]", set_seed},
     {"speed", "X", "calls live X times faster [1]", NULL},
     {"latency-ms", "N|A-B", "how long a placement's response takes, not scaled by --speed [0]", NULL},
@@ -150,6 +195,7 @@ static void set_defaults(struct sim_config *config)
         .listen = "127.0.0.1:0",
         .account_sid = "AC55555555555555555555555555555555",
         .auth_token = "f00dfacecafebeef0123456789abcdef",
+        .africastalking = {.username = "sandbox", .api_key = "atsk_f00dfacecafebeef0123456789abcdef"},
         .seed = 1,
         .hang_ms = 60000,
         .keep = 200000,

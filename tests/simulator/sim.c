@@ -9,13 +9,12 @@
 
 #include "common/clock.h"
 #include "common/crypto.h"
-#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 
 enum { MAX_BODY = 64 * 1024, MAX_CONNECTIONS = 20000, IDLE_MS = 60000, FIRST_CALLS = 1024 };
 
-static const struct sim_speech *const sim_speeches[] = {&sim_twilio};
+static const struct sim_speech *const sim_speeches[] = {&sim_twilio, &sim_africastalking};
 
 /* ---- the store of calls ---- */
 
@@ -99,16 +98,10 @@ static void store(struct sim *sim, struct sim_call *call)
 
 /* ---- placing ---- */
 
-static struct span without_fragment(struct span url)
+struct span sim_without_fragment(struct span url)
 {
     const char *mark = url.n ? memchr(url.p, '#', url.n) : NULL;
     return mark ? span_of(url.p, (size_t)(mark - url.p)) : url;
-}
-
-/* Whoever gives no status callback has only his number to be known by. */
-static struct span identity_of(const struct sim_order *order)
-{
-    return order->callback.n ? without_fragment(order->callback) : order->to;
 }
 
 static struct span keep_text(char **at, struct span text)
@@ -125,7 +118,7 @@ static struct sim_call *call_new(struct sim *sim, const struct sim_speech *speec
                                  const struct sim_order *order)
 {
     size_t n = order->to.n + order->from.n + order->callback.n + order->instructions.n + order->fallback.n +
-               order->document.n;
+               order->document.n + order->reference.n;
     struct sim_call *call = mem_alloc(sizeof *call + n);
     *call = (struct sim_call){.sim = sim, .speech = speech, .order = *order};
     char *at = call->text;
@@ -135,15 +128,16 @@ static struct sim_call *call_new(struct sim *sim, const struct sim_speech *speec
     call->order.instructions = keep_text(&at, order->instructions);
     call->order.fallback = keep_text(&at, order->fallback);
     call->order.document = keep_text(&at, order->document);
+    call->order.reference = keep_text(&at, order->reference);
+    call->order.identity = SPAN_NONE; /* used up by decide() */
     return call;
 }
 
 /* Decides what becomes of it, from what was counted before it, and counts it. */
-static void decide(struct sim_call *call)
+static void decide(struct sim_call *call, struct span identity)
 {
     struct sim *sim = call->sim;
     struct sim_stats *stats = &sim->stats;
-    struct span identity = identity_of(&call->order);
     struct sim_tally_row *to = sim_tally_at(&sim->by_to, sim_hash(0, call->order.to));
     struct sim_tally_row *attempt = sim_tally_at(&sim->by_attempt, sim_hash(0, identity));
     const struct sim_asked asked = {sim->config.seed, call->order.to, identity, to->asked, attempt->asked};
@@ -164,35 +158,6 @@ static void decide(struct sim_call *call)
     stats->dialled++;
     stats->dialled_again_by_to += to->dialled++ > 0;
     stats->dialled_again_by_attempt += attempt->dialled++ > 0;
-}
-
-static void add_faults(struct buf *out, uint32_t faults)
-{
-    json_key(out, "faults");
-    buf_addc(out, '[');
-    for (int i = 0; i < SIM_FAULTS; i++) {
-        if (faults & SIM_BIT(i)) {
-            json_sep(out);
-            json_str(out, span_str(sim_faults[i].name));
-        }
-    }
-    buf_addc(out, ']');
-}
-
-void sim_add_placement(struct buf *out, const struct sim_call *call)
-{
-    char id[SIM_ID_MAX];
-    call->speech->id(call, id);
-    buf_adds(out, "{\"at_ms\":");
-    buf_addint(out, call->placed_wall_ms);
-    json_kstr(out, "to", call->order.to);
-    json_kstr(out, "from", call->order.from);
-    json_kstr(out, "status_callback", call->order.callback);
-    json_kstrz(out, "sid", call->fate.exists ? id : NULL);
-    json_kbool(out, "dialled", call->fate.exists);
-    json_kstrz(out, "outcome", call->fate.exists ? sim_outcome_names[call->fate.outcome] : NULL);
-    add_faults(out, call->fate.faults);
-    buf_adds(out, "}\n");
 }
 
 /* Appended before anything is answered, with one write a line, so that a reader never sees a call that it
@@ -270,11 +235,13 @@ void sim_place(struct sim *sim, const struct sim_speech *speech, const struct si
 {
     int64_t now_us = clock_mono_us();
     struct sim_call *call = call_new(sim, speech, order);
-    decide(call);
+    /* Whoever gives nothing to be known by is known by the number called. */
+    decide(call, order->identity.n ? order->identity : order->to);
     store(sim, call);
     call->req = req;
     call->placed_wall_ms = httpd_received_wall_ms(req);
     sim_window_add(&sim->window, now_us);
+    sim_rates_add(&sim->rates, speech->name, call->order.from, now_us);
     log_placement(sim, call);
     if (sim_has(&call->fate, SIM_EARLY) && reports_anything(call))
         sim_life_begin(call);
@@ -314,6 +281,7 @@ static void forget_all(struct sim *sim)
     sim_tally_done(&sim->by_to);
     sim_tally_done(&sim->by_attempt);
     sim_window_done(&sim->window);
+    sim_rates_done(&sim->rates);
 }
 
 void sim_reset(struct sim *sim)

@@ -69,6 +69,7 @@
 #include "common/httpd.h"
 #include "common/loop.h"
 #include "common/span.h"
+#include "tests/simulator/rates.h"
 #include "tests/simulator/retry.h"
 #include "tests/simulator/switches.h"
 #include "tests/simulator/tally.h"
@@ -77,16 +78,34 @@
 struct sim_call;
 struct sim_delivery;
 
+enum { SIM_REGISTERED_MOST = 32 };
+
+/* Where a number's callbacks go, as set in Africa's Talking's dashboard. */
+struct sim_registered {
+    const char *from; /* "+254711082000" */
+    const char *url;
+};
+
+struct sim_africastalking_config {
+    const char *username, *api_key;
+    struct sim_registered numbers[SIM_REGISTERED_MOST];
+    size_t numbers_n;
+    const char *callback_url; /* of numbers that are not in the list; NULL: those are not ours, unless the
+                                 list is empty: then every number is, and nothing is reported */
+    const char *events_url;   /* NULL: none */
+};
+
 /* What a start fixes; the strings live as long as the process. */
 struct sim_config {
     const char *listen;
     const char *account_sid;
     const char *auth_token;
     const char *api_key_sid, *api_key_secret; /* accepted beside them; NULL: none */
-    const char *log_path;                     /* NULL: no placement log */
-    const char *callback_log_path;            /* NULL: no log of acknowledged callbacks */
-    const char *via_public, *via_actual;      /* requests to URLs that start with the first go to one of the
-                                                 second, which commas part; NULL: none */
+    struct sim_africastalking_config africastalking;
+    const char *log_path;                /* NULL: no placement log */
+    const char *callback_log_path;       /* NULL: no log of acknowledged callbacks */
+    const char *via_public, *via_actual; /* requests to URLs that start with the first go to one of the
+                                            second, which commas part; NULL: none */
     uint64_t seed;
     int64_t hang_ms;    /* after so long an unanswered placement's connection is closed */
     int64_t keep;       /* ended calls that look-ups still find */
@@ -111,6 +130,7 @@ enum sim_event {
     SIM_EVENT_RINGING,
     SIM_EVENT_ANSWERED,
     SIM_EVENT_FINAL,
+    SIM_EVENT_CLOSED,       /* a closing report that follows the final one; few providers have it */
     SIM_EVENT_INSTRUCTIONS, /* what should the answered call do? */
     SIM_EVENT_FALLBACK,     /* the same, after the first URL failed */
     SIM_EVENTS
@@ -118,7 +138,10 @@ enum sim_event {
 
 /* What a placement asked for, in the core's words. Spans are borrowed; SPAN_NONE where nothing was given. */
 struct sim_order {
-    struct span to, from;
+    struct span to, from;     /* E.164 with a plus, whatever the provider's form is */
+    struct span identity;     /* what the attempt is known by: its callback URL without the fragment, or its
+                                 reference; not kept. SPAN_NONE: the number called */
+    struct span reference;    /* our own, where the provider echoes one in a field */
     struct span callback;     /* status callback URL, fragment included */
     struct span instructions; /* URL */
     struct span fallback;     /* URL */
@@ -201,7 +224,8 @@ struct sim {
     size_t calls_cap;
     uint64_t first_number, next_number;
     struct sim_tally by_to, by_attempt;
-    struct sim_window window;
+    struct sim_window window; /* of all channels together */
+    struct sim_rates rates;
     struct sim_stats stats;
     struct sim_deliveries waiting, queue, out; /* for their moment, for a transfer, for an answer */
     int log_fd, callback_log_fd;
@@ -231,18 +255,22 @@ struct sim_speech {
     void (*answer)(const struct sim_call *call, enum sim_fault fault, struct httpd_request *req);
     /* The URL that the delivery goes to, fragment included; the core redirects it (short_url, via). */
     struct span (*target)(const struct sim_delivery *delivery);
-    /* How often it is tried, from the fragment of that URL (SPAN_NONE without). */
+    /* How often it is tried; the fragment of that URL (SPAN_NONE without) may say. */
     struct sim_retry_rule (*retry)(struct span fragment);
     /* Writes the request, signed for request->url, which is set already and has no fragment; a GET adds to it
      * first. */
     void (*report)(const struct sim_delivery *delivery, struct http_request *request);
     /* Whether an answer document looks right. */
     bool (*understood)(struct span document);
+    /* The reply to the report of the answer is the answer document: there is no other request for it. */
+    bool answer_asks;
+    /* Whether SIM_EVENT_CLOSED follows the final report of this call. MAY be NULL: never. */
+    bool (*closes)(const struct sim_call *call);
     /* The call's id in this provider's form (made of sim_call_bits). */
     void (*id)(const struct sim_call *call, char out[SIM_ID_MAX]);
 };
 
-extern const struct sim_speech sim_twilio;
+extern const struct sim_speech sim_twilio, sim_africastalking;
 
 /* Takes a placement over with its request. Everything in `order` is copied. */
 void sim_place(struct sim *sim, const struct sim_speech *speech, const struct sim_order *order,
@@ -267,8 +295,12 @@ int64_t sim_scaled_us(const struct sim *sim, int64_t ms); /* a delay of a call's
 
 /* deliver.c */
 void sim_deliver(struct sim_call *call, enum sim_event event);
+void sim_deliver_ended(struct sim_call *call); /* after the last of a call's events */
 void sim_deliver_drop_all(struct sim *sim);
 void sim_deliver_drop_held(struct sim_call *call);
+
+/* For order.identity: the URL without its fragment. */
+struct span sim_without_fragment(struct span url);
 
 /* The URL of the fault short_url: what follows /callbacks/PROVIDER/CHANNEL is cut off. Any other URL stays.
  */
@@ -277,7 +309,12 @@ struct span sim_short_url(struct span url);
 /* sim.c */
 void sim_first_heard(struct sim_call *call); /* the first callback is settled, or there will be none */
 struct sim_call *sim_numbered(const struct sim *sim, uint64_t number);
+
+/* placement.c */
 void sim_add_placement(struct buf *out, const struct sim_call *call); /* a line of JSON with its newline */
+/* Appends "tenant/call_id/attempt": the reference as it is, else what the path of the callback URL ends in.
+ * False where neither tells it. */
+bool sim_add_attempt_ref(struct buf *out, struct span reference, struct span callback);
 
 /* control.c */
 bool sim_control(struct sim *sim, struct httpd_request *req); /* false: not a path of ours */

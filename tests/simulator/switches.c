@@ -142,6 +142,21 @@ static int set_callbacks(bool *on, struct span value, struct err *err)
     return 0;
 }
 
+static const char *const echo_names[SIM_ECHOES] = {
+    [SIM_ECHO_ALL] = "all", [SIM_ECHO_FINAL] = "final", [SIM_ECHO_NONE] = "none"};
+
+static int set_echo(enum sim_echo *echo, struct span value, struct err *err)
+{
+    for (int i = 0; i < SIM_ECHOES; i++) {
+        if (span_is(value, echo_names[i])) {
+            *echo = (enum sim_echo)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID, "client_request_id is \"%.*s\": expected all, final or none",
+                   SPAN_ARG(value));
+}
+
 static int set_speed(double *speed, struct span value, struct err *err)
 {
     double wanted;
@@ -166,6 +181,8 @@ int sim_switch_set(struct sim_switches *switches, struct span name, struct span 
         return set_speed(&switches->speed, value, err);
     if (span_is(name, "callbacks"))
         return set_callbacks(&switches->callbacks, value, err);
+    if (span_is(name, "client_request_id"))
+        return set_echo(&switches->echo, value, err);
     if (span_is(name, "late_ms"))
         return sim_count_parse(value, "late_ms", DAY_MS, &switches->late_ms, err);
     if (span_is(name, "latency_ms"))
@@ -374,6 +391,7 @@ void sim_switches_show(const struct sim_switches *switches, struct buf *out)
     show_number(out, "place_lost", switches->place_lost);
     show_number(out, "speed", switches->speed);
     json_kbool(out, "callbacks", switches->callbacks);
+    json_kstrz(out, "client_request_id", echo_names[switches->echo]);
     json_kint(out, "late_ms", switches->late_ms);
     show_range(out, "latency_ms", switches->latency_ms);
     show_range(out, "ring_ms", switches->ring_ms);

@@ -79,14 +79,18 @@ struct sim_pattern {
     uint32_t times[SIM_FAULTS]; /* 0: not this fault; UINT32_MAX: always */
 };
 
+/* In which callbacks a provider that echoes our reference in a field does so. */
+enum sim_echo { SIM_ECHO_ALL, SIM_ECHO_FINAL, SIM_ECHO_NONE, SIM_ECHOES };
+
 enum { SIM_PATTERNS = 64 };
 
 struct sim_switches {
     double fault[SIM_FAULTS];
-    double place_lost; /* probability that a call exists whose response is lost or broken */
-    double speed;      /* life of calls runs this many times faster; HTTP time-outs and retries do not */
-    bool callbacks;    /* false: no request leaves the simulator */
-    int64_t late_ms;   /* not scaled by speed */
+    double place_lost;  /* probability that a call exists whose response is lost or broken */
+    double speed;       /* life of calls runs this many times faster; HTTP time-outs and retries do not */
+    bool callbacks;     /* false: no request leaves the simulator */
+    enum sim_echo echo; /* of Africa's Talking's clientRequestId */
+    int64_t late_ms;    /* not scaled by speed */
     struct sim_range latency_ms, ring_ms, talk_ms;
     unsigned weights[SIM_OUTCOMES];
     struct sim_pattern patterns[SIM_PATTERNS]; /* later ones are looked at first */
@@ -96,9 +100,9 @@ struct sim_switches {
 /* The defaults, and the built-in patterns of the numbers ...9900NN (simulator.h). */
 void sim_switches_init(struct sim_switches *switches);
 
-/* One switch by its name: a fault, "place_lost", "speed", "callbacks" (on, off), "late_ms", "latency_ms",
- * "ring_ms", "talk_ms", "outcomes" ("completed=70,busy=30"). ERR_INVALID names the switch and what was
- * expected. */
+/* One switch by its name: a fault, "place_lost", "speed", "callbacks" (on, off), "client_request_id" (all,
+ * final, none), "late_ms", "latency_ms", "ring_ms", "talk_ms", "outcomes" ("completed=70,busy=30").
+ * ERR_INVALID names the switch and what was expected. */
 int sim_switch_set(struct sim_switches *switches, struct span name, struct span value, struct err *err);
 /* A number pattern ("0042", "busy,late"); the same suffix again replaces. Empty words remove it. */
 int sim_pattern_set(struct sim_switches *switches, struct span suffix, struct span words, struct err *err);

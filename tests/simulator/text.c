@@ -64,3 +64,15 @@ int sim_range_parse(struct span text, const char *what, struct sim_range *range,
     *range = (struct sim_range){low_ms, high_ms};
     return 0;
 }
+
+bool sim_xml_understood(struct span document)
+{
+    while (document.n && strchr(" \t\r\n", document.p[document.n - 1]))
+        document.n--;
+    const char *opens = document.n ? memmem(document.p, document.n, "<Response", 9) : NULL;
+    if (!opens)
+        return false;
+    struct span rest = span_of(opens, document.n - (size_t)(opens - document.p));
+    return (rest.n >= 11 && memcmp(rest.p + rest.n - 11, "</Response>", 11) == 0) ||
+           span_is(rest, "<Response/>") || span_is(rest, "<Response />");
+}

@@ -22,4 +22,8 @@ int sim_number_parse(struct span text, const char *what, double most, double *va
 /* A whole number up to `most`. ERR_INVALID as above. */
 int sim_count_parse(struct span text, const char *what, int64_t most, int64_t *value, struct err *err);
 
+/* Whether it looks like an answer document in XML, as Twilio and Africa's Talking read them. A whole parser
+ * would say more and help nobody: a document that starts and ends as one has not been cut short. */
+bool sim_xml_understood(struct span document);
+
 #endif

@@ -10,15 +10,13 @@
  */
 #include "tests/simulator/twilio.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/crypto.h"
 #include "common/json.h"
 #include "common/url.h"
+#include "tests/simulator/ident.h"
 #include "tests/simulator/text.h"
 #include "tests/simulator/twilio_sign.h"
 
@@ -72,35 +70,23 @@ static void refuse(struct sim *sim, struct httpd_request *req, const struct twil
 
 /* ---- call ids ---- */
 
-static void put_hex(char *out, uint64_t bits)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (int i = 15; i >= 0; i--, bits >>= 4)
-        out[i] = hex[bits & 15];
-}
-
 void sim_twilio_id(const struct sim_call *call, char out[SIM_ID_MAX])
 {
     uint64_t bits[2];
     sim_call_bits(call, bits);
     memcpy(out, "CA", 2);
-    put_hex(out + 2, bits[0]);
-    put_hex(out + 18, bits[1]);
+    sim_hex_write(out + 2, bits);
     out[TWILIO_ID_LEN] = '\0';
 }
 
 static struct sim_call *find_id(struct sim *sim, struct span id)
 {
     uint64_t bits[2];
-    char text[TWILIO_ID_LEN + 1];
-    if (id.n != TWILIO_ID_LEN || memcmp(id.p, "CA", 2) != 0)
+    if (id.n != TWILIO_ID_LEN || memcmp(id.p, "CA", 2) != 0 ||
+        !sim_hex_read(span_of(id.p + 2, id.n - 2), bits))
         return NULL;
-    memcpy(text, id.p, id.n);
-    text[id.n] = '\0';
-    if (strspn(text + 2, "0123456789abcdef") != TWILIO_ID_LEN - 2 ||
-        sscanf(text + 2, "%16" SCNx64 "%16" SCNx64, &bits[0], &bits[1]) != 2)
-        return NULL;
-    return sim_find(sim, bits);
+    struct sim_call *call = sim_find(sim, bits);
+    return call && call->speech == &sim_twilio ? call : NULL;
 }
 
 /* ---- the call object ---- */
@@ -305,6 +291,7 @@ static void place(struct sim *sim, struct httpd_request *req)
     } else if (order.instructions.n) {
         order.document = SPAN_NONE;
     }
+    order.identity = sim_without_fragment(order.callback);
     if (error)
         refuse(sim, req, error);
     else
@@ -323,7 +310,7 @@ static bool passes(const struct twilio_filter *filter, const struct sim_call *ca
     char day[CLOCK_RFC3339_LEN + 1];
     clock_rfc3339(call->placed_wall_ms, day);
     day[10] = '\0'; /* Twilio compares dates only */
-    return (!filter->from.n || span_eq(filter->from, call->order.from)) &&
+    return call->speech == &sim_twilio && (!filter->from.n || span_eq(filter->from, call->order.from)) &&
            (!filter->status.n || span_is(filter->status, looked_up_word(call))) &&
            (!filter->start.n || span_is(filter->start, day)) &&
            (filter->start_from.n != 10 || strncmp(day, filter->start_from.p, 10) >= 0) &&
@@ -515,20 +502,6 @@ static void on_request(struct sim *sim, struct httpd_request *req)
         look_up(sim, req, id);
 }
 
-/* A whole XML parser would say more and help nobody: a document that starts and ends as one has not been cut
- * short. */
-static bool understood(struct span document)
-{
-    while (document.n && strchr(" \t\r\n", document.p[document.n - 1]))
-        document.n--;
-    const char *opens = document.n ? memmem(document.p, document.n, "<Response", 9) : NULL;
-    if (!opens)
-        return false;
-    struct span rest = span_of(opens, document.n - (size_t)(opens - document.p));
-    return (rest.n >= 11 && memcmp(rest.p + rest.n - 11, "</Response>", 11) == 0) ||
-           span_is(rest, "<Response/>") || span_is(rest, "<Response />");
-}
-
 const struct sim_speech sim_twilio = {
     .name = "twilio",
     .owns = owns,
@@ -537,6 +510,6 @@ const struct sim_speech sim_twilio = {
     .target = sim_twilio_target,
     .retry = sim_retry_parse,
     .report = sim_twilio_report,
-    .understood = understood,
+    .understood = sim_xml_understood,
     .id = sim_twilio_id,
 };
