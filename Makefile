@@ -63,7 +63,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -211,6 +211,10 @@ FUZZ_SECONDS ?= 600
 fuzz: deps-test ## fuzz every parser of outside bytes for ten minutes each (FUZZ_SECONDS=600 F=request)
 	@$(MAKE) --no-print-directory CC=clang SANITIZER=fuzzer-no-link,address,undefined fuzz-programs
 	@tests/fuzz/run.sh build/bin-fuzzer-no-link,address,undefined/fuzz $(FUZZ_SECONDS) $(F)
+
+soak: deps-test ## steady load for twenty minutes: memory and descriptors stay flat (SOAK_MINUTES=20)
+	@$(MAKE) --no-print-directory programs
+	@build/venv/bin/python tests/soak/run.py --minutes $(or $(SOAK_MINUTES),20)
 
 bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs
