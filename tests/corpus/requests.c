@@ -24,18 +24,19 @@ static void add_form(struct buf *came, const struct form *form)
     buf_adds(came, "]");
 }
 
-/* In the form in which the case has it; else as text. */
-static void add_body(struct corpus_case *c, struct buf *came, struct span body)
+/* As text where the case has it so; else as the JSON or the form that it is. */
+static void add_body(struct corpus_case *c, struct buf *came, const struct http_request *http)
 {
     struct form form = {.fields = NULL};
-    json_t *json = NULL;
-    if (body.n == 0)
-        return;
-    if (json_object_get(c->expect, "form") && form_parse(&form, body, NULL) == 0)
-        add_form(came, &form);
-    else if (json_object_get(c->expect, "json") && (json = json_parse(body, CORPUS_MAX_TEXT, NULL)))
+    struct span body = buf_span(&http->body);
+    bool as_text = json_object_get(c->expect, "body") != NULL;
+    bool as_form = json_object_get(c->expect, "form") || strstr(http->headers.p, "form-urlencoded");
+    json_t *json = as_text || body.n == 0 ? NULL : json_parse(body, CORPUS_MAX_TEXT, NULL);
+    if (json)
         json_kraw(came, "json", body);
-    else
+    else if (!as_text && as_form && body.n > 0 && form_parse(&form, body, NULL) == 0)
+        add_form(came, &form);
+    else if (body.n > 0)
         json_kstr(came, "body", body);
     form_done(&form);
     json_decref(json);
@@ -100,7 +101,7 @@ static void add_http(struct corpus_case *c, struct buf *came, const struct http_
         json_kstr(came, "user", buf_span(&http->user));
     if (http->password.n > 0)
         json_kstr(came, "password", buf_span(&http->password));
-    add_body(c, came, buf_span(&http->body));
+    add_body(c, came, http);
 }
 
 /* ---- placements ---- */
