@@ -181,19 +181,19 @@ static void a_token_has_three_parts_and_a_limit(void **state)
 
 static void rs256_agrees_with_another_library(void **state)
 {
-    struct jwt_key *key = key_of(rsa_pem);
+    struct jwt_key *key = key_of(RSA_PEM);
     struct buf token;
     (void)state;
     buf_init(&token, JWT_MAX);
-    assert_int_equal(jwt_add_rs256(&token, key, span_str(rs256_claims), NULL), 0);
-    assert_string_equal(token.p, rs256_token);
+    assert_int_equal(jwt_add_rs256(&token, key, span_str(RS256_CLAIMS), NULL), 0);
+    assert_string_equal(token.p, RS256_TOKEN);
     json_t *claims = jwt_open_rs256(buf_span(&token), key);
     assert_int_equal(json_integer_value(json_object_get(claims, "exp")), 1587495862);
     json_decref(claims);
     token.p[token.n - 20] ^= 1;
     assert_null(jwt_open_rs256(buf_span(&token), key));
     assert_null(jwt_open_rs256(span_str(published), key));
-    assert_false(opens(span_str(rs256_token), SPAN_LIT(rsa_pem)));
+    assert_false(opens(span_str(RS256_TOKEN), SPAN_LIT(RSA_PEM)));
     buf_done(&token);
     jwt_key_free(&key);
     assert_null(key);
@@ -204,7 +204,7 @@ static void a_key_without_its_last_newline_is_read(void **state)
 {
     struct jwt_key *key;
     (void)state;
-    assert_int_equal(jwt_key_new(&key, span_of(rsa_pem, sizeof rsa_pem - 2), NULL), 0);
+    assert_int_equal(jwt_key_new(&key, span_of(RSA_PEM, sizeof(RSA_PEM) - 2), NULL), 0);
     jwt_key_free(&key);
 }
 
@@ -224,14 +224,14 @@ static void what_is_no_rsa_key_is_refused(void **state)
     assert_no_key(SPAN_NONE, "PEM");
     assert_no_key(SPAN_LIT("not-a-key"), "PEM");
     assert_no_key(SPAN_LIT("-----BEGIN PRIVATE KEY-----\\nMIIEvQ\\n-----END PRIVATE KEY-----"), "PEM");
-    assert_no_key(span_of(rsa_pem, sizeof rsa_pem - 100), "PEM");
-    assert_no_key(span_str(ec_pem), "RSA");
+    assert_no_key(span_of(RSA_PEM, sizeof(RSA_PEM) - 100), "PEM");
+    assert_no_key(span_str(EC_PEM), "RSA");
 }
 
 /* It must neither be read with an empty password nor ask for one. */
 static void an_encrypted_key_is_refused(void **state)
 {
-    BIO *plain = BIO_new_mem_buf(rsa_pem, -1), *encrypted = BIO_new(BIO_s_mem());
+    BIO *plain = BIO_new_mem_buf(RSA_PEM, -1), *encrypted = BIO_new(BIO_s_mem());
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey(plain, NULL, NULL, NULL);
     char *pem;
     (void)state;
@@ -247,7 +247,7 @@ static void an_encrypted_key_is_refused(void **state)
 static void a_key_too_short_for_the_algorithm_is_refused(void **state)
 {
     (void)state;
-    assert_no_key(span_str(small_pem), "512 bits");
+    assert_no_key(span_str(SMALL_PEM), "512 bits");
 }
 
 int main(void)
