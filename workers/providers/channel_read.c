@@ -139,7 +139,7 @@ static bool valid_name(struct span name)
 
 static void read_provider(struct reader *r, struct channel *channel, const json_t *value)
 {
-    static const char *const planned[] = {"vonage", "plivo", "telnyx", "infobip"};
+    static const char *const planned[] = {"plivo", "telnyx", "infobip"};
     const char *name = json_string_value(value);
     if (!name) {
         reader_problem(r, "provider", value ? "expected the name of a provider" : "is missing");

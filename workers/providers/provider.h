@@ -78,7 +78,7 @@ struct provider {
     const char *default_base_url;
     const struct provider_setting *settings; /* ends with a NULL name */
     bool signs_callbacks;            /* its callbacks carry a signature made with its own credentials */
-    bool signs_with_callback_secret; /* ... made with callback_secret (Vonage) */
+    bool signs_with_callback_secret; /* or one made with callback_secret (Vonage), where the channel has it */
     bool url_per_call;               /* takes a callback URL with each placement */
 
     /* Checks what the table cannot say (a key that does not parse), and keeps in channel->adapter what
@@ -120,7 +120,8 @@ struct provider {
 /* Every provider, one line each: NAME_provider, defined in NAME.c. */
 #define PROVIDERS(X)                                                                                         \
     X(twilio)                                                                                                \
-    X(africastalking)
+    X(africastalking)                                                                                        \
+    X(vonage)
 
 #define DECLARE_PROVIDER(name) extern const struct provider name##_provider;
 PROVIDERS(DECLARE_PROVIDER)
