@@ -63,7 +63,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test chaos chaos-short soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -215,6 +215,16 @@ fuzz: deps-test ## fuzz every parser of outside bytes for ten minutes each (FUZZ
 soak: deps-test ## steady load for twenty minutes: memory and descriptors stay flat (SOAK_MINUTES=20)
 	@$(MAKE) --no-print-directory programs
 	@build/venv/bin/python tests/soak/run.py --minutes $(or $(SOAK_MINUTES),20)
+
+# A run of an hour or less; the same seed makes the same schedule of faults.
+chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CALLS=20000 CHAOS_MINUTES=8 CHAOS_MODE=plain)
+	@$(MAKE) --no-print-directory programs
+	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) build/venv/bin/python tests/chaos/run.py \
+	  $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_CALLS),--calls $(CHAOS_CALLS)) \
+	  $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(if $(CHAOS_MODE),--mode $(CHAOS_MODE))
+
+chaos-short: programs ## a minute of the same, and the tests of its checker
+	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) $(PYTEST) -q tests/chaos
 
 bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs

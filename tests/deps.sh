@@ -5,7 +5,8 @@
 #   tests/deps.sh test     additionally what `make test`, `make lint` and `make bench` need
 #
 # Debian 12 and 13 through apt; elsewhere the missing parts are named. Kafka's jars and the Python packages live
-# under build/ and are fetched again only when tests/kafka/pom.xml or tests/requirements.txt change.
+# under build/ and are fetched again only when tests/kafka/pom.xml or tests/requirements.txt change; so is toxiproxy,
+# which Go builds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -94,6 +95,7 @@ need_for_test() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     need_program wrk wrk
     need_program valgrind valgrind
+    [ -x build/toxiproxy/server ] || need_program go golang-go
 }
 
 # Debian starts a daemon that it installs. We want the redis-server binary, not a Redis on port 6379: forbid the
@@ -135,6 +137,16 @@ fetch_kafka() {
     cp tests/kafka/pom.xml $dir/stamp
 }
 
+# The last version that Debian 12's Go can build. Its command is called "server", which is why it has a directory.
+fetch_toxiproxy() {
+    local dir=$root/build/toxiproxy version=v2.5.0
+    [ "$(cat "$dir/stamp" 2>/dev/null)" = $version ] && return
+    say "building toxiproxy"
+    mkdir -p "$dir"
+    GOBIN=$dir go install github.com/Shopify/toxiproxy/v2/cmd/server@$version </dev/null || die "go could not install toxiproxy"
+    echo $version > "$dir/stamp"
+}
+
 make_venv() {
     local dir=build/venv
     # A checkout that moved has a venv whose scripts point nowhere: ask Python, not the file's presence.
@@ -158,6 +170,7 @@ main() {
         need_for_test
         install_missing
         fetch_kafka
+        fetch_toxiproxy
         make_venv
         ;;
     *)

@@ -1,0 +1,239 @@
+"""Everything that a run consists of: three brokers, Redis, a provider, proxies between them, and the workers.
+
+Nothing here may start a process from another thread than the first: children die with the thread that started them.
+"""
+
+import itertools
+import json
+import os
+import time
+
+import requests
+
+from harness.pipeline import API_TOKEN, PUBLIC_URL, twilio_channel
+from harness.simulator import Simulator
+from harness.wait import wait_until
+from harness.worker import Worker
+from kafka_cluster import KafkaCluster
+from plan import GROUPS, WORKERS
+from ports import fixed_port
+from proxies import Proxies
+from redis_aof import DurableRedis
+
+PARTITIONS = {
+    "ivr.call-requests": 12,
+    "ivr.callbacks": 12,
+    "ivr.call-events": 12,
+    "ivr.delivery-summaries": 12,
+    "ivr.dead-letters": 3,
+}
+# What each group consumes: the rest is only written.
+CONSUMES = {"dispatch": "ivr.call-requests", "status": "ivr.callbacks", "report": "ivr.call-events"}
+
+# Each limit is short, so that what a fault leaves behind is settled within the run and not a day after it.
+SETTINGS = {
+    "IVR_KAFKA_SESSION_TIMEOUT_MS": "6000",
+    "IVR_KAFKA_HEARTBEAT_INTERVAL_MS": "1000",
+    "IVR_KAFKA_RECONNECT_BACKOFF_MAX_MS": "2000",
+    "IVR_REPORT_INTERVAL": "1s",
+    "IVR_DRAIN_TIMEOUT": "10s",
+    "IVR_PENDING_CHECK": "8s",
+    "IVR_PENDING_LIMIT": "45s",
+    "IVR_GIVE_UP": "90s",
+    "IVR_UNKNOWN_CALLBACK_KEEP": "20s",
+    "IVR_API_TOKEN": API_TOKEN,
+    "IVR_PUBLIC_URL": PUBLIC_URL,
+    "IVR_LOG_FORMAT": "json",
+    "IVR_LOG_LEVEL": "info",
+}
+REQUEST_TIMEOUT = "3s"
+
+# A provider on a bad day: each of them is one call in so many.
+PROVIDER_FAULTS = {
+    "early": 0.05,
+    "duplicate": 0.05,
+    "reorder": 0.05,
+    "late": 0.03,
+    "short_url": 0.05,
+    "429": 0.02,
+    "503": 0.01,
+    "limit": 0.005,
+    "refused": 0.01,
+    "never": 0.005,
+    "no_final": 0.005,
+    "unknown": 0.003,
+    "timeout": 0.002,
+    "reset": 0.003,
+    "close": 0.003,
+    "garbage": 0.003,
+    "500": 0.003,
+}
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class Slot:
+    """The place of one worker: whoever runs in it keeps its settings, its port too."""
+
+    def __init__(self, world, group, number):
+        self.world, self.group, self.name = world, group, f"{group}.{number}"
+        self.env = world.worker_env(group)
+        if group == "gateway":
+            self.port = fixed_port()
+            self.env["IVR_GATEWAY_LISTEN"] = f"127.0.0.1:{self.port}"
+        self.worker = None
+        self.wanted = False
+
+    def start(self):
+        self.worker = Worker(f"ivr-{self.group}", self.world.directory / "workers", self.env)
+        self.wanted = True
+        self.world.note_worker("start", self)
+
+    def in_flight(self):
+        """What it was working on a moment ago, by its own account; None when it does not say."""
+        try:
+            return self.worker.metrics().value("ivr_in_flight")
+        except (requests.RequestException, AssertionError):
+            return None
+
+    def kill(self):
+        self.wanted = False
+        self.world.note_worker("kill", self)
+        self.worker.kill9()
+
+    def freeze(self):
+        self.world.note_worker("freeze", self)
+        self.worker.freeze()
+
+    def thaw(self):
+        self.worker.thaw()
+        self.world.note_worker("thaw", self)
+
+    def ask_to_leave(self):
+        self.wanted = False
+        self.worker.ended_by_us = True
+        self.worker.send(15)
+        self.world.note_worker("term", self)
+
+    def left(self):
+        if self.worker.alive():
+            return False
+        self.world.note_worker("left", self, code=self.worker.popen.returncode)
+        return True
+
+
+class World:
+    def __init__(self, directory, seed, say):
+        self.directory = directory
+        (directory / "workers").mkdir(parents=True)
+        self._extras = itertools.count(1)
+        self.history = []  # what happened to workers
+        self.seed = seed
+        say("starting three brokers, Redis and the provider")
+        self.proxies = Proxies(directory / "toxiproxy")
+        self.kafka = KafkaCluster(directory / "kafka", self.proxies, GROUPS)
+        self.kafka.create_topics(PARTITIONS)
+        self.redis = DurableRedis(directory / "redis")
+        self._redis_ports = {group: self.proxies.add(f"redis-{group}", self.redis.port) for group in GROUPS}
+        self.slots = {}
+        self._provider_port = fixed_port()
+        self.channels_path = directory / "channels.json"
+        for group, count in WORKERS.items():
+            for number in range(1, count + 1):
+                self.add_slot(group, number)
+        self.simulator = self._start_simulator()
+        self.proxies.add("provider", int(self.simulator.base_url.rsplit(":", 1)[1]), self._provider_port)
+        self._write_channels()
+
+    def _start_simulator(self):
+        gateways = ",".join(f"http://127.0.0.1:{slot.port}" for slot in self.of("gateway"))
+        faults = [word for name, share in PROVIDER_FAULTS.items() for word in ("--fault", f"{name}={share}")]
+        return Simulator(
+            self.directory / "provider",
+            *("--seed", self.seed, "--speed", 30, "--latency-ms", "5-40", "--late-ms", 4000, "--hang-ms", 20000),
+            *("--keep", 1000000, "--via", f"{PUBLIC_URL}={gateways}"),
+            *("--log", self.directory / "placements.ndjson", "--callback-log", self.directory / "gateway.ndjson"),
+            *faults,
+        )
+
+    def _write_channels(self):
+        base_url = f"http://127.0.0.1:{self._provider_port}"
+        timeout = {"request_timeout": REQUEST_TIMEOUT}
+        limits = {"calls_per_second": 20, "concurrent_calls": 60}
+        channels = {"main": twilio_channel(base_url, timeout), "narrow": twilio_channel(base_url, timeout | limits)}
+        document = {"channels": channels, "default_channel": "main"}
+        self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+    def worker_env(self, group):
+        return SETTINGS | {
+            "PATH": os.environ["PATH"],
+            "IVR_KAFKA_BOOTSTRAP_SERVERS": self.kafka.group_bootstrap(group),
+            "IVR_REDIS_URL": f"redis://127.0.0.1:{self._redis_ports[group]}/0",
+            "IVR_CHANNELS": str(self.channels_path),
+            "IVR_ADMIN_LISTEN": "127.0.0.1:0",
+        }
+
+    # --- workers -------------------------------------------------------------------------------------------------
+
+    def add_slot(self, group, number=None):
+        slot = Slot(self, group, number or f"extra{next(self._extras)}")
+        self.slots[slot.name] = slot
+        return slot
+
+    def of(self, group):
+        return [slot for slot in self.slots.values() if slot.group == group]
+
+    def start_workers(self):
+        for slot in self.slots.values():
+            slot.start()
+        for slot in self.slots.values():
+            slot.worker.wait_ready(60)
+
+    def note_worker(self, what, slot, **more):
+        worker = slot.worker
+        self.history.append({"at_ms": now_ms(), "what": what, "slot": slot.name, "worker": worker.name, **more})
+
+    def tend(self):
+        """A worker that ended by itself is noted and started again, as its supervisor would."""
+        for slot in self.slots.values():
+            if slot.wanted and not slot.worker.alive():
+                self.note_worker("ended", slot, code=slot.worker.popen.returncode, tail=slot.worker.tail(15))
+                slot.start()
+
+    def wait_ready(self, timeout):
+        for slot in self.slots.values():
+            if slot.wanted:
+                slot.worker.wait_ready(timeout)
+
+    def stop_workers(self):
+        """SIGTERM to all; each must drain and end."""
+        living = [slot for slot in self.slots.values() if slot.wanted]
+        for slot in living:
+            slot.ask_to_leave()
+        wait_until(lambda: not any(slot.worker.alive() for slot in living), "the workers to drain", timeout=40)
+        for slot in living:
+            slot.left()
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def heal(self):
+        """Whatever is still broken is whole again."""
+        self.proxies.heal()
+        self.redis.process.thaw()
+        if not self.redis.process.alive():
+            self.redis.start()
+        for broker, process in self.kafka.processes.items():
+            if not process.alive():
+                self.kafka.start_broker(broker)
+        wait_until(self.redis.answers, "Redis to answer again", timeout=60)
+        wait_until(self.kafka.all_up, "the brokers to be back", timeout=120, interval=0.5)
+
+    def close(self):
+        for slot in self.slots.values():
+            if slot.worker and slot.worker.alive():
+                slot.worker.kill9()
+        for part in (self.redis, self.kafka, self.proxies):
+            part.stop()
+        self.simulator.kill9()
