@@ -14,7 +14,11 @@ TESTBIN   := build/bin$(VARIANT)
 PACKAGES  := rdkafka hiredis jansson libcurl libuv libmicrohttpd openssl
 # Debian 12 calls it msgpack, Debian 13 msgpack-c.
 PACKAGES  += $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
-PKGFLAGS  := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null | sed 's/-I/-isystem /g')
+# TLS to Redis: hiredis 1.x has it (Debian 13), 0.14 has not; rediss:// is refused then.
+HAVE_HIREDIS_SSL := $(shell pkg-config --exists hiredis_ssl 2>/dev/null && echo 1)
+PACKAGES  += $(if $(HAVE_HIREDIS_SSL),hiredis_ssl)
+PKGFLAGS  := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null | sed 's/-I/-isystem /g') \
+             $(if $(HAVE_HIREDIS_SSL),-DHAVE_HIREDIS_SSL)
 PKGLIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 # librdkafka allocates each header of each record on one thread and frees it on another: jemalloc's larger thread caches save
 # an eighth of the status worker's instructions. Sanitizers bring an allocator of their own.

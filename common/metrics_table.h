@@ -25,5 +25,7 @@ METRIC(M_REDIS_SECONDS, "ivr_redis_seconds", HISTOGRAM, "script", "Time from que
 METRIC(M_EVENTS, "ivr_events_total", COUNTER, "type", "Call events produced, by type.")
 METRIC(M_OUTBOX_SWEPT, "ivr_outbox_swept_total", COUNTER, "",
        "Outbox entries that another process left behind and this one produced.")
+METRIC(M_REDIS_REDIRECTS, "ivr_redis_redirects_total", COUNTER, "error",
+       "Replies of a Redis Cluster that send a command elsewhere or back: moved, ask, tryagain, clusterdown.")
 METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
 /* clang-format on */

@@ -1,14 +1,20 @@
 /*
- * Redis (hiredis' async interface) on the loop: scripts by EVALSHA, pipelined, answered exactly once.
+ * Redis (hiredis' async interface) on the loop: scripts by EVALSHA, pipelined, answered exactly once. One
+ * server, the primary that Sentinel names (common/redis_sentinel.h), or a cluster (common/redis_cluster.h):
+ * the callers see no difference.
  *
  * Commands queued during a turn leave together at its end. Replies are positional, so a command that times
- * out condemns its connection: every pending caller gets REDIS_LOST, the connection is opened anew (backoff
- * 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice. NOSCRIPT
- * is handled here: the script is sent in full again (EVAL), the caller notices nothing. LOADING, OOM,
- * READONLY and the like are REDIS_REFUSED with Redis' words: certainly not executed. With `replicas` > 0
- * every batch of writing scripts ends with PUBLISH (a user with limited rights needs the channel ivr:fence)
- * and WAIT; too few acknowledgements within 1 s is REDIS_LOST for the whole batch (executed here, perhaps
- * lost at a failover).
+ * out condemns its connection: every pending caller of it gets REDIS_LOST, the connection is opened anew
+ * (backoff 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice.
+ * NOSCRIPT is handled here: the script is sent in full again (EVAL), the caller notices nothing; so is MOVED.
+ * LOADING, OOM, READONLY, CLUSTERDOWN, TRYAGAIN and the like are REDIS_REFUSED with Redis' words: certainly
+ * not executed. Nothing is kept for later: who is refused asks again. Nothing that may have been executed is
+ * sent again from here.
+ *
+ * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
+ * connection that the batch went to; too few acknowledgements within 1 s is REDIS_LOST for that connection's
+ * part (executed there, perhaps lost at a failover). The write is PUBLISH to ivr:fence (a user with limited
+ * rights needs that channel), in a cluster SET of the key KEYS[1]:fence.
  */
 #ifndef IVR_COMMON_REDIS_H
 #define IVR_COMMON_REDIS_H
@@ -49,7 +55,7 @@ typedef void (*redis_fn)(const struct redis_result *result, void *arg);
 struct redis;
 
 struct redis_options {
-    const char *url;      /* redis://[user:password@]host[:port][/db], unix://path[?db=n] */
+    const char *url;      /* common/redis_url.h */
     const char *password; /* overrides the URL's; NULL */
     int replicas;
     int64_t timeout_ms; /* a command without reply for so long condemns the connection */
@@ -64,9 +70,10 @@ int redis_check_url(const char *url, struct err *err);
 void redis_free(struct redis **redis);
 
 /*
- * Queues EVALSHA with one key (all keys of a script begin with it and share its slot) and `argc` arguments,
- * which are copied before it returns. `fn` is called exactly once, never before redis_eval() returns. While
- * there is no connection the answer is REDIS_REFUSED ("not connected").
+ * Queues EVALSHA with one key (all keys of a script begin with it and share its slot; a key of just that name
+ * must never exist, common/redis_cluster.h says why) and `argc` arguments, which are copied before it
+ * returns. `fn` is called exactly once, never before redis_eval() returns. While there is no connection the
+ * answer is REDIS_REFUSED ("not connected").
  */
 void redis_eval(struct redis *redis, const struct redis_script *script, struct span key,
                 const struct span *args, size_t argc, redis_fn fn, void *arg);
@@ -78,7 +85,8 @@ void redis_command(struct redis *redis, const struct span *argv, size_t argc, in
 bool redis_up(const struct redis *redis);
 /* Commands queued or out. */
 size_t redis_pending(const struct redis *redis);
-/* readiness: connected, answers, maxmemory-policy is noeviction, enough replicas; otherwise why */
+/* readiness: connected (each primary), answers, maxmemory-policy is noeviction, enough replicas; otherwise
+ * why */
 bool redis_ready(struct redis *redis, struct buf *why);
 /* Called at each change between up and down; one listener, may be NULL. */
 void redis_on_state(struct redis *redis, void (*fn)(bool up, void *arg), void *arg);

@@ -8,8 +8,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/redis_answer.h"
+#include "common/redis_dial.h"
 #include "common/redis_poll.h"
 #include "common/redis_reply.h"
+#include "common/redis_tls.h"
 
 enum {
     BACKOFF_MIN_MS = 100,
@@ -22,21 +25,7 @@ enum {
     TICK_MAX_MS = 100,
 };
 
-enum conn_state { CONN_DOWN, CONN_RESOLVING, CONN_CONNECTING, CONN_SETUP, CONN_UP };
-
-/* What a connection knows of one script. */
-struct redis_script_use {
-    struct redis_script_use *next;
-    const struct redis_script *script;
-    struct metric_series *seconds;
-    uint64_t eval_seq; /* when it last went out in full on this connection, 0: not yet */
-};
-
-/* A name being looked up; outlives a connection that is freed meanwhile. */
-struct resolve {
-    uv_getaddrinfo_t request;
-    struct redis_conn *conn; /* NULL: nobody wants to know any more */
-};
+enum conn_state { CONN_DOWN, CONN_LOCATING, CONN_RESOLVING, CONN_CONNECTING, CONN_SETUP, CONN_UP };
 
 /* Nobody listens there. */
 #define FENCE "ivr:fence"
@@ -49,7 +38,7 @@ struct redis_conn {
     int64_t check_mono_ms; /* UP: when to look at policy and role again */
     int64_t backoff_ms;
     unsigned attempts; /* picks among the addresses of a name */
-    struct resolve *resolve;
+    struct redis_dial *dial;
     redisAsyncContext *ac; /* NULL when there is none */
     struct redis_poll *poll;
     struct loop_timer *tick;
@@ -62,66 +51,17 @@ struct redis_conn {
     uint64_t suspect_seq; /* the command that was overdue at the last tick, 0: none */
     bool wait_out;        /* a WAIT has not been answered */
     bool fenced;          /* the PUBLISH before it was taken */
+    bool refenced;        /* with the key of another script than the first time */
+    char fence[200];      /* CONN_NODE: the key whose writing WAIT covers, "": none yet */
+    bool asked_auth;      /* CONN_SENTINEL: it wants a password */
+    char host[256];       /* where the server is */
+    char shown[320];      /* the same for logs and errors */
     bool gone;            /* hiredis ended the connection, conn_settle() is due */
     bool closing;
     int acked;       /* replicas at the last look, -1: not known */
     char policy[32]; /* "" while not known */
     char error[200]; /* why it is down; the first cause counts */
 };
-
-/* ---- answers ---- */
-
-/* What Redis says when it did not run a script for reasons of its own; everything else is a defect of the
- * script. */
-static bool is_refusal(const struct redisReply *reply)
-{
-    static const char *const words[] = {"OOM",      "LOADING",  "BUSY",     "READONLY",   "MASTERDOWN",
-                                        "MISCONF",  "NOAUTH",   "NOPERM",   "NOREPLICAS", "CLUSTERDOWN",
-                                        "NOSCRIPT", "TRYAGAIN", "WRONGPASS"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (redis_reply_error_is(reply, words[i]))
-            return true;
-    }
-    return false;
-}
-
-static void cmd_give(struct redis_cmd *cmd, const struct redis_result *result)
-{
-    if (cmd->use != NULL && result->status != REDIS_LOST)
-        metric_observe(cmd->use->seconds, (double)(clock_mono_us() - cmd->queued_mono_us) / 1e6);
-    if (cmd->fn != NULL)
-        cmd->fn(result, cmd->arg);
-    redis_cmd_free(&cmd);
-}
-
-static void cmd_fail(struct redis_cmd *cmd, enum redis_status status, const char *error)
-{
-    cmd_give(cmd, &(struct redis_result){status, NULL, error});
-}
-
-static void cmd_answer(struct redis_cmd *cmd, const struct redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ERROR) {
-        cmd_give(cmd, &(struct redis_result){REDIS_OK, reply, ""});
-        return;
-    }
-    if (cmd->script != NULL && !is_refusal(reply))
-        LOG_LIMITED(LOG_LEVEL_ERROR, "a Redis script failed, this is a defect",
-                    LOG_STR("script", cmd->script->name), LOG_STR("error", reply->str));
-    cmd_fail(cmd, REDIS_REFUSED, reply->str);
-}
-
-/* Empties the list even when the callbacks add to it. */
-static void fail_all(struct redis_cmds *list, enum redis_status status, const char *error)
-{
-    struct redis_cmds mine;
-
-    redis_cmds_init(&mine);
-    redis_cmds_move(&mine, list);
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&mine)) != NULL;)
-        cmd_fail(cmd, status, error);
-}
 
 /* ---- state ---- */
 
@@ -146,9 +86,7 @@ static void conn_drop(struct redis_conn *conn)
         ac->data = NULL;
         redisAsyncFree(ac);
     }
-    if (conn->resolve != NULL)
-        conn->resolve->conn = NULL;
-    conn->resolve = NULL;
+    redis_dial_cancel(&conn->dial);
     conn->state = CONN_DOWN;
     conn->gone = false;
     conn->wait_out = false;
@@ -157,9 +95,8 @@ static void conn_drop(struct redis_conn *conn)
     for (struct redis_script_use *use = conn->scripts; use != NULL; use = use->next)
         use->eval_seq = 0;
     if (!conn->closing)
-        LOG_LIMITED(LOG_LEVEL_WARN, "no connection to Redis, trying again",
-                    LOG_STR("address", conn->options.address->shown), LOG_STR("error", error),
-                    LOG_INT("retry_ms", conn->backoff_ms));
+        LOG_LIMITED(LOG_LEVEL_WARN, "no connection to Redis, trying again", LOG_STR("address", conn->shown),
+                    LOG_STR("error", error), LOG_INT("retry_ms", conn->backoff_ms));
     conn->backoff_ms = conn->backoff_ms * 2 < BACKOFF_MAX_MS ? conn->backoff_ms * 2 : BACKOFF_MAX_MS;
 
     struct redis_cmds lost;
@@ -169,7 +106,7 @@ static void conn_drop(struct redis_conn *conn)
     redis_cmds_move(&lost, &conn->queue);
     if (was_up && !conn->closing)
         conn->options.state(false, conn->options.arg);
-    fail_all(&lost, REDIS_LOST, error);
+    redis_answer_all_failed(&lost, REDIS_LOST, error);
 }
 
 /* To be called whenever hiredis is off the stack: ends what a callback condemned. */
@@ -236,23 +173,34 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
         return;
     struct redis_cmd *cmd = redis_cmds_take(&conn->sent);
     assert(cmd != NULL);
-    if (cmd->script != NULL && redis_reply_error_is(reply, "NOSCRIPT") && cmd->resends < RESENDS_MAX) {
+    enum redis_error error = redis_error_of(reply);
+    if (error == ERROR_NOSCRIPT && cmd->script != NULL && cmd->resends < RESENDS_MAX) {
         resend(conn, cmd);
         return;
     }
-    /* The server was demoted, or its passwords changed: only a new connection can mend that. */
-    if (redis_reply_error_is(reply, "READONLY") || redis_reply_error_is(reply, "NOAUTH"))
+    if (error >= ERROR_MOVED && cmd->slot >= 0 && conn->options.redirect != NULL &&
+        conn->options.redirect(cmd, reply, conn->options.arg))
+        return;
+    if (error == ERROR_CONDEMNS && conn->options.kind != CONN_SENTINEL)
         set_error(conn, reply->str);
+    if (error == ERROR_MOVED && conn->options.kind == CONN_PRIMARY)
+        set_error(conn, "this Redis is a node of a cluster: IVR_REDIS_URL has to be redis+cluster://");
     if (!cmd->hold) {
-        cmd_answer(cmd, reply);
+        redis_answer_reply(cmd, reply);
         return;
     }
     cmd->held = redis_reply_steal(reply);
     redis_cmds_add(&conn->held, cmd);
 }
 
+/* One of our own commands, past the queue. */
+static void send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc);
+
 static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
 {
+    if (cmd->asking)
+        send_own(conn, NULL, (const struct span[]){SPAN_LIT("ASKING")}, 1);
+
     const char *wire = cmd->wire;
     size_t n = cmd->wire_n;
     char *full = NULL;
@@ -269,7 +217,6 @@ static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
     free(full);
 }
 
-/* One of our own commands, past the queue. */
 static void send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc)
 {
     conn_send(conn, redis_cmd_plain(argv, argc, fn, conn));
@@ -286,59 +233,121 @@ static void check_soon(struct redis_conn *conn)
         conn->check_mono_ms = soon;
 }
 
+static void send_wait(struct redis_conn *conn);
+
 static void on_fence(const struct redis_result *result, void *arg)
 {
     struct redis_conn *conn = arg;
 
     conn->fenced = result->status == REDIS_OK;
+    if (!conn->fenced)
+        conn->fence[0] = 0;
+}
+
+static void fence_with(struct redis_conn *conn, const struct redis_cmd *cmd)
+{
+    snprintf(conn->fence, sizeof(conn->fence), "%.*s:fence", (int)cmd->key_n, cmd->wire + cmd->key_at);
+}
+
+/* The slot of the fence's key moved away, the batch's other slots are here: the key of a script that was
+ * executed serves as well. */
+static bool fence_again(struct redis_conn *conn)
+{
+    if (conn->options.kind != CONN_NODE || conn->fenced || conn->refenced)
+        return false;
+    for (const struct redis_cmd *cmd = conn->held.head; cmd != NULL; cmd = cmd->next) {
+        if (cmd->script == NULL || cmd->held->type == REDIS_REPLY_ERROR)
+            continue;
+        conn->refenced = true;
+        fence_with(conn, cmd);
+        send_wait(conn);
+        return true;
+    }
+    return false;
+}
+
+static bool held_executed(const struct redis_conn *conn)
+{
+    for (const struct redis_cmd *cmd = conn->held.head; cmd != NULL; cmd = cmd->next) {
+        if (cmd->held->type != REDIS_REPLY_ERROR)
+            return true;
+    }
+    return false;
+}
+
+static void answer_held(struct redis_conn *conn)
+{
+    struct redis_cmds batch;
+
+    redis_cmds_init(&batch);
+    redis_cmds_move(&batch, &conn->held);
+    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&batch)) != NULL;) {
+        struct redisReply *reply = cmd->held;
+        cmd->held = NULL;
+        redis_answer_reply(cmd, reply);
+        freeReplyObject(reply);
+    }
+}
+
+static void too_few_acked(struct redis_conn *conn)
+{
+    char error[100];
+
+    if (conn->fenced)
+        snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", conn->acked,
+                 conn->options.replicas, WAIT_MS);
+    else
+        snprintf(error, sizeof(error), "replicas cannot be waited for: %s was refused",
+                 conn->options.kind == CONN_NODE ? "SET of a key :fence" : "PUBLISH to " FENCE);
+    LOG_LIMITED(LOG_LEVEL_WARN, "too few Redis replicas", LOG_STR("error", error));
+    check_soon(conn);
+    redis_answer_all_failed(&conn->held, REDIS_LOST, error);
 }
 
 static void on_wait(const struct redis_result *result, void *arg)
 {
     struct redis_conn *conn = arg;
     int64_t acked = 0;
-    char error[100];
 
     conn->wait_out = false;
-    if (result->status == REDIS_LOST)
-        return; /* the held ones are told by conn_drop() */
+    if (result->status == REDIS_LOST || fence_again(conn))
+        return; /* the held ones are told by conn_drop(), or by the next WAIT */
+    if (!conn->fenced && !held_executed(conn)) {
+        answer_held(conn); /* nothing was written that a replica could miss */
+        return;
+    }
     if (result->status == REDIS_OK && conn->fenced)
         redis_reply_int(result->reply, &acked);
     conn->acked = (int)acked;
-    struct redis_cmds batch;
-    redis_cmds_init(&batch);
-    redis_cmds_move(&batch, &conn->held);
-    if (acked < conn->options.replicas) {
-        if (conn->fenced)
-            snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", (int)acked,
-                     conn->options.replicas, WAIT_MS);
-        else
-            snprintf(error, sizeof(error), "replicas cannot be waited for: PUBLISH to " FENCE " was refused");
-        LOG_LIMITED(LOG_LEVEL_WARN, "too few Redis replicas", LOG_STR("error", error));
-        check_soon(conn);
-        fail_all(&batch, REDIS_LOST, error);
-        return;
-    }
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&batch)) != NULL;) {
-        struct redisReply *reply = cmd->held;
-        cmd->held = NULL;
-        cmd_answer(cmd, reply);
-        freeReplyObject(reply);
-    }
+    if (acked < conn->options.replicas)
+        too_few_acked(conn);
+    else
+        answer_held(conn);
 }
 
 /* WAIT covers what this connection wrote. A script that finds its work done already writes nothing, and what
  * it found may come from a connection that died before its own WAIT: up to Redis 7.0 WAIT covers that too,
  * Redis 8 answers at once. So something is written first. PUBLISH travels to the replicas and leaves no key
- * behind. */
+ * behind; in a cluster it travels on the cluster's bus instead, so there a key of the shard is set. */
+static void send_fence(struct redis_conn *conn)
+{
+    if (conn->options.kind != CONN_NODE)
+        send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")},
+                 3);
+    else
+        send_own(conn, on_fence, (const struct span[]){SPAN_LIT("SET"), span_str(conn->fence), SPAN_LIT("1")},
+                 3);
+}
+
 static void send_wait(struct redis_conn *conn)
 {
     char replicas[12];
     int n = snprintf(replicas, sizeof(replicas), "%d", conn->options.replicas);
 
     conn->wait_out = true;
-    conn->fenced = false;
-    send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")}, 3);
+    conn->fenced = conn->options.kind == CONN_NODE && conn->fence[0] == 0;
+    if (!conn->fenced)
+        send_fence(conn);
     send_own(conn, on_wait,
              (const struct span[]){SPAN_LIT("WAIT"), span_of(replicas, (size_t)n), SPAN_LIT("1000")}, 3);
 }
@@ -350,13 +359,18 @@ static void send_batch(struct redis_conn *conn)
     if (conn->queue.n == 0 || conn->wait_out)
         return;
     if (conn->options.replicas > 0) {
-        for (struct redis_cmd *cmd = conn->queue.head; cmd != NULL; cmd = cmd->next)
-            writes = writes || (cmd->script != NULL && cmd->script->writes);
+        for (struct redis_cmd *cmd = conn->queue.head; cmd != NULL; cmd = cmd->next) {
+            if (cmd->script == NULL || !cmd->script->writes)
+                continue;
+            writes = true;
+            fence_with(conn, cmd);
+        }
     }
     for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&conn->queue)) != NULL;) {
         cmd->hold = writes;
         conn_send(conn, cmd);
     }
+    conn->refenced = false;
     if (writes)
         send_wait(conn);
 }
@@ -378,6 +392,8 @@ static void on_role(const struct redis_result *result, void *arg)
 
     if (result->status != REDIS_OK || !redis_reply_span(redis_reply_at(result->reply, 0), &role))
         return;
+    if (!span_is(role, "master") && conn->options.kind == CONN_NODE)
+        return;
     if (!span_is(role, "master")) {
         set_error(conn, "this Redis is a replica, it takes no writes");
         return;
@@ -392,6 +408,13 @@ static bool conn_healthy(const struct redis_conn *conn)
     if (conn->policy[0] != 0 && strcmp(conn->policy, "noeviction") != 0)
         return false;
     return conn->acked < 0 || conn->acked >= conn->options.replicas;
+}
+
+static void set_up(struct redis_conn *conn)
+{
+    conn->state = CONN_UP;
+    conn->backoff_ms = BACKOFF_MIN_MS;
+    conn->options.state(true, conn->options.arg);
 }
 
 /* ["maxmemory-policy", "noeviction"]; the last reply of the set-up. A server that denies CONFIG is taken as
@@ -409,13 +432,11 @@ static void on_policy(const struct redis_result *result, void *arg)
     conn->check_mono_ms = loop_mono_ms(conn->options.loop) + (conn_healthy(conn) ? CHECK_MS : CHECK_SOON_MS);
     if (conn->state != CONN_SETUP || conn->error[0] != 0)
         return;
-    conn->state = CONN_UP;
-    conn->backoff_ms = BACKOFF_MIN_MS;
-    LOG_INFO("connected to Redis", LOG_STR("address", conn->options.address->shown));
+    LOG_INFO("connected to Redis", LOG_STR("address", conn->shown));
     if (!conn_healthy(conn))
         LOG_WARN("Redis is not fit", LOG_STR("maxmemory_policy", conn->policy),
                  LOG_INT("replicas", conn->acked));
-    conn->options.state(true, conn->options.arg);
+    set_up(conn);
 }
 
 static void send_check(struct redis_conn *conn)
@@ -426,19 +447,49 @@ static void send_check(struct redis_conn *conn)
              (const struct span[]){SPAN_LIT("CONFIG"), SPAN_LIT("GET"), SPAN_LIT("maxmemory-policy")}, 3);
 }
 
-static void send_setup(struct redis_conn *conn)
+static void send_auth(struct redis_conn *conn)
 {
     const struct redis_address *address = conn->options.address;
-    char db[12];
-    int n = snprintf(db, sizeof(db), "%d", address->db);
+    const struct span argv[] = {SPAN_LIT("AUTH"), span_str(address->user), span_str(address->password)};
+    const struct span without_user[] = {SPAN_LIT("AUTH"), span_str(address->password)};
 
     if (address->password != NULL && address->user != NULL)
-        send_own(
-            conn, on_essential,
-            (const struct span[]){SPAN_LIT("AUTH"), span_str(address->user), span_str(address->password)}, 3);
+        send_own(conn, on_essential, argv, 3);
     else if (address->password != NULL)
-        send_own(conn, on_essential, (const struct span[]){SPAN_LIT("AUTH"), span_str(address->password)}, 2);
-    if (address->db != 0)
+        send_own(conn, on_essential, without_user, 2);
+}
+
+/* A Sentinel usually has no password, and AUTH would then be an error. */
+static void on_sentinel_ping(const struct redis_result *result, void *arg)
+{
+    struct redis_conn *conn = arg;
+
+    if (result->status == REDIS_LOST || conn->error[0] != 0)
+        return;
+    if (result->status == REDIS_OK) {
+        set_up(conn);
+    } else if (strncmp(result->error, "NOAUTH", 6) == 0 && !conn->asked_auth &&
+               conn->options.address->password != NULL) {
+        conn->asked_auth = true;
+        send_auth(conn);
+        send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
+    } else {
+        set_error(conn, result->error);
+    }
+}
+
+static void send_setup(struct redis_conn *conn)
+{
+    char db[12];
+    int n = snprintf(db, sizeof(db), "%d", conn->options.address->db);
+
+    if (conn->options.kind == CONN_SENTINEL) {
+        conn->asked_auth = false;
+        send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
+        return;
+    }
+    send_auth(conn);
+    if (conn->options.address->db != 0)
         send_own(conn, on_essential, (const struct span[]){SPAN_LIT("SELECT"), span_of(db, (size_t)n)}, 2);
     send_check(conn);
 }
@@ -460,11 +511,16 @@ static void on_connect(const redisAsyncContext *ac, int status)
 static void conn_attach(struct redis_conn *conn, redisAsyncContext *ac)
 {
     struct redis_poll_events events = {on_gone, on_turned, conn};
+    const char *tls_error = NULL;
 
-    if (ac != NULL && ac->err == 0)
+    if (ac != NULL && ac->err == 0 && conn->options.address->tls)
+        tls_error = redis_tls_start(&ac->c, conn->host);
+    if (ac != NULL && ac->err == 0 && tls_error == NULL)
         conn->poll = redis_poll_attach(ac, loop_uv(conn->options.loop), &events);
     if (ac == NULL || conn->poll == NULL) {
-        set_error(conn, ac != NULL && ac->err != 0 ? ac->errstr : "no socket");
+        set_error(conn, tls_error != NULL            ? tls_error
+                        : ac != NULL && ac->err != 0 ? ac->errstr
+                                                     : "no socket");
         if (ac != NULL)
             redisAsyncFree(ac);
         conn_drop(conn);
@@ -476,75 +532,75 @@ static void conn_attach(struct redis_conn *conn, redisAsyncContext *ac)
     redisAsyncSetConnectCallback(ac, on_connect);
 }
 
-/* The n-th address, round and round: a name with several may have dead ones among them. */
-static const struct addrinfo *pick_address(const struct addrinfo *list, unsigned n)
+static void on_dialled(redisAsyncContext *ac, const char *error, void *arg)
 {
-    unsigned count = 0;
+    struct redis_conn *conn = arg;
 
-    for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
-        count++;
-    for (n %= count; n > 0; n--)
-        list = list->ai_next;
-    return list;
+    conn->dial = NULL;
+    if (ac == NULL)
+        set_error(conn, error);
+    conn_attach(conn, ac);
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
+static void start_dial(struct redis_conn *conn, int port)
 {
-    struct resolve *resolve = request->data;
-    struct redis_conn *conn = resolve->conn;
-    char ip[64] = "";
+    const char *error = "";
 
-    free(resolve);
-    if (conn != NULL) {
-        conn->resolve = NULL;
-        if (status == 0 && list != NULL)
-            getnameinfo(pick_address(list, conn->attempts)->ai_addr,
-                        pick_address(list, conn->attempts)->ai_addrlen, ip, sizeof(ip), NULL, 0,
-                        NI_NUMERICHOST);
-        if (ip[0] != 0) {
-            conn_attach(conn, redisAsyncConnect(ip, conn->options.address->port));
-        } else {
-            set_error(conn, status != 0 ? uv_strerror(status) : "the host has no address");
-            conn_drop(conn);
-        }
-    }
-    uv_freeaddrinfo(list);
-}
-
-/* hiredis would look the name up itself, but blocking. */
-static void start_resolve(struct redis_conn *conn)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    struct resolve *resolve = mem_calloc(1, sizeof(*resolve));
-    int rc;
-
-    resolve->conn = conn;
-    resolve->request.data = resolve;
     conn->state = CONN_RESOLVING;
-    rc = uv_getaddrinfo(loop_uv(conn->options.loop), &resolve->request, on_resolved,
-                        conn->options.address->host, NULL, &hints);
-    if (rc == 0) {
-        conn->resolve = resolve;
+    conn->dial = redis_dial_start(loop_uv(conn->options.loop), conn->host, port, conn->attempts, on_dialled,
+                                  conn, &error);
+    if (conn->dial != NULL)
         return;
-    }
-    free(resolve);
-    set_error(conn, uv_strerror(rc));
+    set_error(conn, error);
     conn_drop(conn);
 }
 
 static void conn_start(struct redis_conn *conn)
 {
+    const struct redis_address *address = conn->options.address;
+
     conn->error[0] = 0;
     conn->attempts++;
     conn->acked = -1;
     conn->policy[0] = 0;
     conn->since_mono_ms = loop_mono_ms(conn->options.loop);
-    if (conn->options.address->path == NULL) {
-        start_resolve(conn);
-        return;
+    if (conn->options.locate != NULL) {
+        conn->state = CONN_LOCATING;
+        conn->options.locate(conn->options.arg);
+    } else if (address->path != NULL) {
+        conn->state = CONN_CONNECTING;
+        conn_attach(conn, redisAsyncConnectUnix(address->path));
+    } else {
+        snprintf(conn->host, sizeof(conn->host), "%s", address->host);
+        start_dial(conn, address->port);
     }
-    conn->state = CONN_CONNECTING;
-    conn_attach(conn, redisAsyncConnectUnix(conn->options.address->path));
+}
+
+void redis_conn_located(struct redis_conn *conn, const char *host, int port)
+{
+    if (conn->state != CONN_LOCATING)
+        return;
+    snprintf(conn->host, sizeof(conn->host), "%s", host);
+    snprintf(conn->shown, sizeof(conn->shown), "%s:%d", host, port);
+    start_dial(conn, port);
+}
+
+void redis_conn_unlocated(struct redis_conn *conn, const char *error)
+{
+    if (conn->state != CONN_LOCATING)
+        return;
+    set_error(conn, error);
+    conn_drop(conn);
+}
+
+void redis_conn_renew(struct redis_conn *conn, const char *why)
+{
+    if (conn->state != CONN_DOWN) {
+        set_error(conn, why);
+        conn_drop(conn);
+    }
+    conn->backoff_ms = BACKOFF_MIN_MS;
+    conn->retry_mono_ms = loop_mono_ms(conn->options.loop);
 }
 
 /* ---- time ---- */
@@ -588,7 +644,7 @@ static void on_tick(void *arg)
             drop_silent(conn, "no connection");
     } else {
         check_overdue(conn, now);
-        if (conn->state == CONN_UP && now >= conn->check_mono_ms) {
+        if (conn->state == CONN_UP && conn->options.kind != CONN_SENTINEL && now >= conn->check_mono_ms) {
             conn->check_mono_ms = now + CHECK_MS;
             if (conn->options.replicas > 0 && !conn->wait_out)
                 send_wait(conn);
@@ -608,6 +664,7 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
     conn->backoff_ms = BACKOFF_MIN_MS;
     conn->acked = -1;
     snprintf(conn->error, sizeof(conn->error), "connecting");
+    snprintf(conn->shown, sizeof(conn->shown), "%s", options->address->shown);
     redis_cmds_init(&conn->queue);
     redis_cmds_init(&conn->sent);
     redis_cmds_init(&conn->held);
@@ -631,7 +688,7 @@ void redis_conn_free(struct redis_conn **pointer)
     set_error(conn, "shutting down");
     conn_drop(conn);
     while (conn->refused.n > 0)
-        fail_all(&conn->refused, REDIS_REFUSED, "not connected: shutting down");
+        redis_answer_all_failed(&conn->refused, REDIS_REFUSED, "not connected: shutting down");
     while (conn->scripts != NULL) {
         struct redis_script_use *use = conn->scripts;
         conn->scripts = use->next;
@@ -660,7 +717,7 @@ bool redis_conn_flush(struct redis_conn *conn)
 
     if (answered) {
         snprintf(error, sizeof(error), "not connected: %s", conn->error[0] != 0 ? conn->error : "connecting");
-        fail_all(&conn->refused, REDIS_REFUSED, error);
+        redis_answer_all_failed(&conn->refused, REDIS_REFUSED, error);
     }
     if (conn->state == CONN_UP)
         send_batch(conn);
@@ -678,6 +735,11 @@ bool redis_conn_up(const struct redis_conn *conn)
     return conn->state == CONN_UP;
 }
 
+bool redis_conn_down(const struct redis_conn *conn)
+{
+    return conn->state == CONN_DOWN;
+}
+
 size_t redis_conn_pending(const struct redis_conn *conn)
 {
     return conn->queue.n + conn->sent.n + conn->held.n + conn->refused.n;
@@ -686,8 +748,7 @@ size_t redis_conn_pending(const struct redis_conn *conn)
 bool redis_conn_ready(const struct redis_conn *conn, struct buf *why)
 {
     if (conn->state != CONN_UP) {
-        buf_addf(why, "%s: %s", conn->options.address->shown,
-                 conn->error[0] != 0 ? conn->error : "connecting");
+        buf_addf(why, "%s: %s", conn->shown, conn->error[0] != 0 ? conn->error : "connecting");
         if (conn->state == CONN_DOWN)
             buf_adds(why, ", trying again");
         return false;

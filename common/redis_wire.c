@@ -98,6 +98,7 @@ static struct redis_cmd *cmd_new(size_t wire_max, redis_fn fn, void *arg)
     struct redis_cmd *cmd = mem_alloc(sizeof(*cmd) + wire_max);
 
     memset(cmd, 0, sizeof(*cmd));
+    cmd->slot = -1;
     cmd->fn = fn;
     cmd->arg = arg;
     return cmd;
@@ -120,6 +121,8 @@ struct redis_cmd *redis_cmd_eval(const struct redis_script *script, struct span 
     cmd->tail = (size_t)(p - cmd->wire);
     p = put(p, ONE_KEY, sizeof(ONE_KEY) - 1);
     p = put_bulk(p, key);
+    cmd->key_n = key.n;
+    cmd->key_at = (size_t)(p - cmd->wire) - 2 - key.n;
     for (size_t i = 0; i < argc; i++)
         p = put_bulk(p, args[i]);
     cmd->wire_n = (size_t)(p - cmd->wire);

@@ -16,7 +16,15 @@
 #include "common/span.h"
 
 struct redisReply;
-struct redis_script_use;
+struct metric_series;
+
+/* What a connection knows of one script. */
+struct redis_script_use {
+    struct redis_script_use *next;
+    const struct redis_script *script;
+    struct metric_series *seconds;
+    uint64_t eval_seq; /* when it last went out in full on this connection, 0: not yet */
+};
 
 struct redis_cmd {
     struct redis_cmd *next;
@@ -29,6 +37,11 @@ struct redis_cmd {
     uint64_t sent_seq;       /* position among all commands sent on this connection */
     struct redisReply *held; /* owned: the reply, until the replicas acknowledged */
     int resends;
+    int redirects; /* how often a cluster sent it elsewhere */
+    int slot;      /* of its key in a cluster, -1: it has none */
+    size_t key_at; /* where in `wire` a script's key stands */
+    size_t key_n;
+    bool asking;   /* ASKING goes before it */
     bool hold;     /* a WAIT follows it */
     size_t args_n; /* how many arguments follow EVALSHA and the SHA-1 */
     size_t tail;   /* where in `wire` what follows the SHA-1 begins */
