@@ -3,11 +3,23 @@
 --
 -- KEYS[1] the shard; ARGV[1] age in ms from which an entry counts as left behind; ARGV[2] most entries.
 -- Returns {outbox id, events, outbox id, events, ...}.
+--
+-- After a failover to a slower clock the ids go on where the old clock was, and tell no age until it is reached:
+-- entries from the future count as left behind, at the price of some events that are sent twice.
 local clock = redis.call('TIME')
-local before = clock[1] * 1000 + math.floor(clock[2] / 1000) - tonumber(ARGV[1])
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local FUTURE_MS = 1000
 local found = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1] .. ':out', '-', string.format('%.0f', before), 'COUNT', ARGV[2])) do
-  found[#found + 1] = entry[1]
-  found[#found + 1] = entry[2][2]
+
+local function find(from, to)
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1] .. ':out', from, to, 'COUNT', ARGV[2])) do
+    found[#found + 1] = entry[1]
+    found[#found + 1] = entry[2][2]
+  end
+end
+
+find('-', string.format('%.0f', now - tonumber(ARGV[1])))
+if #found == 0 then
+  find(string.format('%.0f', now + FUTURE_MS), '+')
 end
 return found

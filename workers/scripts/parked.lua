@@ -1,16 +1,24 @@
 -- Offers parked callbacks whose time is over, each id to one asker for lease ms.
 --
--- KEYS[1] the shard; ARGV[1] most ids; ARGV[2] lease ms (0 without).
+-- KEYS[1] the shard; ARGV[1] most ids; ARGV[2] lease ms (0 without); ARGV[3] how long a callback waits at most, ms.
 -- Returns {id, known '1' or '0', {field, parked, ...}, id, ...}: known ones go back to the topic, the others become
 -- dead letters; then unpark.lua removes them. An id "call:tenant/call_id" stands for a call of this shard that was
 -- unknown.
 --
 -- Promise: an offer that its taker drops (it died, Kafka was away) is made again after the lease; nothing is lost,
--- and several workers that look do not make several dead letters of one callback.
+-- and several workers that look do not make several dead letters of one callback; a deadline that a failover to a
+-- slower clock left far ahead is no later than the longest from now.
 local parks = KEYS[1] .. ':parks'
 local lease = tonumber(ARGV[2] or '0')
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local longest = tonumber(ARGV[3])
+if longest then
+  local latest = string.format('%.0f', now + math.max(longest, lease))
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', parks, '(' .. latest, '+inf', 'LIMIT', 0, ARGV[1])) do
+    redis.call('ZADD', parks, latest, id)
+  end
+end
 local found = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', parks, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   local call_id = string.match(id, '^call:(.+)$')

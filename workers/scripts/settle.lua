@@ -8,13 +8,17 @@
 --
 -- Promises: a claim without an outcome is in doubt (Gateway_unavailable: may or may not have been placed), never
 -- dialled again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report
--- still corrects it.
+-- still corrects it. Redis' clock may jump back at a failover: what was to be settled by the old clock is settled at
+-- the latest as long from now as it may take at most.
 --#include lib/call.lua
 
 local LOST = {GATEWAY_UNAVAILABLE, 0, 1, 0, 0, -1, -1, -1, '', 0, 'claim_lost',
   'the worker that placed the call ended before it recorded an outcome', '', '', 0}
 local SILENT = {FAILED, 1, 0, 0, 0, -1, -1, -1, '', 0, 'no_report', 'the provider sent no closing report in time', '', '', 0}
 local QUIET = {0, 1, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}
+
+-- The longest request_timeout that a channel may have (5 minutes), and 10 s.
+local CLAIM_LONGEST_MS = 310 * 1000
 
 local results, look_ups = {}, tonumber(ARGV[3])
 
@@ -72,6 +76,15 @@ local function settle_all(from, to)
   end
 end
 
+-- The times from `latest` to `to` are of a clock that was ahead.
+local function clamp(latest, to)
+  for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':open', '(' .. text_of(latest), to, 'LIMIT', 0, ARGV[2])) do
+    call('ZADD', shard .. ':open', latest, id)
+  end
+end
+
+clamp(now + CLAIM_LONGEST_MS - CLAIMS_FIRST_MS, '(0')
+clamp(now + math.min(pending_check_ms, pending_limit_ms), '+inf')
 settle_all('-inf', now - CLAIMS_FIRST_MS)
 settle_all(0, now)
 return finish(results)

@@ -99,10 +99,11 @@ static void on_overdue(const struct redis_result *result, void *arg)
 
 void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg)
 {
-    char most[24], lease[24];
+    char most[24], lease[24], longest[24];
     const struct span args[] = {number(most, limit < MAX_OVERDUE ? limit : MAX_OVERDUE),
-                                number(lease, OVERDUE_LEASE_MS)};
-    run(store, &script_parked, shard, args, 2, on_overdue, (void (*)(void))fn, arg);
+                                number(lease, OVERDUE_LEASE_MS),
+                                number(longest, store_unknown_keep_ms(store))};
+    run(store, &script_parked, shard, args, 3, on_overdue, (void (*)(void))fn, arg);
 }
 
 static void on_unpark(const struct redis_result *result, void *arg)

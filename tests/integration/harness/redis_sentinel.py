@@ -17,24 +17,24 @@ class RedisNode:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.name = directory, name
         self.port = free_port()
-        self.options = options + (("--requirepass", password, "--masterauth", password) if password else ())
+        self.options = (*options,) + (("--requirepass", password, "--masterauth", password) if password else ())
         self.starts = 0
         self.client = redis.Redis(port=self.port, password=password, socket_timeout=5)
         self.start()
 
-    def start(self):
-        """Starts (again) and waits until it answers."""
+    def start(self, *more):
+        """Starts (again, empty) and waits until it answers."""
         self.starts += 1
         argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         argv += ["--dir", self.directory, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
-        self.process = Process(f"{self.name}-{self.starts}", [*argv, *self.options], self.directory)
+        self.process = Process(f"{self.name}-{self.starts}", [*argv, *self.options, *more], self.directory)
         self.wait_up()
 
     def wait_up(self):
         wait_until(self._answers, lambda: f"{self.name} to start:\n{self.process.output()}", timeout=20)
 
     def _answers(self):
-        assert self.process.alive(), f"{self.name} did not start:\n{self.process.output()}"
+        assert self.process.alive(), f"{self.name} did not start:\n{self.process.output()}{self.process.stderr()}"
         try:
             return self.client.ping()
         except (redis.ConnectionError, redis.TimeoutError):
@@ -58,7 +58,7 @@ class Sentinel(RedisNode):
         path = self.directory / f"{self.name}.conf"
         if not path.exists():
             path.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n" + "\n".join(self.options) + "\n")
-        self.process = Process(f"{self.name}-{self.starts}", ["redis-sentinel", path], self.directory)
+        self.process = Process(f"{self.name}-{self.starts}", ["redis-server", path, "--sentinel"], self.directory)
         self.wait_up()
 
 
@@ -69,8 +69,8 @@ class RedisSentinel:
         self.password = password
         self.nodes = [RedisNode(directory, "redis-0", password=password)]
         for i in range(1, replicas + 1):
-            of = ("--replicaof", f"127.0.0.1 {self.nodes[0].port}")
-            self.nodes.append(RedisNode(directory, f"redis-{i}", *of, password=password))
+            self.nodes.append(RedisNode(directory, f"redis-{i}", password=password))
+            self.nodes[i].client.replicaof("127.0.0.1", self.nodes[0].port)
         self.sentinels = [Sentinel(directory, f"sentinel-{i}", *self._watch()) for i in range(sentinels)]
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         self.url = f"redis+sentinel://{hosts}/{MASTER}/0"
@@ -80,7 +80,7 @@ class RedisSentinel:
         lines = [
             f"sentinel monitor {MASTER} 127.0.0.1 {self.nodes[0].port} 2",
             f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}",
-            f"sentinel failover-timeout {MASTER} 5000",
+            f"sentinel failover-timeout {MASTER} 1000",
             f"sentinel parallel-syncs {MASTER} 1",
         ]
         return lines + ([f"sentinel auth-pass {MASTER} {self.password}"] if self.password else [])
@@ -133,6 +133,20 @@ class RedisSentinel:
             return sum(info.get(f"slave{i}", {}).get("state") == "online" for i in range(8)) >= n
 
         wait_until(online, f"{n} replicas to follow the primary", timeout)
+
+    def restart(self, dead):
+        """The dead node comes back as a replica of whoever is the primary now."""
+        dead.start("--replicaof", f"127.0.0.1 {self.primary().port}")
+
+    def mend(self):
+        """Starts again what is dead, and waits until everybody is in place."""
+        for sentinel in self.sentinels:
+            if not sentinel.process.alive():
+                sentinel.start()
+        for node in self.nodes:
+            if not node.process.alive():
+                self.restart(node)
+        wait_until(self._agreed, "the replicas to follow the primary", timeout=30)
 
     def stop(self):
         for process in self.sentinels + self.nodes:
