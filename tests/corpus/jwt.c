@@ -54,35 +54,42 @@ static bool signature_fits(const struct channel *channel, struct span signed_par
 
 /* ---- claims that are another with each token ---- */
 
-static bool is_time(json_t *value, int64_t from_s, int64_t to_s)
-{
-    int64_t s = json_integer_value(value);
-    return json_is_integer(value) && s >= from_s && s <= to_s;
-}
-
-static bool claim_is_right(const char *name, json_t *value)
-{
-    int64_t now_s = clock_wall_ms() / 1000;
-    if (strcmp(name, "iat") == 0 || strcmp(name, "nbf") == 0)
-        return is_time(value, now_s - CLOCK_SLACK_S, now_s + CLOCK_SLACK_S);
-    if (strcmp(name, "exp") == 0)
-        return is_time(value, now_s + 1, now_s + DAY_S);
-    if (strcmp(name, "jti") == 0)
-        return json_is_string(value) && json_string_length(value) >= JTI_MIN_LEN;
-    return false;
-}
-
-/* What `expected` does not name must be one of the claims above; it is then left out, as what is compared. */
-static void check_claims(json_t *claims, json_t *expected)
-{
+/* Instants in seconds, each between two distances from now. */
+static const struct claim_time {
     const char *name;
-    json_t *value;
-    void *next;
-    json_object_foreach_safe(claims, next, name, value)
-    {
-        if (!json_object_get(expected, name) && claim_is_right(name, value))
-            json_object_del(claims, name);
+    bool required;
+    int64_t from_s, to_s;
+} claim_times[] = {
+    {"iat", true, -CLOCK_SLACK_S, CLOCK_SLACK_S},
+    {"nbf", false, -CLOCK_SLACK_S, CLOCK_SLACK_S},
+    {"exp", true, 1, DAY_S},
+};
+
+/* What was looked at is left out of what is compared. */
+static void check_time(struct corpus_case *c, json_t *claims, const struct claim_time *claim)
+{
+    json_t *value = json_object_get(claims, claim->name);
+    int64_t distance_s = json_integer_value(value) - clock_wall_ms() / 1000;
+    if (!value && !claim->required)
+        return;
+    if (!json_is_integer(value) || distance_s < claim->from_s || distance_s > claim->to_s)
+        corpus_problem(c, "expect.jwt.claims.%s: expected seconds from now%+d to now%+d, came %s",
+                       claim->name, (int)claim->from_s, (int)claim->to_s, value ? "others" : "nothing");
+    json_object_del(claims, claim->name);
+}
+
+static void check_claims(struct corpus_case *c, json_t *claims, json_t *expected)
+{
+    for (size_t i = 0; i < sizeof claim_times / sizeof claim_times[0]; i++) {
+        if (!json_object_get(expected, claim_times[i].name))
+            check_time(c, claims, &claim_times[i]);
     }
+    if (json_object_get(expected, "jti"))
+        return;
+    if (json_string_length(json_object_get(claims, "jti")) < JTI_MIN_LEN)
+        corpus_problem(c, "expect.jwt.claims.jti: expected %d characters that no other token has",
+                       JTI_MIN_LEN);
+    json_object_del(claims, "jti");
 }
 
 /* ---- the token ---- */
@@ -109,7 +116,7 @@ static json_t *read_part(struct span part)
 static void compare_parts(struct corpus_case *c, json_t *header, json_t *claims)
 {
     json_t *expected = json_object_get(c->expect, "jwt");
-    check_claims(claims, json_object_get(expected, "claims"));
+    check_claims(c, claims, json_object_get(expected, "claims"));
     json_t *came = json_pack("{sOsO}", "header", header, "claims", claims);
     corpus_compare(c, "expect.jwt", expected, came);
     json_decref(came);
