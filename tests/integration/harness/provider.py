@@ -32,6 +32,7 @@ class Placement:
         self.path, self.headers, self.peer = path, headers, peer
         self.nth_on_connection = nth_on_connection
         self.at = time.monotonic()
+        self.body = b""  # as it came: not every provider takes forms
         self.sid = twilio.new_sid()
 
     def field(self, name):
@@ -157,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         form = parse_qs(body.decode(), keep_blank_values=True)
         placement = Placement(form, self.path, dict(self.headers), self.client_address, self.requests_seen)
+        placement.body = body
         reply = self.server.provider.take(placement)
         reply(Exchange(self, placement, self.server.provider))
 
