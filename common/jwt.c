@@ -26,10 +26,12 @@ static int no_password(char *out, int size, int writing, void *arg)
     return 0;
 }
 
-static EVP_PKEY *read_pem(struct span pem)
+typedef EVP_PKEY *read_pem_fn(BIO *, EVP_PKEY **, pem_password_cb *, void *);
+
+static EVP_PKEY *read_pem(struct span pem, read_pem_fn *read)
 {
     BIO *bio = pem.n > 0 && pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-    EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+    EVP_PKEY *pkey = bio ? read(bio, NULL, no_password, NULL) : NULL;
     BIO_free(bio);
     ERR_clear_error();
     return pkey;
@@ -37,22 +39,17 @@ static EVP_PKEY *read_pem(struct span pem)
 
 static int check_key(EVP_PKEY *pkey, struct err *err)
 {
-    if (!pkey)
-        return err_set(err, ERR_INVALID,
-                       "is no private key, expected PEM with its line breaks, not encrypted: -----BEGIN "
-                       "PRIVATE KEY----- and so on");
     if (!EVP_PKEY_is_a(pkey, "RSA"))
-        return err_set(err, ERR_INVALID, "is a private key of another kind, expected an RSA key");
+        return err_set(err, ERR_INVALID, "is a key of another kind, expected an RSA key");
     if (EVP_PKEY_bits(pkey) < KEY_MIN_BITS)
         return err_set(err, ERR_INVALID, "is an RSA key of %d bits, RS256 needs %d or more",
                        EVP_PKEY_bits(pkey), KEY_MIN_BITS);
     return 0;
 }
 
-int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err)
+/* Takes `pkey` over. */
+static int keep_key(struct jwt_key **key, EVP_PKEY *pkey, struct err *err)
 {
-    *key = NULL;
-    EVP_PKEY *pkey = read_pem(pem);
     if (check_key(pkey, err) != 0) {
         EVP_PKEY_free(pkey);
         return ERR_INVALID;
@@ -60,6 +57,28 @@ int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err)
     *key = mem_calloc(1, sizeof **key);
     (*key)->pkey = pkey;
     return 0;
+}
+
+int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err)
+{
+    *key = NULL;
+    EVP_PKEY *pkey = read_pem(pem, PEM_read_bio_PrivateKey);
+    if (!pkey)
+        return err_set(err, ERR_INVALID,
+                       "is no private key, expected PEM with its line breaks, not encrypted: -----BEGIN "
+                       "PRIVATE KEY----- and so on");
+    return keep_key(key, pkey, err);
+}
+
+int jwt_public_key_new(struct jwt_key **key, struct span pem, struct err *err)
+{
+    *key = NULL;
+    EVP_PKEY *pkey = read_pem(pem, PEM_read_bio_PUBKEY);
+    if (!pkey)
+        return err_set(
+            err, ERR_INVALID,
+            "is no public key, expected PEM with its line breaks: -----BEGIN PUBLIC KEY----- and so on");
+    return keep_key(key, pkey, err);
 }
 
 void jwt_key_free(struct jwt_key **key)

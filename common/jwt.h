@@ -20,12 +20,15 @@
 
 enum { JWT_MAX = 8 * 1024 }; /* bytes of a token that is read; each kind of header has them too */
 
-/* An RSA private key. */
+/* An RSA key. */
 struct jwt_key;
 
 /* Parses PEM: PKCS#8 ("BEGIN PRIVATE KEY") or PKCS#1, not encrypted, of 2048 bits or more (RFC 7518
  * section 3.3). ERR_INVALID says what is wrong and quotes nothing; *key is then NULL. */
 int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err) __attribute__((warn_unused_result));
+/* The same for a public key ("BEGIN PUBLIC KEY"), with which tokens can only be opened. */
+int jwt_public_key_new(struct jwt_key **key, struct span pem, struct err *err)
+    __attribute__((warn_unused_result));
 /* Also of NULL; OpenSSL wipes the key. */
 void jwt_key_free(struct jwt_key **key);
 

@@ -208,6 +208,33 @@ static void a_key_without_its_last_newline_is_read(void **state)
     jwt_key_free(&key);
 }
 
+static void a_public_key_opens_and_cannot_sign(void **state)
+{
+    (void)state;
+    struct jwt_key *private = key_of(rsa_pem), *public;
+    BIO *pem = BIO_new(BIO_s_mem()), *in = BIO_new_mem_buf(rsa_pem, -1);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
+    struct buf token;
+    char *text;
+    assert_int_equal(PEM_write_bio_PUBKEY(pem, pkey), 1);
+    long n = BIO_get_mem_data(pem, &text);
+    assert_int_equal(jwt_public_key_new(&public, span_of(text, (size_t)n), NULL), 0);
+    buf_init(&token, JWT_MAX);
+    assert_int_equal(jwt_add_rs256(&token, private, SPAN_LIT("{\"iat\":7}"), NULL), 0);
+    json_t *claims = jwt_open_rs256(buf_span(&token), public);
+    assert_non_null(claims);
+    assert_int_not_equal(jwt_add_rs256(&token, public, SPAN_LIT("{}"), NULL), 0);
+    jwt_key_free(&public);
+    assert_int_equal(jwt_public_key_new(&public, span_str(rsa_pem), NULL), ERR_INVALID);
+    assert_null(public);
+    json_decref(claims);
+    buf_done(&token);
+    jwt_key_free(&private);
+    EVP_PKEY_free(pkey);
+    BIO_free(in);
+    BIO_free(pem);
+}
+
 static void assert_no_key(struct span pem, const char *says)
 {
     struct jwt_key *key;
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_token_has_three_parts_and_a_limit),
         cmocka_unit_test(rs256_agrees_with_another_library),
         cmocka_unit_test(a_key_without_its_last_newline_is_read),
+        cmocka_unit_test(a_public_key_opens_and_cannot_sign),
         cmocka_unit_test(what_is_no_rsa_key_is_refused),
         cmocka_unit_test(an_encrypted_key_is_refused),
         cmocka_unit_test(a_key_too_short_for_the_algorithm_is_refused),
