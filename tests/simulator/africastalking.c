@@ -3,8 +3,8 @@
  * no look-up and no hang-up. What it posts by itself is in africastalking_report.c.
  *
  * The replies are those that its libraries' tests and users' recordings show. Nobody has written down what it
- * says with 429 and 5xx: those texts are the usual ones of the server software that its other errors come
- * from.
+ * says with 429 and 5xx: 503 has its form of a refusal here, the other texts are the usual ones of the server
+ * software that its 400 and 401 come from.
  */
 #include "tests/simulator/africastalking.h"
 
@@ -67,6 +67,16 @@ static void reply_entry(struct sim *sim, struct httpd_request *req, struct span 
     reply_json(sim, req, dice & 2 ? 201 : 200);
 }
 
+/* The whole request is refused. */
+static void reply_refusal(struct sim *sim, struct httpd_request *req, int status, struct span message)
+{
+    buf_clear(&sim->body);
+    buf_adds(&sim->body, "{\"entries\":[]");
+    json_kstr(&sim->body, "errorMessage", message);
+    buf_addc(&sim->body, '}');
+    reply_json(sim, req, status);
+}
+
 static void answer_placement(const struct sim_call *call, enum sim_fault fault, struct httpd_request *req)
 {
     static const struct {
@@ -75,8 +85,6 @@ static void answer_placement(const struct sim_call *call, enum sim_fault fault, 
     } errors[SIM_FAULTS] = {
         [SIM_500] = {500, "There was an internal server error."},
         [SIM_429] = {429, "Too Many Requests"},
-        [SIM_503] = {503, "The server is currently unavailable (because it is overloaded or down for "
-                          "maintenance)."},
         [SIM_401] = {401, no_key},
     };
     uint64_t dice = sim_mix(call->fate.dice, 30);
@@ -91,6 +99,8 @@ static void answer_placement(const struct sim_call *call, enum sim_fault fault, 
         reply_entry(call->sim, req, to, "InsufficientCredit", dice & 4 ? "None" : NULL, dice);
     else if (fault == SIM_FAILED_REPLY)
         reply_entry(call->sim, req, to, "Failed", NULL, dice);
+    else if (fault == SIM_503)
+        reply_refusal(call->sim, req, 503, SPAN_LIT("Service is unavailable, please try again"));
     else if (fault == SIM_GARBAGE)
         httpd_reply(req, 200, "text/html", SPAN_LIT("<html><body>Welcome to nginx!</body></html>\n"), NULL);
     else
@@ -182,12 +192,8 @@ static void refuse_whole(struct sim *sim, struct httpd_request *req, const char 
     sim->stats.refused_requests++;
     buf_init(&text, 1024);
     buf_addf(&text, "%s: %.*s", what, SPAN_ARG(from));
-    buf_clear(&sim->body);
-    buf_adds(&sim->body, "{\"entries\":[]");
-    json_kstr(&sim->body, "errorMessage", buf_span(&text));
-    buf_addc(&sim->body, '}');
+    reply_refusal(sim, req, 200, buf_span(&text));
     buf_done(&text);
-    reply_json(sim, req, 200);
 }
 
 static void order_call(struct sim *sim, struct httpd_request *req, const struct at_call *call)

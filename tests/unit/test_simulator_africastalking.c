@@ -146,7 +146,7 @@ static void faults_of_the_response_have_its_words(void **state)
         const char *word;
     } cases[] = {
         {"990025", 429, "Too Many"},
-        {"990026", 503, "currently unavailable"},
+        {"990026", 503, "\"entries\":[],\"errorMessage\":\"Service"},
         {"990027", 401, "authentication"},
         {"990024", 500, "internal server error"},
         {"990028", 0, "InvalidPhoneNumber"},
