@@ -91,6 +91,34 @@ static int set_at_events(struct sim_config *config, char *value, struct err *err
     return 0;
 }
 
+static int set_vonage_application(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->vonage.application_id = value;
+    return 0;
+}
+
+static int set_vonage_key(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->vonage.public_key_path = value;
+    return 0;
+}
+
+static int set_vonage_secret(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->vonage.signature_secret = value;
+    return 0;
+}
+
+static int set_vonage_api_key(struct sim_config *config, char *value, struct err *err)
+{
+    (void)err;
+    config->vonage.api_key = value;
+    return 0;
+}
+
 static int set_log(struct sim_config *config, char *value, struct err *err)
 {
     (void)err;
@@ -165,6 +193,14 @@ static const struct option_row rows[] = {
     {"africastalking-events", "URL", "its numbers' events URL: told of ringing [none]", set_at_events},
     {"client-request-id", "WORD", "which of its callbacks echo the clientRequestId: all, final or none [all]",
      NULL},
+    {"vonage-application-id", "ID", "Vonage's application [aaaaaaaa-bbbb-cccc-dddd-0123456789ab]",
+     set_vonage_application},
+    {"vonage-public-key", "FILE",
+     "PEM of the public key that its tokens are checked with [none: its API answers 401]", set_vonage_key},
+    {"vonage-signature-secret", "SECRET",
+     "key of its webhooks' signatures; an empty one: they are not signed [f00dfacecafebeef0123456789abcdef]",
+     set_vonage_secret},
+    {"vonage-api-key", "KEY", "the account that these signatures name [a1b2c3d4]", set_vonage_api_key},
     {"seed", "N", "the same seed and the same calls repeat a run [1]", set_seed},
     {"speed", "X", "calls live X times faster [1]", NULL},
     {"latency-ms", "N|A-B", "how long a placement's response takes, not scaled by --speed [0]", NULL},
@@ -196,6 +232,9 @@ static void set_defaults(struct sim_config *config)
         .account_sid = "AC55555555555555555555555555555555",
         .auth_token = "f00dfacecafebeef0123456789abcdef",
         .africastalking = {.username = "sandbox", .api_key = "atsk_f00dfacecafebeef0123456789abcdef"},
+        .vonage = {.application_id = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
+                   .signature_secret = "f00dfacecafebeef0123456789abcdef",
+                   .api_key = "a1b2c3d4"},
         .seed = 1,
         .hang_ms = 60000,
         .keep = 200000,
@@ -286,6 +325,10 @@ static const char examples[] =
     "  ivr-simulator --listen 127.0.0.1:8900 --callbacks off --latency-ms 50            (for measuring "
     "dispatch)\n"
     "  ivr-simulator --number 0042=busy/603,late --late-ms 5000\n"
+    "  ivr-simulator --africastalking-callback "
+    "'+254711082001=https://ivr.example.org/callbacks/africastalking/"
+    "ke?token=T' \\\n"
+    "    --client-request-id final --vonage-public-key vonage.pub --vonage-signature-secret S\n"
     "  curl -X PUT http://127.0.0.1:8900/_sim/faults -d '{\"429\": 0.1, \"numbers\": {\"0042\": "
     "\"completed,early\"}}'\n"
     "  curl -u AC55555555555555555555555555555555:f00dfacecafebeef0123456789abcdef \\\n"
@@ -295,11 +338,12 @@ static const char examples[] =
 
 void sim_options_help(struct buf *out)
 {
-    buf_adds(out, "ivr-simulator [options]\n\nA voice provider to test against: it speaks Twilio's API, "
-                  "posts signed callbacks "
-                  "as the real one\ndoes, can fail in the ways listed below, and counts how often each call "
-                  "was dialled. "
-                  "SIGTERM ends it\nwith 0; a wrong option is exit code 2.\n\n");
+    buf_adds(out,
+             "ivr-simulator [options]\n\nA voice provider to test against: it speaks the APIs of Twilio, "
+             "Africa's Talking and Vonage, posts callbacks "
+             "as the real one\ndoes, can fail in the ways listed below, and counts how often each call "
+             "was dialled. "
+             "SIGTERM ends it\nwith 0; a wrong option is exit code 2.\n\n");
     for (int i = 0; i < ROWS; i++)
         buf_addf(out, "  --%s %s%*s%s\n", rows[i].name, rows[i].value,
                  (int)(36 - strlen(rows[i].name) - strlen(rows[i].value)), "", rows[i].what);

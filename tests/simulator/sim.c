@@ -9,12 +9,19 @@
 
 #include "common/clock.h"
 #include "common/crypto.h"
+#include "common/jwt.h"
 #include "common/log.h"
 #include "common/mem.h"
 
-enum { MAX_BODY = 64 * 1024, MAX_CONNECTIONS = 20000, IDLE_MS = 60000, FIRST_CALLS = 1024 };
+enum {
+    MAX_BODY = 64 * 1024,
+    MAX_KEY = 16 * 1024,
+    MAX_CONNECTIONS = 20000,
+    IDLE_MS = 60000,
+    FIRST_CALLS = 1024
+};
 
-static const struct sim_speech *const sim_speeches[] = {&sim_twilio, &sim_africastalking};
+static const struct sim_speech *const sim_speeches[] = {&sim_twilio, &sim_africastalking, &sim_vonage};
 
 /* ---- the store of calls ---- */
 
@@ -310,6 +317,24 @@ static int open_logs(struct sim *sim, struct err *err)
     return rc ? rc : rc_callbacks;
 }
 
+static int open_vonage_key(struct sim *sim, struct err *err)
+{
+    char pem[MAX_KEY];
+    const char *path = sim->config.vonage.public_key_path;
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (!path)
+        return 0;
+    if (fd < 0)
+        return err_set(err, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+    ssize_t n = read(fd, pem, sizeof pem);
+    close(fd);
+    if (jwt_public_key_new(&sim->vonage_key, span_of(pem, n > 0 ? (size_t)n : 0), err)) {
+        err->code = ERR_CONFIG;
+        return err_prefix(err, "%s", path);
+    }
+    return 0;
+}
+
 static int open_parts(struct sim *sim, struct err *err)
 {
     const struct http_client_options client = {.max_transfers = sim->config.transfers,
@@ -321,6 +346,8 @@ static int open_parts(struct sim *sim, struct err *err)
                                          .handler = on_request,
                                          .arg = sim};
     int rc = open_logs(sim, err);
+    if (rc == 0)
+        rc = open_vonage_key(sim, err);
     if (rc == 0)
         rc = sim_timers_new(&sim->timers, sim->loop, err);
     if (rc == 0)
@@ -358,6 +385,7 @@ void sim_stop(struct sim *sim)
     buf_done(&sim->line);
     buf_done(&sim->body);
     free(sim->calls);
+    jwt_key_free(&sim->vonage_key);
     if (sim->log_fd >= 0)
         close(sim->log_fd);
     if (sim->callback_log_fd >= 0)

@@ -5,9 +5,10 @@
  * dialled.
  *
  * Parts. The core (sim.c, life.c, deliver.c) knows calls, outcomes, moments, faults and counters, and nothing
- * of any provider's words. A provider's speech is one file with one struct sim_speech (twilio.c): it parses a
- * placement, writes the replies, writes and signs the callbacks. Adding a provider is that file and a line in
- * sim_speeches[].
+ * of any provider's words. A provider's speech is one struct sim_speech (twilio.c, africastalking.c,
+ * vonage.c; what each posts is in its _report.c): it parses a placement, writes the replies, writes and signs
+ * the callbacks. Adding a provider is that and a line in sim_speeches[]. README.md has what each word is in
+ * each language.
  *
  * ---- the life of a call ----
  *
@@ -18,15 +19,15 @@
  *
  * It begins when the response leaves (or would have left), with the fault `early` when the placement arrives.
  * Every delay of it is divided by `speed`; the response's latency, HTTP time-outs, retries and late_ms are
- * not. At the answer the instructions are asked for (Url, then FallbackUrl; or Twiml) and must look like an
- * answer document.
+ * not. At the answer the instructions are asked for (Url, then FallbackUrl; or Twiml; answer_url or ncco; or
+ * with the callback itself) and must look like an answer document.
  *
  * ---- chance ----
  *
  * Outcome, durations and faults are hashes of the seed, the number called and the attempt's identity (the
- * status callback URL without its fragment), and not of time or order: the same seed and calls repeat a run.
- * For faults the count of placements of that attempt is hashed in too, so that a 429 does not meet the same
- * attempt for ever.
+ * status callback URL without its fragment, or a reference that the provider echoes), and not of time or
+ * order: the same seed and calls repeat a run. For faults the count of placements of that attempt is hashed
+ * in too, so that a 429 does not meet the same attempt for ever.
  *
  * ---- numbers that force something (any prefix; the last digits decide) ----
  *
@@ -75,6 +76,7 @@
 #include "tests/simulator/tally.h"
 #include "tests/simulator/timers.h"
 
+struct jwt_key;
 struct sim_call;
 struct sim_delivery;
 
@@ -95,6 +97,13 @@ struct sim_africastalking_config {
     const char *events_url;   /* NULL: none */
 };
 
+struct sim_vonage_config {
+    const char *application_id;
+    const char *public_key_path;  /* PEM; NULL: its API is closed */
+    const char *signature_secret; /* "": webhooks are not signed */
+    const char *api_key;          /* of the account, named in signatures */
+};
+
 /* What a start fixes; the strings live as long as the process. */
 struct sim_config {
     const char *listen;
@@ -102,6 +111,7 @@ struct sim_config {
     const char *auth_token;
     const char *api_key_sid, *api_key_secret; /* accepted beside them; NULL: none */
     struct sim_africastalking_config africastalking;
+    struct sim_vonage_config vonage;
     const char *log_path;                /* NULL: no placement log */
     const char *callback_log_path;       /* NULL: no log of acknowledged callbacks */
     const char *via_public, *via_actual; /* requests to URLs that start with the first go to one of the
@@ -230,7 +240,9 @@ struct sim {
     struct sim_deliveries waiting, queue, out; /* for their moment, for a transfer, for an answer */
     int log_fd, callback_log_fd;
     size_t via_turns;
-    struct buf line, body; /* scratch */
+    struct jwt_key *vonage_key; /* NULL: none was given */
+    uint64_t tokens;            /* signatures of Vonage's so far */
+    struct buf line, body;      /* scratch */
 };
 
 /* Opens everything; logs the field `simulator_listen`. ERR_CONFIG for a wrong address or log file. */
@@ -270,7 +282,7 @@ struct sim_speech {
     void (*id)(const struct sim_call *call, char out[SIM_ID_MAX]);
 };
 
-extern const struct sim_speech sim_twilio, sim_africastalking;
+extern const struct sim_speech sim_twilio, sim_africastalking, sim_vonage;
 
 /* Takes a placement over with its request. Everything in `order` is copied. */
 void sim_place(struct sim *sim, const struct sim_speech *speech, const struct sim_order *order,
