@@ -67,7 +67,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test chaos chaos-short soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test chaos chaos-short checker soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -189,7 +189,7 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
 
 test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis
-	@$(MAKE) --no-print-directory programs unit scripts integration
+	@$(MAKE) --no-print-directory programs unit scripts checker integration
 
 T ?= $(notdir $(UNITS))
 # The corpus belongs to the unit tests, unless one of them is asked for.
@@ -226,6 +226,9 @@ chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CA
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) build/venv/bin/python tests/chaos/run.py \
 	  $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_CALLS),--calls $(CHAOS_CALLS)) \
 	  $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(if $(CHAOS_MODE),--mode $(CHAOS_MODE))
+
+checker: ## the tests of the chaos runs' checker
+	@$(PYTEST) -q tests/chaos/test_checker.py
 
 chaos-short: programs ## a minute of the same, and the tests of its checker
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) $(PYTEST) -q tests/chaos
