@@ -110,6 +110,17 @@ def test_evidence_ends_the_doubt(pipeline, doubtful):
     pipeline.wait_final(request, "User_busy")
 
 
+def test_a_report_that_tells_the_provider_s_id_brings_what_waited_under_it(pipeline, doubtful):
+    """No response linked the id; one callback that carries our reference beside it does."""
+    request = in_doubt(pipeline, doubtful, reset())
+    placement = pipeline.provider.placements(request["to"])[-1]
+    pipeline.provider.report(placement, "busy", 1, url=pipeline.short_url())
+    pipeline.wait_committed("ivr-status", "CALLBACKS")
+    assert pipeline.call(request)["status"] == "Gateway_unavailable"
+    pipeline.provider.report(placement, "ringing")
+    pipeline.wait_final(request, "User_busy")
+
+
 def wait_settled(pipeline, request, placement):
     """Whoever is left settles a claim within request_timeout (1 s here) + 10 s; the rest is this machine's haste."""
     left = placement.at + 11 + 4 - time.monotonic()

@@ -22,6 +22,7 @@ STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No
             "User_busy", "Completed"]
 MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION = range(5)
 OUTCOMES, EVIDENCES = ["recorded", "late", "unknown"], ["recorded", "repeated", "unknown"]
+UNLINKED = 32
 HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
 EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
          "status", "previous", "hop", "code", "detail", "final", "next_at", "occurred", "recorded", "ring", "talk",
@@ -82,7 +83,10 @@ class Store:
                                             "twilio"]])[0]]
 
     def evidence(self, call, ev, attempt=1, channel="ch"):
-        return EVIDENCES[self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0] // 8]
+        return EVIDENCES[self.evidence_number(call, ev, attempt, channel) % 32 // 8]
+
+    def evidence_number(self, call, ev, attempt=1, channel="ch"):
+        return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0]
 
     def claim(self, call, token, channel="ch", claim_ms=15000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]

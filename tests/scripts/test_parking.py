@@ -35,6 +35,17 @@ def test_an_early_callback_is_parked_and_found_by_the_link(store):
     assert link(store) == [] and store.redis.zcard(f"{store.shard}:parks") == 0
 
 
+def test_a_report_that_alone_tells_the_provider_s_id_asks_for_its_link(store):
+    """The response that links it may never come; then whoever brought the report has to."""
+    store.request("t/c1", token="a")
+    report = evidence(hops=[DIALING], provider_id="CA1")
+    assert store.evidence_number("t/c1", report) >= UNLINKED
+    assert store.evidence_number("t/c1", report) >= UNLINKED, "whoever asked before may be dead"
+    assert store.evidence_number("t/c1", evidence(hops=[TERMINATE])) < UNLINKED, "it tells no id"
+    store.outcome("t/c1", 1, "a", "accepted", evidence(PENDING, hops=[MESSAGE_OUT], provider_id="CA1"))
+    assert store.evidence_number("t/c1", report) < UNLINKED, "the response came, and its id was linked before"
+
+
 def test_what_waits_too_long_is_reported_as_unknown(store):
     park(store, keep=0)
     park(store, field="cb:0:2", keep=0)

@@ -182,13 +182,12 @@ static void accept_it(struct fixture *f)
     wait_answer(f);
 }
 
-static void on_evidence(enum store_status status, enum store_evidence_what what, enum call_status call_status,
-                        void *arg)
+static void on_evidence(enum store_status status, const struct store_evidence_told *told, void *arg)
 {
     struct fixture *f = arg;
-    (void)call_status;
     assert_int_equal(status, STORE_OK);
-    assert_int_equal(what, EVIDENCE_RECORDED);
+    assert_int_equal(told->what, EVIDENCE_RECORDED);
+    assert_false(told->unlinked);
     f->answered = true;
 }
 

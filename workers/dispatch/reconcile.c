@@ -54,10 +54,9 @@ static void lookup_end(struct lookup *lookup)
 }
 
 /* Not recorded: the attempt is offered again after IVR_PENDING_CHECK. */
-static void on_recorded(enum store_status status, enum store_evidence_what what, enum call_status call_status,
-                        void *arg)
+static void on_recorded(enum store_status status, const struct store_evidence_told *told, void *arg)
 {
-    (void)status, (void)what, (void)call_status;
+    (void)status, (void)told;
     lookup_end(arg);
 }
 

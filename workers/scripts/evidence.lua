@@ -3,12 +3,13 @@
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, attempt, channel, provider, evidence, jitter 0..999, trace}
 -- Returns {outbox id, events, results}; a result is a number: 0 recorded (something was new), 8 repeated, 16 unknown
--- (no such call or attempt); plus the call's status (0 to 7) after it.
+-- (no such call or attempt); plus the call's status (0 to 7) after it; plus 32 where reports alone told the provider's
+-- id, this one too: no response came that would have linked it, so whoever asks has to.
 --
 -- Promises: duplicates and any order end in the same state; what was seen before changes nothing and emits nothing.
 --#include lib/call.lua
 
-local RECORDED, REPEATED, UNKNOWN = 0, 8, 16
+local RECORDED, REPEATED, UNKNOWN, UNLINKED = 0, 8, 16, 32
 
 local function record(r)
   local id, n, channel, provider, evidence, jitter, trace = unpack(r)
@@ -17,11 +18,12 @@ local function record(r)
     return UNKNOWN
   end
   apply(c, evidence, true, false, jitter, trace)
+  local unlinked = evidence[E_ID] ~= '' and c.a[A_ID_SURE] == 0 and UNLINKED or 0
   if not call_changed(c) then
-    return REPEATED + c.s[STATUS]
+    return REPEATED + c.s[STATUS] + unlinked
   end
   call_save(c)
-  return RECORDED + c.s[STATUS]
+  return RECORDED + c.s[STATUS] + unlinked
 end
 
 local results = {}

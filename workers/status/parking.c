@@ -1,5 +1,6 @@
 #include "workers/status/parking.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "workers/store/parked.h"
@@ -75,6 +76,52 @@ void parking_unknown_call(struct work *work)
     }
     snprintf(work->parked_as, sizeof(work->parked_as), "call:%s", work->ref.id);
     park(work, on_parked);
+}
+
+/* ---- linking ---- */
+
+/* "provider:provider call id", as parking_by_provider_id() has it. */
+static void add_provider_id(struct buf *b, struct work *work)
+{
+    struct kafka_header headers[KAFKA_MAX_HEADERS];
+    struct reading reading;
+    struct err err = ERR_INIT;
+    size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
+    int rc = reading_read(&reading, headers, n, work->record->value, &err);
+    assert(rc == 0); /* it was read before */
+    (void)rc;
+    buf_adds(b, reading.provider->name);
+    buf_addc(b, ':');
+    buf_adds(b, reading.evidence.provider_call_id);
+}
+
+static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+{
+    struct work *work = arg;
+    struct buf id;
+    if (!work_answered(work, status))
+        return;
+    buf_init(&id, sizeof(work->parked_as));
+    add_provider_id(&id, work);
+    for (size_t i = 0; i < n; i++)
+        parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
+    buf_done(&id);
+    work_recorded(work);
+}
+
+void parking_link(struct work *work)
+{
+    struct buf id, ref;
+    buf_init(&id, sizeof(work->parked_as));
+    buf_init(&ref, STORE_MAX_REF + 1);
+    add_provider_id(&id, work);
+    buf_addspan(&ref, span_of(work->ref.id, work->ref.id_n));
+    buf_addc(&ref, '/');
+    buf_addint(&ref, work->ref.attempt);
+    work_asked(work);
+    store_link(status_worker(work)->store, buf_span(&id), buf_span(&ref), on_linked, work);
+    buf_done(&id);
+    buf_done(&ref);
 }
 
 void parking_forget(struct work *work)

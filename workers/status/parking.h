@@ -10,6 +10,11 @@
 void parking_by_provider_id(struct work *work, const struct reading *reading);
 /* Redis does not know work->ref: waits for the call to appear, unless it has waited before. */
 void parking_unknown_call(struct work *work);
+/*
+ * The response that would have linked the provider's id did not come (yet), and this record tells it beside
+ * our reference: links it, and puts what waits under the id back on the topic. Then work_recorded().
+ */
+void parking_link(struct work *work);
 /* What stands parked as work->parked_as is safe elsewhere. */
 void parking_forget(struct work *work);
 

@@ -163,19 +163,24 @@ static void count_recorded(struct work *work, bool repeated)
         metric_observe(status->lag, lag_ms > 0 ? (double)lag_ms / 1000 : 0);
 }
 
-static void on_evidence(enum store_status store_status, enum store_evidence_what what,
-                        enum call_status call_status, void *arg)
+void work_recorded(struct work *work)
+{
+    count_recorded(work, work->repeated);
+    work_end(work);
+}
+
+static void on_evidence(enum store_status store_status, const struct store_evidence_told *told, void *arg)
 {
     struct work *work = arg;
-    (void)call_status;
     if (!work_answered(work, store_status))
         return;
-    if (what == EVIDENCE_UNKNOWN) {
+    work->repeated = told->what == EVIDENCE_REPEATED;
+    if (told->what == EVIDENCE_UNKNOWN)
         parking_unknown_call(work);
-        return;
-    }
-    count_recorded(work, what == EVIDENCE_REPEATED);
-    work_end(work);
+    else if (told->unlinked && work->own_ref) /* else it was found by a link */
+        parking_link(work);
+    else
+        work_recorded(work);
 }
 
 /* A report that says nothing of the status is evidence too: the provider has the call. */
@@ -207,7 +212,8 @@ void work_start(struct work *work)
     }
     work->received_ms = reading.received_ms;
     work->parked_before = reading.parked_before;
-    if (reading.ref.id_n > 0)
+    work->own_ref = reading.ref.id_n > 0;
+    if (work->own_ref)
         work->ref = reading.ref;
     if (work->ref.id_n > 0)
         ask(work, &reading);

@@ -3,7 +3,7 @@
  *
  * A record of the callbacks topic is one piece of work, from its arrival to kafka_done():
  *
- *   held ──► read ──► evidence asked ──recorded or repeated──────────────────────► done
+ *   held ──► read ──► evidence asked ──recorded or repeated──[link]──────────────► done
  *              │            │ the call is unknown
  *              │            ▼
  *              │         park "call:…" ──parked──► done     (parked once before: dead letter unknown_call)
@@ -38,6 +38,8 @@ struct work {
     const struct provider *provider;
     int64_t received_ms;
     bool parked_before;
+    bool own_ref;                                          /* the record carries it */
+    bool repeated;                                         /* its evidence changed nothing */
     struct call_ref ref;                                   /* the record's own, or what its link said */
     char parked_as[sizeof("call:") + STORE_MAX_REF + 100]; /* the id under which it stands parked; "" */
 };
@@ -60,6 +62,8 @@ void work_asked(struct work *work);
 bool work_answered(struct work *work, enum store_status store_status);
 /* (Again) from the start, with the reference that was found. */
 void work_start(struct work *work);
+/* Its evidence is recorded, and the provider's id linked where that was missing. */
+void work_recorded(struct work *work);
 /* It is safe: `result` is the metric's label. */
 void work_done(struct work *work, const char *result);
 /* Sends it to the dead letters; done once the brokers have it. */

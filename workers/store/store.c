@@ -347,9 +347,11 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
 static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void),
                              void *arg)
 {
-    int64_t number = status == STORE_OK ? number_of(result, 24) : 0;
-    ((store_evidence_fn)fn)(status, (enum store_evidence_what)(number / 8), (enum call_status)(number % 8),
-                            arg);
+    int64_t number = status == STORE_OK ? number_of(result, 56) : 0;
+    const struct store_evidence_told told = {.what = (enum store_evidence_what)(number % 32 / 8),
+                                             .call_status = (enum call_status)(number % 8),
+                                             .unlinked = number >= 32};
+    ((store_evidence_fn)fn)(status, &told, arg);
 }
 
 void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,

@@ -182,9 +182,13 @@ struct store_evidence {
     const struct evidence *evidence;
     struct span trace;
 };
-/* `call_status` is the call's after it. */
-typedef void (*store_evidence_fn)(enum store_status status, enum store_evidence_what what,
-                                  enum call_status call_status, void *arg);
+struct store_evidence_told {
+    enum store_evidence_what what;
+    enum call_status call_status; /* the call's after it */
+    bool unlinked; /* reports alone told the provider's id: store_link() it, nobody else will */
+};
+typedef void (*store_evidence_fn)(enum store_status status, const struct store_evidence_told *told,
+                                  void *arg);
 void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
                     void *arg);
 
