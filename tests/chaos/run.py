@@ -26,6 +26,8 @@ from world import PARTITIONS, REQUEST_TIMEOUT, SETTINGS, World, now_ms  # noqa: 
 _STEP_S = 0.05
 # After the last fault: what waits for a deadline must have met it, and the machine may be slow.
 QUIET_WITHIN_S = 300
+# The report workers' own grace of 3 s, and time for them to publish.
+WINDOW_GRACE_S = 6
 
 
 class Run:
@@ -33,6 +35,7 @@ class Run:
         self.directory, self.options, self.say = directory, options, say
         self.seconds = options.minutes * 60
         self._told = 0
+        self._placements, self._placed_s = 0, 0.0
 
     def execute(self):
         """Everything up to the checker; answers with the summary of the run."""
@@ -112,7 +115,15 @@ class Run:
         }
         if any(counts.values()):
             return {what: count for what, count in counts.items() if count}
-        return {f"lag of {group}": lag for group, lag in remains.lags(world.kafka).items() if lag}
+        lags = {f"lag of {group}": lag for group, lag in remains.lags(world.kafka).items() if lag}
+        return lags or self._open_window(stats["placements"])
+
+    def _open_window(self, placements):
+        """Windows are published when their minute is over: seconds until that is so for the last placement."""
+        if placements != self._placements:
+            self._placements, self._placed_s = placements, time.time()
+        left = (self._placed_s // 60 + 1) * 60 + WINDOW_GRACE_S - time.time()
+        return {"seconds until the last window closes": round(left)} if left > 0 else {}
 
     # --- telling -------------------------------------------------------------------------------------------------
 
@@ -131,7 +142,8 @@ class Run:
                 "acknowledged": campaign.acknowledged,
                 "failed": campaign.failed,
             },
-            "faults": faults.log,
+            # A worker that gave up is a fault, too: what it was doing may be in doubt.
+            "faults": faults.log + [_as_fault(entry) for entry in world.history if entry.get("gave_up")],
             "workers": world.history,
             "settings": SETTINGS | {"IVR_REDIS_REPLICAS": "0"},
             "request_timeout": REQUEST_TIMEOUT,
@@ -146,7 +158,8 @@ class Run:
         (self.directory / "checker.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
         if done.returncode == 0:
             return []
-        return [f"checker: {line}" for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        lines = (done.stdout + done.stderr).splitlines()
+        return [f"checker: {line.strip()}" for line in lines if line.strip() and "VIOLATION" in line] or lines[-5:]
 
 
 def _unsettled(client):
@@ -158,13 +171,17 @@ def _unsettled(client):
     return count
 
 
+def _as_fault(entry):
+    return {"kind": "gave_up", "target": entry["slot"], "at_ms": entry["at_ms"], "until_ms": entry["at_ms"]}
+
+
 def _problems(world, campaign, quiet):
     """What no checker sees in the remains: workers that crashed or did not drain, a run that did not end."""
     found = [f"not quiet in time: {quiet}"] if quiet else []
     if campaign.failed:
         found.append(f"{campaign.failed} requests could not be produced")
     for entry in world.history:
-        if entry["what"] == "ended":
+        if entry["what"] == "ended" and not entry["gave_up"]:
             found.append(f"{entry['worker']} ended by itself with {entry['code']}: {entry['tail'].splitlines()[-1:]}")
         if entry["what"] == "left" and entry["code"] != 0:
             found.append(f"{entry['worker']} ended with {entry['code']} on SIGTERM")

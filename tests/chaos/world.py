@@ -48,6 +48,10 @@ SETTINGS = {
 }
 REQUEST_TIMEOUT = "3s"
 
+# What a worker says that ends with 1 because its Kafka client cannot go on: older librdkafkas lose count of an idempotent
+# producer's records when a leader dies. It is to be started again, and that it may happen is no violation.
+GAVE_UP = "Kafka client failed for good"
+
 # A provider on a bad day: each of them is one call in so many.
 PROVIDER_FAULTS = {
     "early": 0.05,
@@ -199,7 +203,8 @@ class World:
         """A worker that ended by itself is noted and started again, as its supervisor would."""
         for slot in self.slots.values():
             if slot.wanted and not slot.worker.alive():
-                self.note_worker("ended", slot, code=slot.worker.popen.returncode, tail=slot.worker.tail(15))
+                code, tail = slot.worker.popen.returncode, slot.worker.tail(15)
+                self.note_worker("ended", slot, code=code, gave_up=code == 1 and GAVE_UP in tail, tail=tail)
                 slot.start()
 
     def wait_ready(self, timeout):
