@@ -196,7 +196,9 @@ static const struct option_row rows[] = {
     {"vonage-application-id", "ID", "Vonage's application [aaaaaaaa-bbbb-cccc-dddd-0123456789ab]",
      set_vonage_application},
     {"vonage-public-key", "FILE",
-     "PEM of the public key that its tokens are checked with [none: its API answers 401]", set_vonage_key},
+     "PEM of the public key that its tokens are checked with, or of the private one [none: its API answers "
+     "401]",
+     set_vonage_key},
     {"vonage-signature-secret", "SECRET",
      "key of its webhooks' signatures; an empty one: they are not signed [f00dfacecafebeef0123456789abcdef]",
      set_vonage_secret},

@@ -328,7 +328,9 @@ static int open_vonage_key(struct sim *sim, struct err *err)
         return err_set(err, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
     ssize_t n = read(fd, pem, sizeof pem);
     close(fd);
-    if (jwt_public_key_new(&sim->vonage_key, span_of(pem, n > 0 ? (size_t)n : 0), err)) {
+    struct span text = span_of(pem, n > 0 ? (size_t)n : 0);
+    /* The private key has the public one in it, and is what whoever writes a channel has at hand. */
+    if (jwt_key_new(&sim->vonage_key, text, NULL) && jwt_public_key_new(&sim->vonage_key, text, err)) {
         err->code = ERR_CONFIG;
         return err_prefix(err, "%s", path);
     }

@@ -99,7 +99,7 @@ struct sim_africastalking_config {
 
 struct sim_vonage_config {
     const char *application_id;
-    const char *public_key_path;  /* PEM; NULL: its API is closed */
+    const char *public_key_path;  /* PEM, may hold the private key; NULL: its API is closed */
     const char *signature_secret; /* "": webhooks are not signed */
     const char *api_key;          /* of the account, named in signatures */
 };
