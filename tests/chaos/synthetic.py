@@ -206,7 +206,7 @@ class Remains:
     def __init__(self):
         self.topics = {n: [] for n in ("call-requests", "callbacks", "call-events", "delivery-summaries", "dead-letters")}
         self.placements, self.gateway, self.calls, self.faults, self.commits = [], [], [], [], []
-        self.mode = "kill"
+        self.mode, self.ended_ms = "kill", START + 90_000
         _stories(self)
         self._refuse()
         self.redis = {f"{{ivr:03}}:call:{call.id}": call.stored() for call in self.calls}
@@ -305,7 +305,7 @@ class Remains:
         _write_lines(directory / "redis.ndjson", map(_key, self.redis.items()))
         if self.commits:
             _write_lines(directory / "commits.ndjson", self.commits)
-        run = {"seed": 1, "mode": self.mode, "faults": self.faults, "started_ms": START, "ended_ms": START + 20_000}
+        run = {"seed": 1, "mode": self.mode, "faults": self.faults, "started_ms": START, "ended_ms": self.ended_ms}
         (directory / "run.json").write_text(json.dumps(run), encoding="utf-8")
         (directory / "committed.json").write_text(json.dumps(self.committed), encoding="utf-8")
         return directory

@@ -360,6 +360,17 @@ def test_wrong_window(remains, kinds):
     assert kinds(remains) == {"window is not the recount from Redis"}
 
 
+def test_missing_window(remains, kinds):
+    remains.topics["delivery-summaries"].pop()
+    assert kinds(remains) == {"window without a summary"}
+
+
+def test_window_that_is_still_open_needs_no_summary(remains, kinds):
+    remains.topics["delivery-summaries"].pop()
+    remains.ended_ms = START + 40_000
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
 # ---- offsets ----
 
 

@@ -33,5 +33,5 @@ def check(directory, save=False):
     check_requests_in_time(requests, events, commits, findings)
     ends = {"call-requests": requests.ends, "callbacks": callbacks.ends, "call-events": events.ends}
     check_offsets(run, ends, findings)
-    check_summaries(Summaries(run, findings), store, events, findings)
+    check_summaries(run, Summaries(run, findings), store, events, findings)
     return run, findings
