@@ -125,11 +125,12 @@ class Recount:
         for call in calls:
             of = call.campaign
             self._at(self.campaigns, of).add_call(call)
-            self._at(self.channels, (of, call.channel)).add_call(call)
+            channels = self.channels.setdefault(of, {})
+            self._at(channels, call.channel).add_call(call)
             self.first_ms[of] = min(call.created_ms, self.first_ms.get(of, call.created_ms))
             for attempt in call.attempts:
                 self._at(self.campaigns, of).add_attempt(attempt)
-                self._at(self.channels, (of, attempt.channel)).add_attempt(attempt)
+                self._at(channels, attempt.channel).add_attempt(attempt)
                 if with_windows:
                     self._add_to_window(of, attempt)
 
@@ -149,7 +150,7 @@ class Recount:
             tally.add_reason(attempt.reason)
 
     def channels_of(self, campaign):
-        return {channel: tally for (of, channel), tally in self.channels.items() if of == campaign}
+        return self.channels.get(campaign, {})
 
 
 # ---- comparing ----
