@@ -13,12 +13,12 @@
 
 enum {
     TICK_MS = 50,
-    LOOK_MS = 10000,        /* how often the map is asked for */
+    LOOK_MS = 2000,         /* how often the map is asked for */
     LOOK_SOON_MS = 500,     /* the same while something is missing */
     LOOK_AFTER_MS = 50,     /* after a redirection: many come at once */
     KEEP_UNUSED_MS = 30000, /* a node without slots that ASK led to */
     REDIRECTS_MAX = 5,
-    NODES_MAX = 1000,
+    LATE_MS = 3000, /* a WAIT before it may take 1 s */
 };
 
 struct node {
@@ -26,8 +26,9 @@ struct node {
     struct redis_cluster *cluster;
     struct redis_address address;
     struct redis_conn *conn;
-    bool primary;         /* the map gives it slots */
-    int64_t used_mono_ms; /* when it was last made or led to */
+    bool primary;          /* the map gives it slots */
+    int64_t asked_mono_ms; /* when it was last asked for the map */
+    int64_t used_mono_ms;  /* when it was last made or led to */
 };
 
 struct redis_cluster {
@@ -36,8 +37,7 @@ struct redis_cluster {
     struct node *slots[REDIS_SLOTS]; /* NULL: nobody's */
     struct redis_cmds refused;       /* for slots that are nobody's */
     struct loop_timer *tick;
-    struct node *asked; /* was asked for the map */
-    unsigned turn;      /* which node is asked next */
+    unsigned turn; /* which node is asked next */
     int64_t look_mono_ms;
     bool known;  /* there was a map once */
     bool failed; /* its nodes say CLUSTERDOWN */
@@ -100,8 +100,7 @@ static void add_seeds(struct redis_cluster *cluster)
 
 static bool node_is_spare(const struct node *node, int64_t now)
 {
-    return !node->primary && node->cluster->known && node->cluster->asked != node &&
-           redis_conn_pending(node->conn) == 0 &&
+    return !node->primary && node->cluster->known && redis_conn_pending(node->conn) == 0 &&
            (redis_conn_down(node->conn) || now - node->used_mono_ms > KEEP_UNUSED_MS);
 }
 
@@ -191,16 +190,17 @@ static void take_range(struct redis_cluster *cluster, const void *range, struct 
 
 static void on_slots(const struct redis_result *result, void *arg)
 {
-    struct redis_cluster *cluster = arg;
-    struct node *asked = cluster->asked;
+    struct node *asked = arg;
+    struct redis_cluster *cluster = asked->cluster;
 
-    cluster->asked = NULL;
     if (result->status != REDIS_OK || redis_reply_len(result->reply) < 0) {
         snprintf(cluster->error, sizeof(cluster->error), "%s: %s", asked->address.shown, result->error);
         look_within(cluster, LOOK_SOON_MS);
         return;
     }
-    if (redis_reply_len(result->reply) > NODES_MAX * 10L)
+    /* A node that was stopped tells of the time before. */
+    if (loop_mono_ms(cluster->options.loop) - asked->asked_mono_ms > LATE_MS ||
+        redis_reply_len(result->reply) > REDIS_SLOTS)
         return;
     for (struct node *node = cluster->nodes; node != NULL; node = node->next)
         node->primary = false;
@@ -249,19 +249,18 @@ static void look(struct redis_cluster *cluster)
         add_seeds(cluster);
         return;
     }
-    cluster->asked = node;
-    redis_conn_queue(
-        node->conn,
-        redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("SLOTS")}, 2, on_slots, cluster));
-    redis_conn_queue(node->conn, redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("INFO")},
-                                                 2, on_info, cluster));
+    node->asked_mono_ms = loop_mono_ms(cluster->options.loop);
+    redis_conn_ask(node->conn, redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("SLOTS")},
+                                               2, on_slots, node));
+    redis_conn_ask(node->conn, redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("INFO")},
+                                               2, on_info, cluster));
 }
 
 static void on_tick(void *arg)
 {
     struct redis_cluster *cluster = arg;
 
-    if (cluster->asked == NULL && loop_mono_ms(cluster->options.loop) >= cluster->look_mono_ms)
+    if (loop_mono_ms(cluster->options.loop) >= cluster->look_mono_ms)
         look(cluster);
     close_spare(cluster);
 }
@@ -395,31 +394,48 @@ size_t redis_cluster_pending(const struct redis_cluster *cluster)
 
 /* ---- readiness ---- */
 
-/* Each run of slots with the same primary is looked at once. */
-static bool range_ready(const struct redis_cluster *cluster, int first, int last, struct buf *why)
+/* "slots 0-99" or "slots 0-99 and 3 more ranges" of a node's (NULL: nobody's); false when it has none. */
+static bool add_ranges(const struct redis_cluster *cluster, const struct node *node, struct buf *out)
 {
-    const struct node *node = cluster->slots[first];
-    struct buf cause;
+    int ranges = 0, last;
+
+    for (int first = 0; first < REDIS_SLOTS; first = last + 1) {
+        for (last = first; last + 1 < REDIS_SLOTS && cluster->slots[last + 1] == cluster->slots[first];)
+            last++;
+        if (cluster->slots[first] == node && ranges++ == 0)
+            buf_addf(out, "slots %d-%d", first, last);
+    }
+    if (ranges > 1)
+        buf_addf(out, " and %d more ranges", ranges - 1);
+    return ranges > 0;
+}
+
+static bool node_ready(const struct redis_cluster *cluster, const struct node *node, struct buf *why)
+{
+    struct buf cause, ranges;
     bool ready;
 
     buf_init(&cause, 1000);
+    buf_init(&ranges, 200);
     ready = node != NULL && redis_conn_ready(node->conn, &cause);
-    if (!ready)
-        buf_addf(why, "%sslots %d-%d: %s", why->n > 0 ? "; " : "", first, last,
-                 node == NULL ? "no primary" : cause.p);
+    if (!ready && !add_ranges(cluster, node, &ranges))
+        ready = true; /* nothing depends on it */
+    if (!ready && node == NULL)
+        buf_addf(why, "%s%s: no primary", why->n > 0 ? "; " : "", ranges.p);
+    else if (!ready)
+        buf_addf(why, "%s%s at %s: %s", why->n > 0 ? "; " : "", ranges.p, node->address.shown, cause.p);
+    buf_done(&ranges);
     buf_done(&cause);
     return ready;
 }
 
 static bool slots_ready(const struct redis_cluster *cluster, struct buf *why)
 {
-    bool ready = true;
-    int last;
+    bool ready = node_ready(cluster, NULL, why);
 
-    for (int first = 0; first < REDIS_SLOTS; first = last + 1) {
-        for (last = first; last + 1 < REDIS_SLOTS && cluster->slots[last + 1] == cluster->slots[first];)
-            last++;
-        ready = range_ready(cluster, first, last, why) && ready;
+    for (const struct node *node = cluster->nodes; node != NULL; node = node->next) {
+        if (node->primary)
+            ready = node_ready(cluster, node, why) && ready;
     }
     return ready;
 }

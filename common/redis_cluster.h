@@ -1,7 +1,7 @@
 /*
  * A Redis Cluster: one connection a primary, commands routed by the slot of their key.
  *
- * The map of slots is asked of any node (CLUSTER SLOTS): at the start, every 10 s, every 500 ms while
+ * The map of slots is asked of any node (CLUSTER SLOTS): at the start, every 2 s, every 500 ms while
  * something is missing, and soon after each redirection. MOVED sends the command on to the node that it
  * names, at most five times. Until the map is mended a command for a slot without a connected primary is
  * REDIS_REFUSED, like one that finds CLUSTERDOWN or TRYAGAIN.
@@ -33,7 +33,7 @@ void redis_cluster_queue(struct redis_cluster *cluster, struct redis_cmd *cmd);
 bool redis_cluster_flush(struct redis_cluster *cluster);
 bool redis_cluster_up(const struct redis_cluster *cluster);
 size_t redis_cluster_pending(const struct redis_cluster *cluster);
-/* Why not: the slots without a primary, and each primary that is not fit with its slots. */
+/* Why not: the slots without a primary, and each primary that is not fit, with its slots. */
 bool redis_cluster_ready(const struct redis_cluster *cluster, struct buf *why);
 
 #endif

@@ -710,6 +710,12 @@ void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd)
     redis_cmds_add(&conn->queue, cmd);
 }
 
+void redis_conn_ask(struct redis_conn *conn, struct redis_cmd *cmd)
+{
+    assert(conn->state == CONN_UP);
+    conn_send(conn, cmd);
+}
+
 bool redis_conn_flush(struct redis_conn *conn)
 {
     char error[sizeof(conn->error) + 20];

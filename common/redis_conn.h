@@ -55,6 +55,9 @@ void redis_conn_free(struct redis_conn **conn);
 
 /* Takes the command; its answer never comes before this returns. */
 void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd);
+/* The same for a question about the server itself, of a connection that is up: it waits for no WAIT, and
+ * leaves at once. */
+void redis_conn_ask(struct redis_conn *conn, struct redis_cmd *cmd);
 /* The end of a turn: refuses what cannot be sent, sends the batch. True when answers were given. */
 bool redis_conn_flush(struct redis_conn *conn);
 

@@ -3,12 +3,11 @@
 import time
 
 import pytest
+from harness.load import begin, check_each_was_dialled_once
 from harness.pipeline import Services
-from harness.provider import accept, after
 from harness.redis_sentinel import RedisSentinel
 from harness.wait import wait_until
 
-CALLS = 300
 ENV = {"IVR_REDIS_REPLICAS": "1", "IVR_MAX_IN_FLIGHT": "100"}
 
 
@@ -29,31 +28,6 @@ def sentinel(watched):
 @pytest.fixture
 def pipeline(make_pipeline, broker, sentinel):
     return make_pipeline(services=Services(broker, sentinel), start=("gateway", "dispatch", "dispatch"), env=ENV)
-
-
-def begin(pipeline):
-    """A campaign that is in the middle of its work: calls placed, in flight and on the topic; some wait for their time."""
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
-    requests = [pipeline.new_request(not_before=soon if n % 4 == 0 else None) for n in range(CALLS)]
-    for request in requests:
-        pipeline.provider.script(request["to"], after(lambda placement: time.sleep(0.1), accept()))
-    pipeline.send_all(requests)
-    wait_until(lambda: len(pipeline.provider.placements()) > CALLS // 4, "a quarter of the calls to be placed")
-    return requests
-
-
-def check_each_was_dialled_once(pipeline, requests):
-    pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS", timeout=40)
-    dials = {request["to"]: pipeline.provider.dials(request["to"]) for request in requests}
-    wait_until(
-        lambda: all(pipeline.provider.dials(to) > 0 for to in dials),
-        lambda: f"calls that nobody dialled: {[to for to in dials if pipeline.provider.dials(to) == 0]}",
-        timeout=40,
-    )
-    twice = [to for to in dials if pipeline.provider.dials(to) > 1]
-    assert not twice, f"dialled twice: {twice}"
-    for request in requests:
-        pipeline.wait_status(request, "Pending")
 
 
 def test_killing_the_primary_loses_nothing_and_dials_nothing_twice(pipeline, sentinel):

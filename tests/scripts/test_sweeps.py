@@ -77,3 +77,12 @@ def test_a_silent_call_for_which_there_is_no_room_is_the_next(store):
     assert len(store.settle(look_ups=2)) == 2
     assert store.settle(look_ups=0) == []
     assert sorted(item[0] for item in store.settle(look_ups=3)) == ["t/s2", "t/s3", "t/s4"]
+
+
+def test_an_offer_whose_answer_was_lost_is_made_again_at_once(store):
+    store.request("t/offered")
+    store.request("t/later", wait=5000)
+    assert [call for call, *_ in store.due()] == ["t/offered"]
+    assert store.due() == [], "the lease"
+    assert [call for call, *_ in store.due(again=1)] == ["t/offered"], "and not what has to wait"
+    assert store.due() == [], "the lease again"

@@ -707,10 +707,18 @@ static void addresses_that_do_not_fit_are_named(void **state)
 static void addresses_that_fit_are_taken(void **state)
 {
     static const char *const urls[] = {
-        "redis://localhost",       "redis://localhost:6379/0", "redis://:p%40ss@h/15",
-        "redis://user:pass@h:1/2", "redis://[::1]:6379/0",     "redis://h/?db=2",
-        "unix:///run/redis.sock",  "unix:///run/r?db=7",       "unix://:pw@/run/r",
-        "redis+sentinel://h1:1,h2:2/m/3", "redis+sentinel://u:p%40@h1,[::1]:2/m", "redis+cluster://:pw@h1:1,h2",
+        "redis://localhost",
+        "redis://localhost:6379/0",
+        "redis://:p%40ss@h/15",
+        "redis://user:pass@h:1/2",
+        "redis://[::1]:6379/0",
+        "redis://h/?db=2",
+        "unix:///run/redis.sock",
+        "unix:///run/r?db=7",
+        "unix://:pw@/run/r",
+        "redis+sentinel://h1:1,h2:2/m/3",
+        "redis+sentinel://u:p%40@h1,[::1]:2/m",
+        "redis+cluster://:pw@h1:1,h2",
         "redis+cluster://h1:1/",
     };
     (void)state;

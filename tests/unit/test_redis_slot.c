@@ -86,9 +86,17 @@ static void redirections_are_read(void **state)
 
 static void malformed_redirections_are_refused(void **state)
 {
-    static const char *const texts[] = {"MOVED",           "MOVED 1",           "MOVED 1 h",          "MOVED x h:1",
-                                        "MOVED 16384 h:1", "MOVED 1 h:0",       "MOVED 1 h:",         "MOVED 1 h:65536",
-                                        "MOVED  h:1",      "MOVED 1 h:1 extra", "MOVED 99999999999 h:1"};
+    static const char *const texts[] = {"MOVED",
+                                        "MOVED 1",
+                                        "MOVED 1 h",
+                                        "MOVED x h:1",
+                                        "MOVED 16384 h:1",
+                                        "MOVED 1 h:0",
+                                        "MOVED 1 h:",
+                                        "MOVED 1 h:65536",
+                                        "MOVED  h:1",
+                                        "MOVED 1 h:1 extra",
+                                        "MOVED 99999999999 h:1"};
     struct span host;
     int slot, port;
     (void)state;

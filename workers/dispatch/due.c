@@ -29,6 +29,7 @@ struct due {
     struct loop_timer *due_timer;
     struct loop_timer *settle_timer;
     bool *asking; /* by shard: one question at a time */
+    bool *lost;   /* an answer that may have offered something */
     bool *settling;
     /* What the questions on their way may fill: an offer that finds no room waits for its next turn, a call
      * 30 s and a look-up IVR_PENDING_CHECK. */
@@ -109,6 +110,7 @@ static void on_due(enum store_status status, const struct store_due *items, size
     free(arg);
     q.due->asking[q.shard] = false;
     q.due->attempts_promised -= q.room;
+    q.due->lost[q.shard] = q.due->lost[q.shard] || status == STORE_LOST;
     if (status != STORE_OK)
         return;
     for (size_t i = 0; i < n; i++)
@@ -129,8 +131,10 @@ static void ask_due(struct due *due, unsigned shard)
         .shard = shard,
         .limit = (unsigned)room,
         .lease_ms = DUE_LEASE_MS,
+        .again = due->lost[shard],
         .suspended = suspended,
         .suspended_n = gates_suspended(due->dispatch->gates, suspended, SUSPENDED_MAX)};
+    due->lost[shard] = false;
     store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 
@@ -203,6 +207,7 @@ struct due *due_new(struct dispatch *d)
     due->dispatch = d;
     due->reconciler = reconciler_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
+    due->lost = mem_calloc(shards, sizeof(bool));
     due->settling = mem_calloc(shards, sizeof(bool));
     due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
     due->settle_timer =
@@ -220,6 +225,7 @@ void due_free(struct due **due)
 {
     reconciler_free(&(*due)->reconciler);
     free((*due)->asking);
+    free((*due)->lost);
     free((*due)->settling);
     free(*due);
     *due = NULL;

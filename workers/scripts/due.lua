@@ -1,7 +1,7 @@
 -- Offers waiting calls whose time has come, each to one asker for lease ms; claim.lua decides who dials.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended
--- channels (cmsgpack array of names; '' none).
+-- channels (cmsgpack array of names; '' none); ARGV[5] '1': an answer was lost, what is on offer is offered again.
 -- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}. A call
 -- whose time ran out ends here, also while its channel is closed.
 --
@@ -9,6 +9,7 @@
 -- it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
 
+local again = ARGV[5] == '1'
 local suspended = {}
 for _, channel in ipairs(ARGV[4] and ARGV[4] ~= '' and unpack_value(ARGV[4]) or {}) do
   suspended[channel] = true
@@ -29,6 +30,9 @@ local function offer(id, lease_ms)
     call('ZREM', shard .. ':due', id)
     return nil
   end
+  if again and c.s[NEXT_AT] > now then
+    return nil -- no offer, its time has not come
+  end
   pause(c, lease_ms)
   if is_over(c) then
     return run_out(c, '')
@@ -38,7 +42,8 @@ local function offer(id, lease_ms)
 end
 
 local results = {}
-for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
+local latest = again and now + tonumber(ARGV[3]) or now
+for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':due', '-inf', latest, 'LIMIT', 0, ARGV[2])) do
   results[#results + 1] = offer(id, tonumber(ARGV[3]))
 end
 return finish(results)

@@ -397,8 +397,9 @@ void store_due(struct store *store, const struct store_due_asked *asked, store_d
     record_begin(store, &p, asked->suspended_n);
     for (size_t i = 0; i < asked->suspended_n; i++)
         pack_span(&p, asked->suspended[i]);
-    const struct span args[] = {span_str(most), span_str(lease), buf_span(&store->scratch)};
-    batch_run(store->batches, &script_due, asked->shard, args, 3, deliver_due, (void (*)(void))fn, arg);
+    const struct span args[] = {span_str(most), span_str(lease), buf_span(&store->scratch),
+                                asked->again ? SPAN_LIT("1") : SPAN_LIT("0")};
+    batch_run(store->batches, &script_due, asked->shard, args, 4, deliver_due, (void (*)(void))fn, arg);
 }
 
 static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void),

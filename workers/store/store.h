@@ -126,11 +126,14 @@ struct store_due {
     int attempt; /* the number that its claim will have */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
-/* `suspended`: channels whose calls do not come nearer to their time to give up during this lease. */
+/* `again`: an answer was lost; what it offered is offered again before its lease is over (to others too: one
+ * of them gets the claim). `suspended`: channels whose calls do not come nearer to their time to give up
+ * during this lease. */
 struct store_due_asked {
     unsigned shard;
     unsigned limit; /* at most STORE_BATCH */
     int64_t lease_ms;
+    bool again;
     const struct span *suspended;
     size_t suspended_n;
 };
