@@ -4,17 +4,19 @@
 #include "common/clock.h"
 #include "common/model/request_read.h"
 
-enum { DELAY_MAX_S = 7 * 24 * 3600 };
+enum {
+    DELAY_MAX_S = 7 * 24 * 3600,
+    LONG_PAST_MS = 1, /* 0 means "none" in the struct, so a time before 1970 becomes the first one after */
+};
 
-/* 0 means "none" in the struct, so that a time before 1970 becomes the first one after: as long past. */
 static int read_instant(struct request_reading *in, const char *field, const json_t *value, int64_t *ms)
 {
     if (!value)
         return 0;
     if (!json_is_string(value) || !clock_parse_rfc3339(request_text(value), ms))
         return request_refuse(in, field, value, "a time like \"2026-11-22T18:50:50Z\" (RFC 3339)");
-    if (*ms <= 0)
-        *ms = 1;
+    if (*ms < LONG_PAST_MS)
+        *ms = LONG_PAST_MS;
     return 0;
 }
 
@@ -27,7 +29,7 @@ int request_read_expires_at(struct request_reading *in, const json_t *value)
 {
     struct request *request = in->request;
     int rc = read_instant(in, "expires_at", value, &request->expires_at_ms);
-    if (rc == 0 && request->expires_at_ms && request->expires_at_ms <= request->not_before_ms)
+    if (rc == 0 && request->expires_at_ms > LONG_PAST_MS && request->expires_at_ms <= request->not_before_ms)
         return request_refuse(in, "expires_at", value, "a time after not_before");
     return rc;
 }

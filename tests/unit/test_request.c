@@ -462,6 +462,16 @@ static void options_are_typed_and_bounded(void **state)
         assert_option_refused(rows[i][0], rows[i][1]);
 }
 
+/* Both are kept as "long past"; that they are equal there says nothing about their order. */
+static void a_window_that_closed_before_1970_is_one_that_closed(void **state)
+{
+    struct outcome out =
+        accept(BASIC ", \"not_before\": \"1238-06-27T00:00:00Z\", \"expires_at\": \"1969-12-31T23:59:59Z\"");
+    (void)state;
+    assert_int_equal(out.request.expires_at_ms, 1);
+    request_done(&out.request);
+}
+
 static void a_whole_number_may_be_written_with_a_fraction_of_zero(void **state)
 {
     static const char *const same[] = {BASIC ", \"ring_timeout\": 60", BASIC ", \"ring_timeout\": 60.0",
@@ -697,6 +707,7 @@ int main(void)
         cmocka_unit_test(a_message_is_exactly_one_thing_to_hear),
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(options_are_typed_and_bounded),
+        cmocka_unit_test(a_window_that_closed_before_1970_is_one_that_closed),
         cmocka_unit_test(a_whole_number_may_be_written_with_a_fraction_of_zero),
         cmocka_unit_test(a_window_that_cannot_open_is_refused),
         cmocka_unit_test(a_window_may_reach_over_midnight),
