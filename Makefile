@@ -67,7 +67,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test chaos chaos-short checker soak fuzz fuzz-programs unit corpus scripts integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test chaos chaos-short checker soak fuzz fuzz-programs unit corpus scripts schemas schemas-test integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -189,7 +189,7 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
 
 test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis
-	@$(MAKE) --no-print-directory programs unit scripts checker integration
+	@$(MAKE) --no-print-directory programs unit scripts schemas-test checker integration
 
 T ?= $(notdir $(UNITS))
 # The corpus belongs to the unit tests, unless one of them is asked for.
@@ -205,6 +205,12 @@ corpus: $(TESTBIN)/ivr-corpus ## what providers say and are told (P=twilio/callb
 
 scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
 	@$(PYTEST) -q tests/scripts
+
+schemas: programs ## write what schemas/channels.schema.json says about providers, from their own tables
+	@schemas/generate.py $(BIN)/ivrctl
+
+schemas-test: programs $(TESTBIN)/schemas/decode ## the schemas, their examples, and that our decoders agree with them
+	@TEST_BIN=$(abspath $(BIN)) TEST_DECODE=$(abspath $(TESTBIN)/schemas/decode) $(PYTEST) -q tests/schemas
 
 integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file)
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
