@@ -16,7 +16,7 @@ import uuid
 import requests
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 
-from . import invariants, twilio
+from . import invariants, schemas, twilio
 from .paths import BIN
 from .process import run
 from .provider import Provider
@@ -66,6 +66,7 @@ class Pipeline:
         self.workers = []
         self.closed = False
         self.several_reporters = False
+        self._handmade = set()  # values of callbacks that a test produced by itself
         self._producer = Producer({"bootstrap.servers": services.broker.bootstrap, "linger.ms": 1, "log_level": 0})
         counts = {name: partitions for name in self.topics.values()}
         services.broker.create_topics(counts)
@@ -176,9 +177,12 @@ class Pipeline:
         options = {} if partition is None else {"partition": partition}
         if timestamp is not None:
             options["timestamp"] = timestamp
+        value = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
+        if kind == "CALLBACKS":
+            self._handmade.add(value)
         self._producer.produce(
             self.topics[kind],
-            value if isinstance(value, bytes) or value is None else json.dumps(value).encode(),
+            value,
             key=key,
             headers=headers,
             on_delivery=lambda error, message: failures.append(error) if error else None,
@@ -231,7 +235,9 @@ class Pipeline:
         if token:
             headers = headers | {"Authorization": f"Bearer {token}"}
         url = self.worker("gateway").gateway + path
-        return requests.request(method, url, headers=headers, timeout=10, **options)
+        response = requests.request(method, url, headers=headers, timeout=10, **options)
+        schemas.check_answer(method, path, response)
+        return response
 
     def call(self, request):
         """The call as GET /v1 shows it, or None while it is unknown."""
@@ -358,6 +364,7 @@ class Pipeline:
             self._end_workers()
             self._check_logs()
             self._read_to_the_end()
+            self._check_schemas()
             invariants.check_events(self.tap.records(self.topics["CALL_EVENTS"]))
             invariants.check_summaries(self.tap.records(self.topics["DELIVERY_SUMMARIES"]), self.several_reporters)
         finally:
@@ -394,6 +401,15 @@ class Pipeline:
             wait_until(
                 lambda topic=topic, ends=ends: self.tap.has_read(topic, ends), f"the tap to read all of {topic}"
             )
+
+    def _check_schemas(self):
+        """Every record that was ever published fits the schema that describes it."""
+        published = {kind: self.tap.records(topic) for kind, topic in self.topics.items()}
+        schemas.check_call_requests(published["CALL_REQUESTS"])
+        schemas.check_callbacks(published["CALLBACKS"], self._handmade)
+        schemas.check_call_events(published["CALL_EVENTS"])
+        schemas.check_delivery_summaries(published["DELIVERY_SUMMARIES"])
+        schemas.check_dead_letters(published["DEAD_LETTERS"])
 
     def _check_logs(self):
         """Workers write JSON lines and nothing else; a sanitizer's or an assertion's words are neither."""

@@ -20,7 +20,7 @@ class Record:
         return json.loads(self.value)
 
     def __repr__(self):
-        return f"{self.topic}/{self.partition}@{self.offset} {self.key!r} {self.headers} {self.value[:300]!r}"
+        return f"{self.topic}/{self.partition}@{self.offset} {self.key!r} {self.headers} {(self.value or b'')[:300]!r}"
 
 
 class Tap:
