@@ -157,7 +157,8 @@ class World:
         return Simulator(
             self.directory / "provider",
             *("--seed", self.seed, "--speed", 30, "--latency-ms", "5-40", "--late-ms", 4000, "--hang-ms", 20000),
-            *("--keep", 1000000, "--via", f"{PUBLIC_URL}={gateways}"),
+            # A frozen gateway keeps each of its callbacks for 15 s; the others must not wait behind them.
+            *("--callback-transfers", 2000, "--keep", 1000000, "--via", f"{PUBLIC_URL}={gateways}"),
             *("--log", self.directory / "placements.ndjson", "--callback-log", self.directory / "gateway.ndjson"),
             *faults,
         )

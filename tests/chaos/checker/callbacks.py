@@ -106,7 +106,8 @@ class Callbacks:
             self._findings.wrong("callback of nobody", provider, text)
         else:
             self.merged.setdefault(attempt, Merged()).add(report, record.place)
-            if self._commits.count:
+            # One that names only the provider's id is done when it is parked, and what comes back is a record of its own.
+            if self._commits.count and ("ce_callid" in record.headers or "ivr-parked" in record.headers):
                 self._check_commit(record, attempt, report)
 
     def _attempt_of(self, record, provider, report):
@@ -118,10 +119,16 @@ class Callbacks:
         return found if found and found[0] else None
 
     def _check_letter(self, record, letter, attempt):
-        if letter.reason == "unknown_call" and attempt and attempt[0] in self._store.calls:
+        if letter.reason == "unknown_call" and attempt and self._could_know(record, attempt):
             text = f"callbacks {record.place[0]}@{record.place[1]} became dead-letters "
             text += f"{letter.place[0]}@{letter.place[1]} as unknown_call, and Redis has the call"
             self._findings.wrong("callback of a known call given up", "%s/%d" % attempt, text)
+
+    def _could_know(self, record, attempt):
+        """By our reference, or by the provider's id: nobody told that of a call whose response never came."""
+        call = self._store.calls.get(attempt[0])
+        held = call and call.attempts.get(attempt[1])
+        return bool(held and held.id) if "ce_callid" not in record.headers else call is not None
 
     def _check_commit(self, record, attempt, report):
         passed = self._commits.first_past("callbacks", record.place)

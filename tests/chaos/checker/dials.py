@@ -9,6 +9,8 @@ from .words import COMPLETED, CONNECTED, GATEWAY_UNAVAILABLE, PENDING, duration_
 NOT_NOW = {"429", "401", "limit"}
 # What may have been placed as far as a client can tell, whatever the provider knows.
 DOUBTFUL = {"timeout", "reset", "close", "garbage", "500", "503"}
+# Its response waits for our own gateway, which the faults may keep busy for longer than the request may take.
+SLOW = {"early"}
 REFUSED = {"refused", "failed_reply"}
 CLAIM_SLACK_MS = 15_000
 SOON_MS = 2000  # a connection may have been broken before its request was sent
@@ -157,7 +159,7 @@ def _claim_ms(run):
 
 
 def _doubtful_reply(placements):
-    return any(p.faults & DOUBTFUL for p in placements)
+    return any(p.faults & (DOUBTFUL | SLOW) for p in placements)
 
 
 def _unexplained(call, number, attempt, dials, findings):
