@@ -28,8 +28,8 @@ from harness import twilio  # noqa: E402
 from harness.broker import Broker  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.simulator import Simulator  # noqa: E402
+from harness.usage import cpu_seconds, peak_mb  # noqa: E402
 from harness.worker import Worker  # noqa: E402
-from process import cpu_seconds, peak_mb  # noqa: E402
 
 PARTITIONS = 8
 # The Go peer of the same work (franz-go, net/http, go-redis), measured on such a machine.

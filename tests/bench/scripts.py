@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 import msgpack  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
-from process import cpu_seconds  # noqa: E402
+from harness.usage import cpu_seconds  # noqa: E402
 
 GEN = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
 CONFIG = [7 * 86400000, 86400000, 3600000, 900000]

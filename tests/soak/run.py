@@ -24,23 +24,13 @@ from harness.paths import free_port  # noqa: E402
 from harness.pipeline import Pipeline, Services  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.simulator import Simulator  # noqa: E402
+from harness.usage import descriptors, resident_kb  # noqa: E402
 
 RETENTION_S = 20
 GROWTH = 1.10  # of memory between the second quarter and the last; what a leak of 1 KB a call passes in minutes
 SLACK_KB = 4096
 SLACK_DESCRIPTORS = 64  # connections that are kept for the next request; a leaked one a call would be thousands
 SAMPLE_S = 1.0
-
-
-def resident_kb(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1])
-    raise RuntimeError(f"no VmRSS of {pid}")
-
-
-def descriptors(pid):
-    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
 
 class Load:

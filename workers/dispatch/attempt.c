@@ -16,6 +16,7 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
+    AWAY_MS = 1000, /* before a call is offered that could not be dialled because Kafka is away */
     BUF_MAX = 256 * 1024,
 };
 
@@ -319,8 +320,11 @@ static void claimed(struct attempt *a, int number)
 static void admit(struct attempt *a)
 {
     struct dispatch *d = a->dispatch;
-    a->admitted = !d->draining && gate_admit(d->gates, span_str(a->channel->name),
-                                             loop_mono_ms(d->worker->loop), &a->wait_ms);
+    if (d->kafka_away)
+        a->wait_ms = AWAY_MS;
+    else
+        a->admitted = !d->draining && gate_admit(d->gates, span_str(a->channel->name),
+                                                 loop_mono_ms(d->worker->loop), &a->wait_ms);
     if (!a->admitted)
         return;
     a->slot = http_slot_take(d->http);

@@ -73,6 +73,19 @@ static bool quiet(const struct due *due)
     return due->dispatch->draining || !redis_up(due->dispatch->worker->redis);
 }
 
+static void look_for_kafka(struct dispatch *d)
+{
+    struct buf why;
+    buf_init(&why, 1024);
+    bool away = !kafka_producer_ready(d->worker->producer, &why);
+    if (away != d->kafka_away && away)
+        LOG_WARN("nothing is dialled while Kafka is away", LOG_SPAN("reason", buf_span(&why)));
+    else if (away != d->kafka_away)
+        LOG_INFO("Kafka is back");
+    d->kafka_away = away;
+    buf_done(&why);
+}
+
 /* ---- due calls ---- */
 
 static void take_offer(struct dispatch *d, const struct store_due *item)
@@ -141,7 +154,8 @@ static void ask_due(struct due *due, unsigned shard)
 static void due_round(void *arg)
 {
     struct due *due = arg;
-    if (quiet(due))
+    look_for_kafka(due->dispatch);
+    if (quiet(due) || due->dispatch->kafka_away)
         return;
     unsigned shards = store_shards(due->dispatch->worker->store), first = first_shard(due);
     for (unsigned i = 0; i < shards; i++) {

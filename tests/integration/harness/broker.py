@@ -53,8 +53,13 @@ class Broker:
             _CONFIG.format(port=self.port, controller_port=free_port(), data=directory / "data"), encoding="utf-8"
         )
         self._format(config)
-        self.process = Process("kafka", _JAVA + ["kafka.Kafka", config], directory, cwd=directory)
+        self._argv = _JAVA + ["kafka.Kafka", config]
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+        self.start()
+
+    def start(self):
+        """Also again, after a stop: its data is still there."""
+        self.process = Process("kafka", self._argv, self.directory, cwd=self.directory)
         wait_until(self._answers, lambda: f"Kafka to start:\n{self.log_tail()}", timeout=60, interval=0.1)
 
     def _format(self, config):

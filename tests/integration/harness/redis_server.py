@@ -14,8 +14,13 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         argv += ["--dir", directory, "--maxmemory-policy", "noeviction", *options]
-        self.process = Process("redis", argv, directory)
+        self._argv, self._directory = argv, directory
         self.client = redis.Redis(port=self.port, decode_responses=False)
+        self.start()
+
+    def start(self):
+        """Also again, after a kill: with what it had written to disk, if it was told to."""
+        self.process = Process("redis", self._argv, self._directory)
         wait_until(self._answers, lambda: f"Redis to start:\n{self.process.output()}", timeout=20)
 
     def _answers(self):
