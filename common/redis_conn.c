@@ -126,6 +126,9 @@ static void on_gone(const char *error, void *arg)
     conn->ac = NULL;
     conn->poll = NULL;
     conn->gone = true;
+    /* hiredis leaves it to errno, where OpenSSL's causes do not stand. */
+    if (conn->options.address->tls && conn->state != CONN_UP && strcmp(error, "Success") == 0)
+        error = "TLS failed: is the server's certificate trusted (SSL_CERT_FILE) and made out to this name?";
     set_error(conn, error[0] != 0 ? error : "the connection was closed");
 }
 

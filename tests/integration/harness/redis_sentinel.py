@@ -108,10 +108,15 @@ class RedisSentinel:
         return self.primary().port
 
     def failover(self):
-        """An orderly one, as an operator asks for: the primary is demoted, none is killed. Returns the new primary."""
+        """An orderly one, as an operator asks for: the primary is demoted, none is killed. Returns the new primary.
+
+        Sentinel demotes the old one 10 s after the promotion; here it is told so at once.
+        """
         old = self.primary()
         self.sentinels[0].client.execute_command("SENTINEL", "FAILOVER", MASTER)
-        return self.wait_failover(old)
+        new = self.wait_failover(old)
+        old.client.replicaof("127.0.0.1", new.port)
+        return new
 
     def kill_primary(self):
         """Kills it; the Sentinels find out. Returns the dead node; wait_failover(dead) waits for the next primary."""
