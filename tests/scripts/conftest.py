@@ -91,8 +91,8 @@ class Store:
     def claim(self, call, token, channel="ch", claim_ms=15000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]
 
-    def due(self, limit=64, lease=30000, suspended=(), again=0):
-        return self.run("due", limit, lease, pack(list(suspended)), again)
+    def due(self, limit=64, lease=30000, suspended=(), lost_ms=""):
+        return self.run("due", limit, lease, pack(list(suspended)), lost_ms)
 
     def settle(self, limit=64, look_ups=8):
         return self.run("settle", limit, look_ups)

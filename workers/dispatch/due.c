@@ -28,8 +28,8 @@ struct due {
     struct reconciler *reconciler;
     struct loop_timer *due_timer;
     struct loop_timer *settle_timer;
-    bool *asking; /* by shard: one question at a time */
-    bool *lost;   /* an answer that may have offered something */
+    bool *asking;          /* by shard: one question at a time */
+    int64_t *lost_mono_ms; /* by shard: when an answer was lost that may have offered something; 0: none */
     bool *settling;
     /* What the questions on their way may fill: an offer that finds no room waits for its next turn, a call
      * 30 s and a look-up IVR_PENDING_CHECK. */
@@ -123,13 +123,23 @@ static void on_due(enum store_status status, const struct store_due *items, size
     free(arg);
     q.due->asking[q.shard] = false;
     q.due->attempts_promised -= q.room;
-    q.due->lost[q.shard] = q.due->lost[q.shard] || status == STORE_LOST;
+    if (status == STORE_LOST)
+        q.due->lost_mono_ms[q.shard] = loop_mono_ms(q.due->dispatch->worker->loop);
     if (status != STORE_OK)
         return;
+    if (n < q.room)
+        q.due->lost_mono_ms[q.shard] = 0; /* all of it was offered again */
     for (size_t i = 0; i < n; i++)
         take_offer(q.due->dispatch, &items[i]);
     if (n == q.room && !quiet(q.due))
         ask_due(q.due, q.shard); /* a full answer: there is more */
+}
+
+static int64_t lost_ms(const struct due *due, unsigned shard)
+{
+    int64_t since = due->lost_mono_ms[shard];
+
+    return since > 0 ? loop_mono_ms(due->dispatch->worker->loop) - since : -1;
 }
 
 static void ask_due(struct due *due, unsigned shard)
@@ -144,10 +154,9 @@ static void ask_due(struct due *due, unsigned shard)
         .shard = shard,
         .limit = (unsigned)room,
         .lease_ms = DUE_LEASE_MS,
-        .again = due->lost[shard],
+        .lost_ms = lost_ms(due, shard),
         .suspended = suspended,
         .suspended_n = gates_suspended(due->dispatch->gates, suspended, SUSPENDED_MAX)};
-    due->lost[shard] = false;
     store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 
@@ -221,7 +230,7 @@ struct due *due_new(struct dispatch *d)
     due->dispatch = d;
     due->reconciler = reconciler_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
-    due->lost = mem_calloc(shards, sizeof(bool));
+    due->lost_mono_ms = mem_calloc(shards, sizeof(int64_t));
     due->settling = mem_calloc(shards, sizeof(bool));
     due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
     due->settle_timer =
@@ -239,7 +248,7 @@ void due_free(struct due **due)
 {
     reconciler_free(&(*due)->reconciler);
     free((*due)->asking);
-    free((*due)->lost);
+    free((*due)->lost_mono_ms);
     free((*due)->settling);
     free(*due);
     *due = NULL;

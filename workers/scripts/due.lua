@@ -1,7 +1,8 @@
 -- Offers waiting calls whose time has come, each to one asker for lease ms; claim.lua decides who dials.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended
--- channels (cmsgpack array of names; '' none); ARGV[5] '1': an answer was lost, what is on offer is offered again.
+-- channels (cmsgpack array of names; '' none); ARGV[5] how long ago
+-- an answer was lost, ms ('' none was): what was on offer then is offered again.
 -- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}. A call
 -- whose time ran out ends here, also while its channel is closed.
 --
@@ -9,7 +10,7 @@
 -- it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
 
-local again = ARGV[5] == '1'
+local again = tonumber(ARGV[5])
 local suspended = {}
 for _, channel in ipairs(ARGV[4] and ARGV[4] ~= '' and unpack_value(ARGV[4]) or {}) do
   suspended[channel] = true
@@ -42,7 +43,7 @@ local function offer(id, lease_ms)
 end
 
 local results = {}
-local latest = again and now + tonumber(ARGV[3]) or now
+local latest = again and math.max(now, now + tonumber(ARGV[3]) - again) or now
 for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':due', '-inf', latest, 'LIMIT', 0, ARGV[2])) do
   results[#results + 1] = offer(id, tonumber(ARGV[3]))
 end

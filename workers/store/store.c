@@ -390,15 +390,16 @@ static unsigned at_most(unsigned limit)
 
 void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg)
 {
-    char most[16], lease[24];
+    char most[16], lease[24], lost[24];
     msgpack_packer p;
     snprintf(most, sizeof(most), "%u", at_most(asked->limit));
     snprintf(lease, sizeof(lease), "%lld", (long long)asked->lease_ms);
+    snprintf(lost, sizeof(lost), "%lld", (long long)asked->lost_ms);
     record_begin(store, &p, asked->suspended_n);
     for (size_t i = 0; i < asked->suspended_n; i++)
         pack_span(&p, asked->suspended[i]);
     const struct span args[] = {span_str(most), span_str(lease), buf_span(&store->scratch),
-                                asked->again ? SPAN_LIT("1") : SPAN_LIT("0")};
+                                asked->lost_ms >= 0 ? span_str(lost) : SPAN_NONE};
     batch_run(store->batches, &script_due, asked->shard, args, 4, deliver_due, (void (*)(void))fn, arg);
 }
 

@@ -133,7 +133,7 @@ struct store_due_asked {
     unsigned shard;
     unsigned limit; /* at most STORE_BATCH */
     int64_t lease_ms;
-    bool again;
+    int64_t lost_ms;
     const struct span *suspended;
     size_t suspended_n;
 };
