@@ -189,6 +189,57 @@ static void a_summary_shows_counts_that_add_up(void **state)
     json_decref(summary);
 }
 
+static json_t *channel_counts(int completed, int pending, int waiting, int dropped)
+{
+    return json_pack("{s:i, s:i, s:{s:i}, s:{s:i, s:i}}", "calls", completed + pending + waiting + dropped,
+                     "waiting", waiting, "dropped", "expired", dropped, "by_status", "Completed", completed,
+                     "Pending", pending);
+}
+
+static void channels_stand_side_by_side(void **state)
+{
+    (void)state;
+    struct buf b;
+    json_t *summary = channel_counts(1503, 1, 2, 0);
+    json_object_set_new(summary, "by_channel",
+                        json_pack("{s:o, s:o}", "ke-africastalking", channel_counts(1503, 0, 2, 0), "us",
+                                  channel_counts(0, 1, 0, 0)));
+    buf_init(&b, 64 * 1024);
+    show_summary(&b, summary);
+    has(&b, "                            ke-africastalking       us      all\n");
+    has(&b, "  Completed                             1,503        0    1,503   99.9 %\n");
+    has(&b, "  Pending                                   0        1        1    0.1 %\n");
+    has(&b, "  waiting                                   2        0        2\n");
+    has(&b, "  calls                                 1,505        1    1,506\n");
+    has(&b, "  answer rate                         100.0 %        -  100.0 %\n");
+    assert_null(strstr(b.p, "  dropped"));
+    assert_null(strstr(b.p, "  channels"));
+    buf_done(&b);
+    json_decref(summary);
+}
+
+static void many_channels_are_folded_and_still_add_up(void **state)
+{
+    (void)state;
+    struct buf b;
+    char name[8];
+    json_t *summary = channel_counts(36, 0, 0, 9), *channels = json_object();
+    for (int i = 0; i < 9; i++) {
+        snprintf(name, sizeof(name), "ch-%d", i);
+        json_object_set_new(channels, name, channel_counts(i, 0, 0, 1));
+    }
+    json_object_set_new(summary, "by_channel", channels);
+    buf_init(&b, 64 * 1024);
+    show_summary(&b, summary);
+    has(&b, "     ch-8     ch-7     ch-6     ch-5     ch-4   others      all\n");
+    has(&b, "  Completed                       8        7        6        5        4        6       36  "
+            "100.0 %\n");
+    has(&b, "  dropped                         1        1        1        1        1        4        9\n");
+    has(&b, "  calls                           9        8        7        6        5       10       45\n");
+    buf_done(&b);
+    json_decref(summary);
+}
+
 /* ---- command lines ---- */
 
 static const struct args_option table[] = {
@@ -247,6 +298,8 @@ int main(void)
         cmocka_unit_test(a_call_shows_its_attempts_and_hops),
         cmocka_unit_test(a_call_without_attempt_or_with_odd_values_is_shown_as_far_as_it_goes),
         cmocka_unit_test(a_summary_shows_counts_that_add_up),
+        cmocka_unit_test(channels_stand_side_by_side),
+        cmocka_unit_test(many_channels_are_folded_and_still_add_up),
         cmocka_unit_test(options_and_words_come_in_any_order),
         cmocka_unit_test(wrong_command_lines_are_refused),
     };

@@ -4,6 +4,12 @@
 
 #include "common/clock.h"
 
+const enum call_status show_statuses[SHOW_STATUSES] = {
+    STATUS_COMPLETED,         STATUS_NO_ANSWER,           STATUS_USER_BUSY,
+    STATUS_SUBSCRIBER_ABSENT, STATUS_GATEWAY_UNAVAILABLE, STATUS_FAILED_UNKNOWN_REASON,
+    STATUS_PENDING,
+};
+
 const char *show_text(const json_t *object, const char *key, const char *fallback)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -19,6 +25,15 @@ bool show_is_set(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return value != NULL && !json_is_null(value);
+}
+
+int64_t show_sum(const json_t *counts)
+{
+    int64_t sum = 0;
+    void *at = json_object_iter((json_t *)(uintptr_t)counts);
+    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)counts, at))
+        sum += (int64_t)json_integer_value(json_object_iter_value(at));
+    return sum;
 }
 
 int64_t show_time_ms(const char *rfc3339)

@@ -7,12 +7,18 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/model/status.h"
 #include "common/span.h"
 
 /* "Completed" and the like, or `fallback` where it is absent, null or no string. Borrowed. */
 const char *show_text(const json_t *object, const char *key, const char *fallback);
 int64_t show_int(const json_t *object, const char *key); /* 0 without */
 bool show_is_set(const json_t *object, const char *key); /* there, and not null */
+int64_t show_sum(const json_t *counts);                  /* of an object's whole numbers */
+
+/* In the order in which people ask for them. */
+enum { SHOW_STATUSES = STATUS_COUNT - 1 };
+extern const enum call_status show_statuses[SHOW_STATUSES];
 
 /* "2026-11-22 18:50:50.123" of an RFC 3339 time; "-" without one. */
 void show_add_time(struct buf *b, const char *rfc3339);

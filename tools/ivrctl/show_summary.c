@@ -3,6 +3,7 @@
 #include "common/model/hop.h"
 #include "common/model/status.h"
 #include "tools/ivrctl/show.h"
+#include "tools/ivrctl/show_channels.h"
 
 enum { LABEL_COLUMNS = 12, STATUS_COLUMNS = 24, BAR_COLUMNS = 30, REASONS_SHOWN = 12 };
 
@@ -10,16 +11,6 @@ static void add_label(struct buf *out, const char *label)
 {
     buf_adds(out, "  ");
     show_add_column(out, label, LABEL_COLUMNS);
-}
-
-/* The sum of an object's whole numbers. */
-static int64_t sum_of(const json_t *counts)
-{
-    int64_t sum = 0;
-    void *at = json_object_iter((json_t *)(uintptr_t)counts);
-    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)counts, at))
-        sum += (int64_t)json_integer_value(json_object_iter_value(at));
-    return sum;
 }
 
 static void add_head(struct buf *out, const json_t *summary)
@@ -37,9 +28,9 @@ static void add_head(struct buf *out, const json_t *summary)
     buf_adds(out, " = ");
     show_add_count(out, show_int(summary, "waiting"));
     buf_adds(out, " waiting + ");
-    show_add_count(out, sum_of(dropped));
+    show_add_count(out, show_sum(dropped));
     buf_adds(out, " dropped + ");
-    show_add_count(out, sum_of(json_object_get(summary, "by_status")));
+    show_add_count(out, show_sum(json_object_get(summary, "by_status")));
     buf_adds(out, " with a status");
     if (show_int(summary, "retrying") > 0) {
         buf_adds(out, ", ");
@@ -69,18 +60,11 @@ static void add_status_row(struct buf *out, const char *name, int64_t n, int64_t
 
 static void add_statuses(struct buf *out, const json_t *summary)
 {
-    /* What people ask for first stands first. */
-    static const enum call_status order[] = {
-        STATUS_COMPLETED,         STATUS_NO_ANSWER,           STATUS_USER_BUSY,
-        STATUS_SUBSCRIBER_ABSENT, STATUS_GATEWAY_UNAVAILABLE, STATUS_FAILED_UNKNOWN_REASON,
-        STATUS_PENDING,
-    };
     const json_t *counts = json_object_get(summary, "by_status");
-    int64_t all = sum_of(counts);
-    buf_addc(out, '\n');
-    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-        add_status_row(out, status_name(order[i]), show_int(counts, status_name(order[i])), all);
-    buf_addc(out, '\n');
+    int64_t all = show_sum(counts);
+    for (int i = 0; i < SHOW_STATUSES; i++)
+        add_status_row(out, status_name(show_statuses[i]), show_int(counts, status_name(show_statuses[i])),
+                       all);
 }
 
 static void add_attempts(struct buf *out, const json_t *summary)
@@ -136,14 +120,22 @@ static void add_named(struct buf *out, const char *label, const json_t *counts)
 
 void show_summary(struct buf *out, const json_t *summary)
 {
+    const json_t *channels = json_object_get(summary, "by_channel");
+    bool side_by_side = json_object_size(channels) > 1;
     add_head(out, summary);
-    add_statuses(out, summary);
+    buf_addc(out, '\n');
+    if (side_by_side)
+        show_channels(out, summary);
+    else
+        add_statuses(out, summary);
+    buf_addc(out, '\n');
     add_attempts(out, summary);
     add_seconds(out, "ringing", json_object_get(summary, "ring_seconds"));
     add_seconds(out, "talking", json_object_get(summary, "talk_seconds"));
     add_named(out, "cost", json_object_get(summary, "cost"));
-    add_named(out, "channels", json_object_get(summary, "by_channel"));
+    if (!side_by_side)
+        add_named(out, "channels", channels);
     add_named(out, "reasons", json_object_get(summary, "by_reason"));
-    if (sum_of(json_object_get(summary, "dropped")) > 0)
+    if (show_sum(json_object_get(summary, "dropped")) > 0)
         add_named(out, "dropped", json_object_get(summary, "dropped"));
 }
