@@ -163,16 +163,17 @@ static void a_summary_shows_counts_that_add_up(void **state)
 {
     (void)state;
     struct buf b;
-    json_t *summary = json_loads("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"revision\":42,\"as_of\":"
-                                 "\"2026-11-22T18:50:50.123Z\",\"complete\":"
-                                 "false,\"calls\":1015,\"waiting\":12,\"dropped\":{\"expired\":3},"
-                                 "\"retrying\":40,\"by_status\":{\"Completed\":700,"
-                                 "\"No_answer\":300},\"attempts\":1240,\"answer_rate\":0.7,\"by_channel\":{"
-                                 "\"ke-main\":{\"calls\":1015}},"
-                                 "\"by_reason\":{\"NO_ANSWER\":150},\"hops\":{\"message_out\":1240},\"ring_"
-                                 "seconds\":{\"p50\":14,\"p95\":31,"
-                                 "\"sum\":600},\"talk_seconds\":{\"p50\":null},\"cost\":{\"USD\":\"8.06\"}}",
-                                 0, NULL);
+    json_t *summary =
+        json_loads("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"revision\":42,\"as_of\":"
+                   "\"2026-11-22T18:50:50.123Z\",\"complete\":"
+                   "false,\"calls\":1015,\"waiting\":12,\"dropped\":{\"expired\":3},"
+                   "\"retrying\":40,\"by_status\":{\"Completed\":700,"
+                   "\"No_answer\":300},\"attempts\":1240,\"answer_rate\":0.7,\"by_channel\":{"
+                   "\"ke-main\":{\"calls\":1015}},"
+                   "\"by_reason\":{\"487\":9,\"NO_ANSWER\":150},\"hops\":{\"message_out\":1240},\"ring_"
+                   "seconds\":{\"p50\":14,\"p95\":31,"
+                   "\"sum\":600},\"talk_seconds\":{\"p50\":null},\"cost\":{\"USD\":\"8.06\"}}",
+                   0, NULL);
     assert_non_null(summary);
     buf_init(&b, 64 * 1024);
     show_summary(&b, summary);
@@ -183,6 +184,7 @@ static void a_summary_shows_counts_that_add_up(void **state)
     has(&b, "p50 14 s, p95 31 s, together 10 min 0 s");
     has(&b, "USD 8.06");
     has(&b, "ke-main 1,015");
+    has(&b, "NO_ANSWER 150, 487 9\n");
     has(&b, "expired 3");
     assert_null(strstr(b.p, "talking"));
     buf_done(&b);

@@ -1,11 +1,15 @@
 #include "tools/ivrctl/show_summary.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
 #include "common/model/hop.h"
 #include "common/model/status.h"
 #include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_channels.h"
 
-enum { LABEL_COLUMNS = 12, STATUS_COLUMNS = 24, BAR_COLUMNS = 30, REASONS_SHOWN = 12 };
+enum { LABEL_COLUMNS = 12, STATUS_COLUMNS = 24, BAR_COLUMNS = 30, REASONS_SHOWN = 10 };
 
 static void add_label(struct buf *out, const char *label)
 {
@@ -67,9 +71,9 @@ static void add_statuses(struct buf *out, const json_t *summary)
                        all);
 }
 
-static void add_attempts(struct buf *out, const json_t *summary)
+static void add_attempts(struct buf *out, const json_t *summary, bool with_rate)
 {
-    const json_t *rate = json_object_get(summary, "answer_rate");
+    const json_t *rate = with_rate ? json_object_get(summary, "answer_rate") : NULL;
     add_label(out, "attempts");
     show_add_count(out, show_int(summary, "attempts"));
     if (json_is_number(rate))
@@ -94,28 +98,45 @@ static void add_seconds(struct buf *out, const char *label, const json_t *second
     buf_addc(out, '\n');
 }
 
-/* "name 12, other 3": whole numbers, or of objects their "calls", at most REASONS_SHOWN of them. */
+struct named {
+    const char *name;    /* borrowed */
+    const json_t *value; /* a whole number, an object with "calls", or an amount as text */
+};
+
+static int64_t number_of(const struct named *named)
+{
+    return json_is_object(named->value) ? show_int(named->value, "calls")
+                                        : (int64_t)json_integer_value(named->value);
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int64_t n = number_of(x), m = number_of(y);
+    return n != m ? (m > n) - (m < n) : strcmp(x->name, y->name);
+}
+
+/* "name 12, other 3": the largest first, at most REASONS_SHOWN of them. */
 static void add_named(struct buf *out, const char *label, const json_t *counts)
 {
-    int shown = 0;
-    void *at = json_object_iter((json_t *)(uintptr_t)counts);
-    if (at == NULL)
+    json_t *object = (json_t *)(uintptr_t)counts;
+    size_t n = 0, all = json_object_size(object);
+    if (all == 0)
         return;
+    struct named *named = mem_calloc(all, sizeof(*named));
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at))
+        named[n++] = (struct named){json_object_iter_key(at), json_object_iter_value(at)};
+    qsort(named, n, sizeof(*named), larger_first);
     add_label(out, label);
-    for (; at != NULL; at = json_object_iter_next((json_t *)(uintptr_t)counts, at)) {
-        const json_t *value = json_object_iter_value(at);
-        if (shown++ == REASONS_SHOWN) {
-            buf_adds(out, ", ... (--json has all)");
-            break;
-        }
-        buf_addf(out, "%s%s ", shown > 1 ? ", " : "", json_object_iter_key(at));
-        if (json_is_string(value))
-            buf_adds(out, json_string_value(value));
+    for (size_t i = 0; i < n && i < REASONS_SHOWN; i++) {
+        buf_addf(out, "%s%s ", i > 0 ? ", " : "", named[i].name);
+        if (json_is_string(named[i].value))
+            buf_adds(out, json_string_value(named[i].value));
         else
-            show_add_count(out, json_is_object(value) ? show_int(value, "calls")
-                                                      : (int64_t)json_integer_value(value));
+            show_add_count(out, number_of(&named[i]));
     }
-    buf_addc(out, '\n');
+    buf_adds(out, n > REASONS_SHOWN ? ", ... (--json has all)\n" : "\n");
+    free(named);
 }
 
 void show_summary(struct buf *out, const json_t *summary)
@@ -129,7 +150,7 @@ void show_summary(struct buf *out, const json_t *summary)
     else
         add_statuses(out, summary);
     buf_addc(out, '\n');
-    add_attempts(out, summary);
+    add_attempts(out, summary, !side_by_side);
     add_seconds(out, "ringing", json_object_get(summary, "ring_seconds"));
     add_seconds(out, "talking", json_object_get(summary, "talk_seconds"));
     add_named(out, "cost", json_object_get(summary, "cost"));
