@@ -198,10 +198,25 @@ static int show(struct sandbox *sb, const char *command, const char *what, const
     return run_ivrctl(sb, &spec, SHOW_MS, err);
 }
 
+static void say_what_was_checked(const struct sandbox *sb)
+{
+    const struct progress *p = &sb->progress;
+    printf(
+        "\nIn each of the %ld summaries published meanwhile every channel adds up, and the channels to the "
+        "whole.\n"
+        "By their own count the simulated providers dialled %ld calls for %lld attempts, none twice.\n",
+        p->summaries, sb->dialled, (long long)p->attempts);
+    fflush(stdout);
+}
+
 int campaign_show(struct sandbox *sb, struct err *err)
 {
     char id[LINE_MAX_BYTES];
     int rc = show(sb, "campaign", sb->campaign, "--published", err);
+    if (rc == 0)
+        rc = providers_ask(sb, err);
+    if (rc == 0)
+        say_what_was_checked(sb);
     if (rc == 0)
         rc = choose_call(sb, id, err);
     if (rc == 0 && *id != '\0')

@@ -97,7 +97,8 @@ static void say_what_is_up(const struct sandbox *sb)
                                     "at the end"
                                   : sb->kafka);
     printf("Redis      %s\n", sb->options.redis != NULL ? "as given with --redis" : "a private redis-server");
-    printf("provider   simulated, speaks Twilio's API; calls live 30 times faster; nobody is called\n");
+    printf("providers  simulated: Africa's Talking, Twilio, Vonage; calls live 30 times faster; nobody is "
+           "called\n");
     printf("campaign   %s, contacts of %s\n\n", sb->campaign,
            sb->options.calls > 0 ? "nobody (made up)" : sb->contacts_path);
     fflush(stdout);
@@ -111,6 +112,7 @@ static void say_how_to_play(const struct sandbox *sb)
         printf("  export %s\n", sb->env[i]);
     printf("\n  %s tail\n", ctl);
     printf("  %s campaign %s\n", ctl, sb->campaign);
+    printf("  %s channels\n", ctl);
     printf("  echo "
            "'{\"call_id\":\"mine-1\",\"tenant\":\"demo\",\"campaign\":\"mine\",\"to\":\"+447700900001\",'\\\n"
            "       '\"message\":{\"say\":\"Hello\"}}' | %s request -\n",
@@ -122,7 +124,7 @@ static void say_how_to_play(const struct sandbox *sb)
            sb->ports[PORT_DISPATCH], sb->ports[PORT_STATUS], sb->ports[PORT_REPORT],
            sb->ports[PORT_GATEWAY_ADMIN]);
     printf(
-        "  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the provider worse; "
+        "  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the providers worse; "
         "GET shows how\n",
         sb->ports[PORT_SIMULATOR]);
     if (sb->redis != NULL)
@@ -152,7 +154,7 @@ static int run(struct sandbox *sb, struct err *err)
     int rc = setup_open(sb, err);
     if (rc != 0)
         return rc;
-    printf("starting: %s, simulated provider, four workers\n",
+    printf("starting: %s, simulated providers, four workers\n",
            sb->options.redis != NULL ? "Kafka" : "Kafka, Redis");
     fflush(stdout);
     rc = setup_start(sb, err);
@@ -162,6 +164,10 @@ static int run(struct sandbox *sb, struct err *err)
     rc = campaign_run(sb, err);
     if (rc == 0)
         rc = campaign_show(sb, err);
+    if (rc == 0 && !sb->options.keep)
+        printf(
+            "\nAll of it goes down again. make demo KEEP=1 (ivr-sandbox --keep) leaves it up and says what "
+            "to type.\n");
     return rc == 0 && sb->options.keep ? stay(sb, err) : rc;
 }
 
@@ -192,7 +198,7 @@ int main(int argc, char **argv)
     loop_on_signals(sb.loop, on_stop, NULL, &sb);
     sb.children = (struct children){.loop = sb.loop, .on_end = on_child_end, .arg = &sb};
     name_campaign(&sb);
-    progress_init(&sb.progress, sb.campaign);
+    progress_init(&sb.progress);
     rc = run(&sb, &err) == 0 ? EXIT_DONE : EXIT_FATAL;
     if (rc != EXIT_DONE)
         say_failure(&sb, &err);

@@ -56,24 +56,41 @@ static void add_body(struct buf *why, const char *answer)
     }
 }
 
-bool probe_http(int port, const char *path, struct buf *why)
+/* The whole answer, headers and all; false without 200. */
+static bool get(int port, const char *path, char text[ANSWER_MAX + 1])
 {
-    char text[ANSWER_MAX + 1];
     size_t n = 0;
     ssize_t got = 1;
     int fd = connect_to(port);
+    text[0] = '\0';
     if (fd < 0)
         return false;
-    int len =
-        snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    int len = snprintf(text, ANSWER_MAX + 1,
+                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
     if (send(fd, text, (size_t)len, MSG_NOSIGNAL) == len) {
         while (n < ANSWER_MAX && (got = recv(fd, text + n, ANSWER_MAX - n, 0)) > 0)
             n += (size_t)got;
     }
     close(fd);
     text[n] = '\0';
-    bool up = strncmp(text, "HTTP/1.1 200", 12) == 0;
+    return strncmp(text, "HTTP/1.1 200", 12) == 0;
+}
+
+bool probe_http(int port, const char *path, struct buf *why)
+{
+    char text[ANSWER_MAX + 1];
+    bool up = get(port, path, text);
     if (!up && why != NULL)
         add_body(why, text);
     return up;
+}
+
+bool probe_get(int port, const char *path, struct buf *body)
+{
+    char text[ANSWER_MAX + 1];
+    bool up = get(port, path, text);
+    const char *end = up ? strstr(text, "\r\n\r\n") : NULL;
+    if (end != NULL)
+        buf_adds(body, end + 4);
+    return end != NULL;
 }

@@ -10,30 +10,14 @@
 enum {
     SUMMARY_MAX = 1024 * 1024,
     DRAW_EVERY_MS = 200,
-    LINE_EVERY_MS = 1000,
+    LINE_EVERY_MS = 2000,
     MARK_EVERY_MS = 200,
-    BAR_COLUMNS = 36,
+    BAR_COLUMNS = 24,
 };
 
-/* What people ask for first stands first. */
-static const struct {
-    enum call_status status;
-    const char *name;
-} rows[] = {
-    {STATUS_PENDING, "Pending (in flight)"},
-    {STATUS_COMPLETED, "Completed"},
-    {STATUS_NO_ANSWER, "No_answer"},
-    {STATUS_USER_BUSY, "User_busy"},
-    {STATUS_SUBSCRIBER_ABSENT, "Subscriber_absent"},
-    {STATUS_GATEWAY_UNAVAILABLE, "Gateway_unavailable"},
-    {STATUS_FAILED_UNKNOWN_REASON, "Failed_unknown_reason"},
-};
-
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-
-void progress_init(struct progress *progress, const char *title)
+void progress_init(struct progress *progress)
 {
-    *progress = (struct progress){.terminal = isatty(STDOUT_FILENO), .title = title};
+    *progress = (struct progress){.terminal = isatty(STDOUT_FILENO)};
 }
 
 /* ---- taking ---- */
@@ -43,28 +27,54 @@ static int64_t int_of(const json_t *object, const char *key)
     return (int64_t)json_integer_value(json_object_get(object, key));
 }
 
-/* The promise of every revision: calls = waiting + dropped + those with a status; revisions grow. */
-static bool adds_up(const struct progress *p, int64_t revision)
+static int64_t sum_of(const json_t *counts)
 {
-    int64_t sum = p->waiting + p->dropped;
-    for (int status = 1; status < STATUS_COUNT; status++)
-        sum += p->by_status[status];
-    return sum == p->calls && revision > p->revision;
+    const char *key;
+    json_t *count;
+    int64_t sum = 0;
+    json_object_foreach((json_t *)(uintptr_t)counts, key, count) sum += (int64_t)json_integer_value(count);
+    return sum;
 }
 
-static void read_summary(struct progress *p, json_t *summary)
+/* The promise of every revision: calls = waiting + dropped + those with a status. */
+static bool adds_up(const json_t *counts)
 {
-    const char *reason;
-    json_t *count;
+    return int_of(counts, "calls") == int_of(counts, "waiting") + sum_of(json_object_get(counts, "dropped")) +
+                                          sum_of(json_object_get(counts, "by_status"));
+}
+
+/* ... of each channel, too, and the channels make up the whole. */
+static bool channels_add_up(const json_t *summary)
+{
+    json_t *channels = json_object_get(summary, "by_channel"), *part;
+    const json_t *all = json_object_get(summary, "by_status");
+    const char *channel;
+    int64_t calls = 0, by_status[STATUS_COUNT] = {0};
+    json_object_foreach(channels, channel, part)
+    {
+        const json_t *own = json_object_get(part, "by_status");
+        if (!adds_up(part))
+            return false;
+        calls += int_of(part, "calls");
+        for (int status = 1; status < STATUS_COUNT; status++)
+            by_status[status] += int_of(own, status_name((enum call_status)status));
+    }
+    for (int status = 1; status < STATUS_COUNT; status++) {
+        if (by_status[status] != int_of(all, status_name((enum call_status)status)))
+            return false;
+    }
+    return calls == int_of(summary, "calls");
+}
+
+static void read_summary(struct progress *p, const json_t *summary)
+{
     p->calls = int_of(summary, "calls");
     p->waiting = int_of(summary, "waiting");
     p->retrying = int_of(summary, "retrying");
     p->attempts = int_of(summary, "attempts");
     p->ended = int_of(json_object_get(summary, "hops"), "session_completed");
     p->complete = json_is_true(json_object_get(summary, "complete"));
-    p->dropped = 0;
-    json_object_foreach(json_object_get(summary, "dropped"), reason, count) p->dropped +=
-        (int64_t)json_integer_value(count);
+    p->dropped = sum_of(json_object_get(summary, "dropped"));
     for (int status = 1; status < STATUS_COUNT; status++)
         p->by_status[status] =
             int_of(json_object_get(summary, "by_status"), status_name((enum call_status)status));
@@ -87,7 +97,7 @@ void progress_take(struct progress *p, struct span line, int64_t now_ms)
     if (kind != NULL && strcmp(kind, "campaign") == 0) {
         int64_t revision = int_of(summary, "revision");
         read_summary(p, summary);
-        p->wrong += !adds_up(p, revision);
+        p->wrong += !adds_up(summary) || !channels_add_up(summary) || revision <= p->revision;
         p->revision = revision;
         p->summaries++;
         p->changed_mono_ms = now_ms;
@@ -116,49 +126,47 @@ static double rate(const struct progress *p)
                   : 0;
 }
 
-static void add_row(struct buf *b, const char *name, int64_t n, int64_t all)
+/* Calls of which nothing more is expected. */
+static int64_t finished(const struct progress *p)
 {
-    buf_addf(b, "\r\033[K  %-24s%8lld  ", name, (long long)n);
-    for (int64_t i = 0; all > 0 && i < (n * BAR_COLUMNS + all - 1) / all; i++)
-        buf_addc(b, '#');
-    buf_addc(b, '\n');
+    int64_t n = p->dropped - p->retrying;
+    for (int status = 1; status < STATUS_COUNT; status++)
+        n += status != STATUS_PENDING ? p->by_status[status] : 0;
+    return n > 0 ? n : 0;
 }
 
-static void draw_table(struct progress *p, int64_t now_ms)
+static void add_bar(struct buf *b, int64_t n, int64_t all)
 {
-    struct buf b;
-    buf_init(&b, 16 * 1024);
-    if (p->lines_drawn > 0)
-        buf_addf(&b, "\033[%dA", p->lines_drawn);
+    buf_addc(b, '[');
+    for (int64_t i = 0; i < BAR_COLUMNS; i++)
+        buf_addc(b, all > 0 && i < n * BAR_COLUMNS / all ? '#' : '.');
+    buf_adds(b, "] ");
+}
+
+static void add_line(struct buf *b, const struct progress *p, int64_t now_ms)
+{
     int64_t all = p->expected > p->calls ? p->expected : p->calls;
-    buf_addf(&b, "\r\033[K%s  %.1f s\n\r\033[K\n", p->title, (double)(now_ms - p->started_mono_ms) / 1000.0);
-    add_row(&b, "waiting", p->waiting, all);
-    for (size_t i = 0; i < ROWS; i++)
-        add_row(&b, rows[i].name, p->by_status[rows[i].status], all);
-    if (p->dropped > 0)
-        add_row(&b, "dropped", p->dropped, all);
-    buf_addf(&b,
-             "\r\033[K\n\r\033[K  %lld of %ld calls known, %lld attempts, %.0f attempts/s, %lld to be tried "
-             "again\n",
-             (long long)p->calls, p->expected, (long long)p->attempts, rate(p), (long long)p->retrying);
-    p->lines_drawn = 5 + (int)ROWS + (p->dropped > 0);
-    (void)!write(STDOUT_FILENO, b.p, b.n);
-    buf_done(&b);
+    double seconds = (double)(now_ms - p->started_mono_ms) / 1000.0;
+    buf_addf(b, "%6.1f s  ", seconds);
+    if (p->terminal)
+        add_bar(b, finished(p), all);
+    buf_addf(b, "%lld of %lld calls done, %lld in flight", (long long)finished(p), (long long)all,
+             (long long)p->by_status[STATUS_PENDING]);
+    if (p->retrying > 0)
+        buf_addf(b, ", %lld to be tried again", (long long)p->retrying);
+    if (!progress_done(p))
+        buf_addf(b, ", %.0f attempts/s", rate(p));
 }
 
-static void draw_line(struct progress *p, int64_t now_ms)
+static void draw(const struct progress *p, int64_t now_ms, bool last)
 {
     struct buf b;
     buf_init(&b, 4096);
-    buf_addf(&b, "%6.1f s  waiting %lld", (double)(now_ms - p->started_mono_ms) / 1000.0,
-             (long long)p->waiting);
-    for (size_t i = 0; i < ROWS; i++) {
-        if (p->by_status[rows[i].status] > 0)
-            buf_addf(&b, ", %s %lld", rows[i].name, (long long)p->by_status[rows[i].status]);
-    }
-    if (p->dropped > 0)
-        buf_addf(&b, ", dropped %lld", (long long)p->dropped);
-    buf_addf(&b, ", %.0f attempts/s\n", rate(p));
+    if (p->terminal)
+        buf_adds(&b, "\r\033[K");
+    add_line(&b, p, now_ms);
+    if (!p->terminal || last)
+        buf_addc(&b, '\n');
     (void)!write(STDOUT_FILENO, b.p, b.n);
     buf_done(&b);
 }
@@ -169,13 +177,10 @@ void progress_draw(struct progress *p, int64_t now_ms, bool last)
     mark(p, now_ms);
     if (!last && now_ms - p->drawn_mono_ms < every_ms)
         return;
-    /* Lines say what is new; a table also shows that time goes by. */
+    /* Lines say what is new; on a terminal time goes by, too. */
     if (!p->terminal && p->drawn_revision == p->revision)
         return;
-    if (p->terminal)
-        draw_table(p, now_ms);
-    else
-        draw_line(p, now_ms);
+    draw(p, now_ms, last);
     p->drawn_mono_ms = now_ms;
     p->drawn_revision = p->revision;
 }

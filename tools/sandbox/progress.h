@@ -1,4 +1,4 @@
-/* How the campaign stands, from its summaries; drawn in place on a terminal, as a line now and then
+/* How the campaign stands, from its summaries; a line that is drawn in place on a terminal, and now and then
  * elsewhere. */
 #ifndef IVR_SANDBOX_PROGRESS_H
 #define IVR_SANDBOX_PROGRESS_H
@@ -13,7 +13,6 @@ enum { PROGRESS_MARKS = 16 };
 
 struct progress {
     bool terminal;
-    const char *title;
     long expected; /* calls that were sent */
     int64_t started_mono_ms;
     /* from the newest summary */
@@ -28,12 +27,11 @@ struct progress {
         int64_t mono_ms, attempts;
     } marks[PROGRESS_MARKS];
     int marks_n;
-    int lines_drawn;
     int64_t drawn_mono_ms;
     int64_t drawn_revision;
 };
 
-void progress_init(struct progress *progress, const char *title);
+void progress_init(struct progress *progress);
 /* A line of `ivrctl tail summaries --json`. Windows are left alone. */
 void progress_take(struct progress *progress, struct span line, int64_t now_mono_ms);
 /* Every call that was sent has a final status, or was dropped. */
@@ -41,7 +39,7 @@ bool progress_done(const struct progress *progress);
 /* ... and every leg has ended, so that nothing but a correction can follow: an answered call is Completed
  * before it is over. */
 bool progress_settled(const struct progress *progress);
-/* Draws if it is time to. `last`: in any case, and the table stays. */
+/* Draws if it is time to. `last`: in any case, and the line stays. */
 void progress_draw(struct progress *progress, int64_t now_mono_ms, bool last);
 
 #endif

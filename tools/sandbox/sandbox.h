@@ -26,7 +26,7 @@ struct sandbox {
     struct loop *loop;
     struct broker *broker; /* NULL: --kafka */
     char directory[64];    /* temporary, private */
-    char channels_path[96], contacts_path[OPTIONS_PATH_MAX];
+    char channels_path[96], key_path[96], contacts_path[OPTIONS_PATH_MAX];
     char kafka[256], redis_url[256];
     int ports[PORTS];
     char *env[SANDBOX_ENV_MAX]; /* of every child; owned, ends with NULL */
@@ -38,6 +38,8 @@ struct sandbox {
     const char *campaign; /* "demo/maize-prices-…" */
     char campaign_text[64];
     long calls;
+    long dialled, dialled_again; /* by the simulator's own count, once known */
+    bool dialled_known;
     bool stopped;       /* a signal asked to end */
     struct child *dead; /* one that died on its own; NULL */
 };
@@ -53,6 +55,13 @@ int setup_open(struct sandbox *sb,
 int setup_start(struct sandbox *sb, struct err *err); /* redis, simulator, topics, workers; waits for each */
 /* Ends all children (SIGTERM, SIGKILL for who does not listen), the broker, and removes the directory. */
 void setup_close(struct sandbox *sb);
+
+/* providers.c: the simulated providers, and what reaches them. */
+int providers_write_channels(struct sandbox *sb, struct err *err); /* and Vonage's key */
+int providers_write_contacts(struct sandbox *sb, struct err *err); /* made up, spread over the channels */
+int providers_start(struct sandbox *sb, struct err *err);
+/* Asks the simulator what it dialled. ERR_INVALID: an attempt more than once. */
+int providers_ask(struct sandbox *sb, struct err *err);
 
 /* campaign.c: sends it, follows it to its end, shows what became of it. */
 int campaign_run(struct sandbox *sb, struct err *err);

@@ -17,7 +17,7 @@
 #include "tools/sandbox/sandbox.h"
 
 enum {
-    START_MS = 10000, /* redis and the simulator: they start at once or not at all */
+    START_MS = 10000, /* redis: it starts at once or not at all */
     READY_MS = 40000, /* the workers: group joined, topics found */
     STOP_MS = 10000,  /* the workers have 5 s to drain */
     KILL_MS = 3000,
@@ -135,47 +135,7 @@ static void build_env(struct sandbox *sb)
     add_env(sb, "IVR_LOG_FORMAT=text");
 }
 
-/* ---- files ---- */
-
-static int write_file(const char *path, struct span text, struct err *err)
-{
-    FILE *file = fopen(path, "wb");
-    bool written = file != NULL && fwrite(text.p, 1, text.n, file) == text.n;
-    if (file != NULL && fclose(file) != 0)
-        written = false;
-    return written ? 0 : err_set(err, ERR_SYSTEM, "%s cannot be written: %s", path, strerror(errno));
-}
-
-static int write_channels(struct sandbox *sb, struct err *err)
-{
-    struct buf b;
-    buf_init(&b, 4096);
-    buf_addf(&b,
-             "{\"channels\": {\"demo\": {\n"
-             "    \"provider\": \"twilio\",\n"
-             "    \"from\": \"+447700900999\",\n"
-             "    \"credentials\": {\"account_sid\": \"AC55555555555555555555555555555555\",\n"
-             "                    \"auth_token\": \"f00dfacecafebeef0123456789abcdef\"},\n"
-             "    \"base_url\": \"http://127.0.0.1:%d\"}},\n"
-             " \"default_channel\": \"demo\"}\n",
-             sb->ports[PORT_SIMULATOR]);
-    int rc = write_file(sb->channels_path, buf_span(&b), err);
-    buf_done(&b);
-    return rc;
-}
-
-/* --calls: numbers of the country code 999, which is nobody's. */
-static int write_contacts(struct sandbox *sb, struct err *err)
-{
-    struct buf b;
-    buf_init(&b, 256 * 1024 * 1024);
-    buf_adds(&b, "to,language,say\n");
-    for (long i = 0; i < sb->options.calls; i++)
-        buf_addf(&b, "+99970%07ld,en-GB,Maize is at 45 shillings a kilogram today.\n", i);
-    int rc = write_file(sb->contacts_path, buf_span(&b), err);
-    buf_done(&b);
-    return rc;
-}
+/* ---- all that is there before the first program starts ---- */
 
 int setup_open(struct sandbox *sb, struct err *err)
 {
@@ -188,6 +148,7 @@ int setup_open(struct sandbox *sb, struct err *err)
         return rc;
     sb->children.directory = sb->directory;
     snprintf(sb->channels_path, sizeof(sb->channels_path), "%s/channels.json", sb->directory);
+    snprintf(sb->key_path, sizeof(sb->key_path), "%s/vonage.pem", sb->directory);
     snprintf(sb->contacts_path, sizeof(sb->contacts_path), "%s", sb->paths.contacts);
     snprintf(sb->kafka, sizeof(sb->kafka), "%s",
              sb->broker != NULL ? broker_address(sb->broker) : sb->options.kafka);
@@ -196,10 +157,10 @@ int setup_open(struct sandbox *sb, struct err *err)
     else
         snprintf(sb->redis_url, sizeof(sb->redis_url), "unix://%s/redis.sock", sb->directory);
     build_env(sb);
-    rc = write_channels(sb, err);
+    rc = providers_write_channels(sb, err);
     if (rc == 0 && sb->options.calls > 0) {
         snprintf(sb->contacts_path, sizeof(sb->contacts_path), "%s/contacts.csv", sb->directory);
-        rc = write_contacts(sb, err);
+        rc = providers_write_contacts(sb, err);
     }
     return rc;
 }
@@ -230,28 +191,6 @@ static int start_redis(struct sandbox *sb, struct err *err)
     if (sb->redis == NULL)
         return err->code;
     return sandbox_wait(sb, redis_answers, "redis-server", START_MS, err);
-}
-
-static bool simulator_answers(struct sandbox *sb)
-{
-    return probe_tcp(sb->ports[PORT_SIMULATOR]);
-}
-
-static int start_simulator(struct sandbox *sb, struct err *err)
-{
-    char listen[32];
-    snprintf(listen, sizeof(listen), "127.0.0.1:%d", sb->ports[PORT_SIMULATOR]);
-    /* Rings and talks of real length, thirty times faster: a call takes a second or two. */
-    const struct child_spec spec = {
-        .name = "ivr-simulator",
-        .args = {sb->paths.simulator, "--listen", listen, "--speed", "30", "--latency-ms", "50-250", "--seed",
-                 "7"},
-        .env = sb->env,
-    };
-    sb->simulator = child_start(&sb->children, &spec, err);
-    if (sb->simulator == NULL)
-        return err->code;
-    return sandbox_wait(sb, simulator_answers, "the simulator", START_MS, err);
 }
 
 static bool ivrctl_ended(struct sandbox *sb)
@@ -350,7 +289,7 @@ int setup_start(struct sandbox *sb, struct err *err)
 {
     int rc = start_redis(sb, err);
     if (rc == 0)
-        rc = start_simulator(sb, err);
+        rc = providers_start(sb, err);
     if (rc == 0)
         rc = create_topics(sb, err);
     return rc != 0 ? rc : start_workers(sb, err);
