@@ -29,3 +29,26 @@ def test_an_outcome_that_is_asked_again_changes_nothing(store, kind, retried):
     before = everything(store)
     store.outcome("t/c1", 1, "a", kind, OUTCOMES_ASKED[kind])
     assert everything(store) == before
+
+
+def ask_request(store):
+    return store.request(token="a", claim_ms=8000)
+
+
+def ask_claim(store):
+    return store.claim("t/c1", "a", claim_ms=8000)
+
+
+@pytest.mark.parametrize("ask", [ask_request, ask_claim])
+def test_an_owner_that_asks_again_keeps_its_claim(store, ask):
+    """While replicas are away it has no answer and has not dialled: nobody may call that a doubt."""
+    if ask is ask_claim:
+        store.request()
+    assert ask(store) == ["claimed", 1]
+    for _ in range(3):
+        store.later("t/c1", 6000)
+        assert ask(store) == ["claimed", 1]
+        assert store.settle() == [] and store.state()[PHASE] == PLACING
+    store.later("t/c1", 9000)
+    assert len(store.settle()) == 1, "once it asks no more, it is lost"
+    assert ask(store) in (["duplicate", 0], ["no", 0]), "asking does not revive it"

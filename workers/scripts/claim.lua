@@ -17,6 +17,7 @@ local function claim(r)
   local s = c.s
   c.provider = provider
   if s[PHASE] == PLACING and s[TOKEN] == token then
+    claim_until(id, now + claim_ms)
     return {'claimed', s[ATTEMPT]}
   end
   if s[PHASE] ~= WAITING or s[NEXT_AT] > now then

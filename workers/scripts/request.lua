@@ -12,12 +12,15 @@
 -- A request that Redis does not know and that is older than the retention may have been dialled already: too_old.
 --#include lib/call.lua
 
-local function known(fingerprint, key, token)
+local function known(fingerprint, id, key, token, claim_ms)
   if fingerprint.stored ~= fingerprint.asked then
     return {'conflict', 0}
   end
   local s = unpack_value(call('HGET', key, 's'))
   if token ~= '' and s[TOKEN] == token then
+    if s[PHASE] == PLACING then
+      claim_until(id, now + claim_ms)
+    end
     return {'claimed', s[ATTEMPT]}
   end
   return {'duplicate', 0}
@@ -29,7 +32,7 @@ local function store(r)
   local key = shard .. ':call:' .. id
   local stored = call('HGET', key, 'f')
   if stored then
-    return known({stored = stored, asked = fingerprint}, key, token)
+    return known({stored = stored, asked = fingerprint}, id, key, token, claim_ms)
   end
   if recorded > 0 and recorded < now - retention_ms then
     return {'too_old', 0}

@@ -236,6 +236,8 @@ local function emit(c, kind, hop, previous, occurred, trace)
 end
 
 -- A claim that has no outcome by then is settled by whoever looks.
+-- An owner that asks again has no answer yet (its replicas are away), so it has not dialled and is alive: its claim
+-- counts from the newest question. What it may still send is bounded by its first one (workers/dispatch/attempt.h).
 local function claim_until(id, at)
   call('ZADD', shard .. ':open', at - CLAIMS_FIRST_MS, id)
 end
