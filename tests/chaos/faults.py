@@ -148,6 +148,18 @@ class Faults:
         yield fault.seconds
         self._world.redis.process.thaw()
 
+    def _failover(self, fault, entry):
+        yield from self._world.redis.failover(self._chance, fault.seconds)
+
+    def _primary_kill(self, fault, entry):
+        yield from self._world.redis.kill_primary(self._chance, fault.seconds)
+
+    def _primary_freeze(self, fault, entry):
+        yield from self._world.redis.freeze_primary(self._chance, fault.seconds)
+
+    def _move_slots(self, fault, entry):
+        yield from self._world.redis.move_slots(self._chance, fault.seconds)
+
     # --- the network ---------------------------------------------------------------------------------------------
 
     def _cut(self, fault, entry):

@@ -26,6 +26,16 @@ DECK = {
     "bandwidth": 2,
 }
 
+# Redis as a Sentinel pair or a Cluster can do more than die and come back. The way to it is direct: it tells addresses of
+# its own.
+_REDIS_KINDS = {
+    "plain": {},
+    "sentinel": {"failover": 3, "primary_kill": 4, "primary_freeze": 3},
+    "lossy": {"failover": 3, "primary_kill": 4, "primary_freeze": 3},
+    "cluster": {"failover": 3, "primary_kill": 4, "primary_freeze": 3, "move_slots": 4},
+}
+MODES = tuple(_REDIS_KINDS)
+
 # What a run of a minute deals: one of each that does not take most of it.
 SHORT_DECK = {kind: 1 for kind in DECK if kind not in ("broker_stop", "brokers_away", "slow_close")} | {"kill": 3}
 
@@ -41,6 +51,10 @@ _SECONDS = {
     "brokers_away": (4, 10),
     "redis_kill": (0.2, 3),
     "redis_freeze": (1, 6),
+    "failover": (0, 2),
+    "primary_kill": (0, 3),
+    "primary_freeze": (1, 8),
+    "move_slots": (0.3, 6),
     "cut": (1, 10),
     "latency": (3, 10),
     "reset_peer": (2, 6),
@@ -66,11 +80,19 @@ class Fault:
         return asdict(self)
 
 
-def plan(seed, seconds, gap):
+def deck_of(mode, short=False):
+    """{kind: how many} of what is dealt again and again."""
+    deck = SHORT_DECK if short else DECK
+    if mode == "plain":
+        return deck
+    return {kind: n for kind, n in deck.items() if not kind.startswith("redis_")} | _REDIS_KINDS[mode]
+
+
+def plan(seed, seconds, gap, mode="plain"):
     """Faults for a run of so many seconds, one about every `gap` seconds."""
     chance = random.Random(f"chaos-{seed}")
     short = seconds < 120
-    kinds = _deal(chance, SHORT_DECK if short else DECK)
+    kinds = _deal(chance, deck_of(mode, short))
     faults, at = [], 0.0
     while True:
         at += chance.uniform(0.4, 1.6) * gap
@@ -78,7 +100,7 @@ def plan(seed, seconds, gap):
             break
         kind = next(kinds)
         low, high = (_SHORT_SECONDS if short else {}).get(kind, _SECONDS[kind])
-        faults.append(Fault(round(at, 3), kind, _target(chance, kind), round(chance.uniform(low, high), 3)))
+        faults.append(Fault(round(at, 3), kind, _target(chance, kind, mode), round(chance.uniform(low, high), 3)))
     if seconds >= 4 * GATEWAY_ALONE_S:
         at = chance.uniform(0.2, 0.6) * seconds
         faults.append(Fault(round(at, 3), "cut", "kafka-gateway", GATEWAY_ALONE_S))
@@ -92,17 +114,18 @@ def _deal(chance, deck):
         yield from cards
 
 
-def _target(chance, kind):
+def _target(chance, kind, mode):
     if kind in ("kill", "term", "freeze"):
         group = chance.choices(list(_WORKER_WEIGHTS), list(_WORKER_WEIGHTS.values()))[0]
         return f"{group}.{chance.randint(1, WORKERS[group])}"
     if kind == "join":
         return chance.choice(("dispatch", "dispatch", "status", "report"))
-    if kind.startswith("redis_"):
+    if kind.startswith("redis_") or kind in _REDIS_KINDS["cluster"]:
         return "redis"
     if kind == "leader_kill":
         return "leader"
     if kind.startswith("broker"):
         return str(chance.randint(1, 3))
     # The way to the provider is where a call could be dialled twice.
-    return chance.choice((*LINKS, "provider", "provider", "redis-dispatch", "kafka-dispatch"))
+    links = (*LINKS, "provider", "provider", "redis-dispatch", "kafka-dispatch")
+    return chance.choice([link for link in links if mode == "plain" or not link.startswith("redis-")])

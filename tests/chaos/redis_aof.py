@@ -31,6 +31,12 @@ class DurableRedis:
         except (redis.ConnectionError, redis.TimeoutError):
             return False
 
+    def heal(self):
+        self.process.thaw()
+        if not self.process.alive():
+            self.start()
+        wait_until(self.answers, "Redis to answer again", timeout=60)
+
     def stop(self):
         self.client.close()
         self.process.thaw()

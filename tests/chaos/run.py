@@ -20,8 +20,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 import remains  # noqa: E402
 from campaign import Campaign  # noqa: E402
 from faults import Faults  # noqa: E402
-from plan import plan  # noqa: E402
-from world import PARTITIONS, REQUEST_TIMEOUT, SETTINGS, World, now_ms  # noqa: E402
+from plan import MODES, plan  # noqa: E402
+from world import PARTITIONS, REQUEST_TIMEOUT, World, now_ms  # noqa: E402
 
 _STEP_S = 0.05
 # After the last fault: what waits for a deadline must have met it, and the machine may be slow.
@@ -41,8 +41,8 @@ class Run:
 
     def execute(self):
         """Everything up to the checker; answers with the summary of the run."""
-        schedule = plan(self.options.seed, self.seconds, self.options.gap)
-        world = World(self.directory, self.options.seed, self.say)
+        schedule = plan(self.options.seed, self.seconds, self.options.gap, self.options.mode)
+        world = World(self.directory, self.options.seed, self.options.mode, self.say)
         try:
             world.start_workers()
             campaign = Campaign(
@@ -149,7 +149,7 @@ class Run:
             # A worker that gave up is a fault, too: what it was doing may be in doubt.
             "faults": faults.log + [_as_fault(entry) for entry in world.history if entry.get("gave_up")],
             "workers": world.history,
-            "settings": SETTINGS | {"IVR_REDIS_REPLICAS": "0"},
+            "settings": world.settings,
             "request_timeout": REQUEST_TIMEOUT,
             "problems": _problems(world, campaign, quiet),
         }
@@ -239,7 +239,7 @@ def options_of(arguments):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, default=20000)
     parser.add_argument("--minutes", type=float, default=8)
-    parser.add_argument("--mode", choices=("plain",), default="plain")
+    parser.add_argument("--mode", choices=MODES, default="plain")
     parser.add_argument("--gap", type=float, default=5, help="seconds between faults, on average")
     parser.add_argument("--tell", type=float, default=10, help="seconds between lines of progress")
     parser.add_argument("--directory", type=pathlib.Path, help="where everything is kept [a temporary one]")

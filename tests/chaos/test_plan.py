@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from plan import DECK, GATEWAY_ALONE_S, plan
+from plan import DECK, GATEWAY_ALONE_S, MODES, deck_of, plan
 
 
 def test_the_same_seed_gives_the_same_schedule():
@@ -25,3 +25,10 @@ def test_kafka_is_away_from_the_gateway_for_a_minute_in_every_long_run():
 def test_a_minute_has_a_dozen_faults():
     for seed in range(20):
         assert 9 <= len(plan(seed, 60, 4.5)) <= 18
+
+
+def test_every_mode_has_its_own_faults_of_redis():
+    for mode in MODES:
+        kinds = {fault.kind for fault in plan(5, 1200, 5, mode)}
+        assert kinds == set(deck_of(mode)), mode
+        assert ("move_slots" in kinds) == (mode == "cluster")

@@ -19,6 +19,7 @@ from plan import GROUPS, WORKERS
 from ports import fixed_port
 from proxies import Proxies
 from redis_aof import DurableRedis
+from redis_groups import ClusterGroup, SentinelGroup
 
 PARTITIONS = {
     "ivr.call-requests": 12,
@@ -40,7 +41,8 @@ SETTINGS = {
     "IVR_PENDING_CHECK": "8s",
     "IVR_PENDING_LIMIT": "45s",
     "IVR_GIVE_UP": "90s",
-    "IVR_UNKNOWN_CALLBACK_KEEP": "20s",
+    # Longer than anything is away: a link that cannot be written must not cost the callbacks that wait for it.
+    "IVR_UNKNOWN_CALLBACK_KEEP": "90s",
     "IVR_API_TOKEN": API_TOKEN,
     "IVR_PUBLIC_URL": PUBLIC_URL,
     "IVR_LOG_FORMAT": "json",
@@ -72,6 +74,9 @@ PROVIDER_FAULTS = {
     "garbage": 0.003,
     "500": 0.003,
 }
+
+
+_REDIS = {"plain": DurableRedis, "sentinel": SentinelGroup, "lossy": SentinelGroup, "cluster": ClusterGroup}
 
 
 def now_ms():
@@ -129,7 +134,7 @@ class Slot:
 
 
 class World:
-    def __init__(self, directory, seed, say):
+    def __init__(self, directory, seed, mode, say):
         self.directory = directory
         (directory / "workers").mkdir(parents=True)
         self._extras = itertools.count(1)
@@ -139,8 +144,11 @@ class World:
         self.proxies = Proxies(directory / "toxiproxy")
         self.kafka = KafkaCluster(directory / "kafka", self.proxies, GROUPS)
         self.kafka.create_topics(PARTITIONS)
-        self.redis = DurableRedis(directory / "redis")
-        self._redis_ports = {group: self.proxies.add(f"redis-{group}", self.redis.port) for group in GROUPS}
+        self.redis = _REDIS[mode](directory / "redis")
+        self._redis_urls = dict.fromkeys(GROUPS, self.redis.url)
+        if mode == "plain":
+            self._redis_urls = {group: self._proxied_redis(group) for group in GROUPS}
+        self.settings = SETTINGS | {"IVR_REDIS_REPLICAS": "1" if mode in ("sentinel", "cluster") else "0"}
         self.slots = {}
         self._provider_port = fixed_port()
         self.channels_path = directory / "channels.json"
@@ -150,6 +158,9 @@ class World:
         self.simulator = self._start_simulator()
         self.proxies.add("provider", int(self.simulator.base_url.rsplit(":", 1)[1]), self._provider_port)
         self._write_channels()
+
+    def _proxied_redis(self, group):
+        return f"redis://127.0.0.1:{self.proxies.add(f'redis-{group}', self.redis.port)}/0"
 
     def _start_simulator(self):
         gateways = ",".join(f"http://127.0.0.1:{slot.port}" for slot in self.of("gateway"))
@@ -172,10 +183,10 @@ class World:
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     def worker_env(self, group):
-        return SETTINGS | {
+        return self.settings | {
             "PATH": os.environ["PATH"],
             "IVR_KAFKA_BOOTSTRAP_SERVERS": self.kafka.group_bootstrap(group),
-            "IVR_REDIS_URL": f"redis://127.0.0.1:{self._redis_ports[group]}/0",
+            "IVR_REDIS_URL": self._redis_urls[group],
             "IVR_CHANNELS": str(self.channels_path),
             "IVR_ADMIN_LISTEN": "127.0.0.1:0",
         }
@@ -227,13 +238,10 @@ class World:
     def heal(self):
         """Whatever is still broken is whole again."""
         self.proxies.heal()
-        self.redis.process.thaw()
-        if not self.redis.process.alive():
-            self.redis.start()
+        self.redis.heal()
         for broker, process in self.kafka.processes.items():
             if not process.alive():
                 self.kafka.start_broker(broker)
-        wait_until(self.redis.answers, "Redis to answer again", timeout=60)
         wait_until(self.kafka.all_up, "the brokers to be back", timeout=120, interval=0.5)
 
     def close(self):
