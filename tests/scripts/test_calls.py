@@ -427,3 +427,11 @@ def test_a_batch_of_many_records_keeps_their_order(store):
     results = store.batch("evidence", [["t/c1", 1, "ch", "twilio", ev, 0, ""] for ev in reports])
     assert [EVIDENCES[r // 8] for r in results] == ["recorded", "recorded", "recorded", "repeated"]
     assert [e["seq"] for e in store.events] == list(range(1, 7))
+
+
+def test_what_is_reported_on_another_channel_is_not_believed(store):
+    store.placed()
+    before = store.state(), store.attempt(), store.all_counters()
+    busy = evidence(BUSY, terminal=1, hops=[TERMINATE, SESSION])
+    assert store.evidence("t/c1", busy, channel="other") == "unknown"
+    assert (store.state(), store.attempt(), store.all_counters()) == before

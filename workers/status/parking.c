@@ -71,7 +71,7 @@ static void on_parked(enum store_status status, struct span ref, void *arg)
 void parking_unknown_call(struct work *work)
 {
     if (work->parked_before) {
-        dead_unknown(work, "no call of ours has this reference and attempt");
+        dead_unknown(work, "no call of ours has this reference and attempt on this channel");
         return;
     }
     snprintf(work->parked_as, sizeof(work->parked_as), "call:%s", work->ref.id);
