@@ -7,6 +7,7 @@
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
+#include "workers/providers/channels.h"
 #include "workers/store/record.h"
 #include "workers/store/ref.h"
 
@@ -14,12 +15,12 @@ enum { ID_MAX = 64 * 1024 + 64, DOCUMENT_MAX = 256 * 1024 };
 
 /* A call on the line that waits for its instructions. */
 struct answer {
-    struct lookup lookup; /* first: lookup.h frees through it */
-    const struct provider *provider;
-    struct buf id;          /* "tenant/call_id"; empty while only the provider's id is known */
-    struct buf provider_id; /* "provider:provider call id"; empty too when the request names nothing */
-    int hang_up_status;     /* 404, or 200 where the request was a callback as well */
-    bool not_linked;        /* what Redis said last: it knows no such id yet */
+    struct lookup lookup;    /* first: lookup.h frees through it */
+    struct channel *channel; /* a reference */
+    struct buf id;           /* "tenant/call_id"; empty while only the provider's id is known */
+    struct buf provider_id;  /* "provider:provider call id"; empty too when the request names nothing */
+    int hang_up_status;      /* 404, or 200 where the request was a callback as well */
+    bool not_linked;         /* what Redis said last: it knows no such id yet */
 };
 
 static struct answer *answer_of(struct lookup *lookup)
@@ -32,6 +33,7 @@ static void answer_free(struct lookup *lookup)
     struct answer *answer = answer_of(lookup);
     buf_done(&answer->id);
     buf_done(&answer->provider_id);
+    channel_unref(&answer->channel);
     free(answer);
 }
 
@@ -42,7 +44,7 @@ static void give_document(struct answer *answer, const struct request *request)
     struct buf document;
     const char *type = NULL;
     buf_init(&document, DOCUMENT_MAX);
-    answer->provider->answer(request, &document, &type);
+    answer->channel->provider->answer(request, &document, &type);
     if (buf_ok(&document))
         respond(lookup->g, lookup->req, request != NULL ? 200 : answer->hang_up_status, type,
                 buf_span(&document), NULL);
@@ -76,6 +78,17 @@ static void give_message(struct answer *answer, struct span stored)
     request_done(&request);
 }
 
+/* What a call is told goes to who placed it: an echoed reference can be anybody's. A call without attempts
+ * lost its claim, which nobody but who placed it knows. */
+static bool is_placed_here(const struct answer *answer, const struct record *record)
+{
+    for (size_t i = 0; i < record->attempts_n; i++) {
+        if (span_is(record->attempts[i].channel, answer->channel->name))
+            return true;
+    }
+    return record->attempts_n == 0;
+}
+
 static void on_record(enum store_status status, const struct record *record, void *arg)
 {
     struct answer *answer = arg;
@@ -85,6 +98,8 @@ static void on_record(enum store_status status, const struct record *record, voi
         hang_up(answer, "unknown call");
     else if (record->phase == PHASE_DROPPED)
         hang_up(answer, "dropped");
+    else if (!is_placed_here(answer, record))
+        hang_up(answer, "another channel's call");
     else
         give_message(answer, record->request);
     lookup_end(&answer->lookup);
@@ -130,7 +145,7 @@ static struct answer *prepare(struct gateway *g, const struct received *r,
                               const struct callback_record *record, int hang_up_status)
 {
     struct answer *answer = mem_calloc(1, sizeof(*answer));
-    answer->provider = r->provider;
+    answer->channel = channel_ref(r->channel);
     answer->hang_up_status = hang_up_status;
     answer->lookup =
         (struct lookup){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};

@@ -10,7 +10,7 @@
 
 struct received {
     const struct route *route;
-    const struct channel
+    struct channel
         *channel; /* borrowed from the worker's channels: valid until control returns to the loop */
     const struct provider *provider;
     struct httpd_request *req;
