@@ -353,14 +353,14 @@ static void close_source(struct source *source)
 }
 
 /*
- * Any of these makes it an event of Vonage's. Those without a status are about something else: a transfer, a
+ * Any of these makes it an event of Vonage's; `status` alone does not, because others have one, too, and an
+ * unknown word would count as a failure. Those without a status are about something else: a transfer, a
  * recording, input, a notify action (whose payload is ours), an error.
  */
 static bool is_vonage(const struct source *source)
 {
     static const char *const known[] = {
-        "uuid",          "call_uuid", "conversation_uuid", "conversation_uuid_from", "status",
-        "recording_url", "payload"};
+        "uuid", "call_uuid", "conversation_uuid", "conversation_uuid_from", "recording_url", "payload"};
     for (size_t i = 0; i < COUNT(known); i++) {
         if (source->object ? json_object_get(source->object, known[i]) != NULL
                            : form_get(&source->form, known[i]).p != NULL)
