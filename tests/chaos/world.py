@@ -10,7 +10,7 @@ import time
 
 import requests
 
-from harness.pipeline import API_TOKEN, PUBLIC_URL, twilio_channel
+from harness.pipeline import API_TOKEN, PUBLIC_URL, channel_of
 from harness.simulator import Simulator
 from harness.wait import wait_until
 from harness.worker import Worker
@@ -178,7 +178,7 @@ class World:
         base_url = f"http://127.0.0.1:{self._provider_port}"
         timeout = {"request_timeout": REQUEST_TIMEOUT}
         limits = {"calls_per_second": 20, "concurrent_calls": 60}
-        channels = {"main": twilio_channel(base_url, timeout), "narrow": twilio_channel(base_url, timeout | limits)}
+        channels = {"main": channel_of(base_url, timeout), "narrow": channel_of(base_url, timeout | limits)}
         document = {"channels": channels, "default_channel": "main"}
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 

@@ -16,10 +16,10 @@ import uuid
 import requests
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 
-from . import invariants, schemas, twilio
+from . import invariants, schemas
 from .paths import BIN
 from .process import run
-from .provider import Provider
+from .provider import LANGUAGES, Provider
 from .tap import Tap
 from .wait import wait_until
 from .worker import Worker
@@ -40,21 +40,15 @@ class Services:
         self.broker, self.redis = broker, redis
 
 
-def twilio_channel(base_url, changes):
-    """A Twilio channel as it stands in the channels file, with these changes."""
-    channel = {
-        "provider": "twilio",
-        "from": CALLER_ID,
-        "credentials": {"account_sid": twilio.ACCOUNT_SID, "auth_token": twilio.AUTH_TOKEN},
-        "base_url": base_url,
-        "request_timeout": "10s",
-    }
-    return channel | changes
+def channel_of(base_url, changes):
+    """A channel as it stands in the channels file: of the provider that the changes name, else of Twilio's."""
+    channel = {"from": CALLER_ID, "base_url": base_url, "request_timeout": "10s"}
+    return LANGUAGES[changes.get("provider", "twilio")].channel() | channel | changes
 
 
 class Pipeline:
     def __init__(self, services, directory, channels=None, env=None, public_url=PUBLIC_URL, partitions=4):
-        """channels: {name: what differs from twilio_channel()}; the first one is the default channel."""
+        """channels: {name: what differs from channel_of()}; the first one is the default channel."""
         self.services = services
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -101,7 +95,12 @@ class Pipeline:
     # --- programs ------------------------------------------------------------------------------------------------
 
     def write_channels(self, channels):
-        described = {name: twilio_channel(self.provider.base_url, changes) for name, changes in channels.items()}
+        """A channel's number has the channel's URL registered, as Africa's Talking wants it."""
+        described = {name: channel_of(self.provider.base_url, changes) for name, changes in channels.items()}
+        self.channels = described
+        for name, channel in described.items():
+            if channel["provider"] == "africastalking":
+                self.provider.register(channel["from"], self.short_url(name))
         document = {"channels": described, "default_channel": next(iter(channels))}
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
@@ -210,14 +209,18 @@ class Pipeline:
         """The count-th placement of this request, as the provider saw it."""
         return self.provider.wait_placement(request["to"], count, timeout, self.check_alive)
 
+    def provider_of(self, channel):
+        """Its provider's name; a channel that nobody has counts as one of Twilio's."""
+        return self.channels.get(channel, {}).get("provider", "twilio")
+
     def attempt_url(self, request, attempt=1, channel="main", what="callbacks"):
         """The long form of a callback (or answer) URL, as dispatch hands it out."""
         tail = f"{request['tenant']}/{request['call_id']}/{attempt}"
-        return f"{self.public_url}/{what}/twilio/{channel}/{tail}"
+        return f"{self.public_url}/{what}/{self.provider_of(channel)}/{channel}/{tail}"
 
     def short_url(self, channel="main"):
         """The fixed URL that names the channel only."""
-        return f"{self.public_url}/callbacks/twilio/{channel}"
+        return f"{self.public_url}/callbacks/{self.provider_of(channel)}/{channel}"
 
     def report(self, request, *statuses, **fields):
         """Callbacks for the request's newest placement, one after the other; `fields` go with the last one."""

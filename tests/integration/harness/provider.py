@@ -4,6 +4,9 @@
     placement = provider.wait_placement("+254700000001")
     provider.report(placement, "completed", CallDuration=7)  a signed callback through the gateway
 
+It speaks the languages of every provider at once; the path of a placement tells which one is meant. A language is a
+module (twilio.py, africastalking.py, vonage.py): what it accepts and refuses with, and its callbacks.
+
 A reply is a function (exchange) -> None, where the exchange is one placement on its connection. The C simulator is
 for volume; this one is for behaviour.
 """
@@ -15,25 +18,37 @@ import struct
 import threading
 import time
 from collections import defaultdict
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import requests
 
-from . import twilio
+from . import africastalking, twilio, vonage
 from .wait import wait_until
+
+
+LANGUAGES = {language.NAME: language for language in (twilio, africastalking, vonage)}
 
 
 class Placement:
     """One POST that asked for a call, whatever became of it."""
 
-    def __init__(self, form, path, headers, peer, nth_on_connection):
-        self.form = form
+    def __init__(self, body, path, headers, peer, nth_on_connection):
+        self.body = body  # as it came: not every provider takes forms
         self.path, self.headers, self.peer = path, headers, peer
         self.nth_on_connection = nth_on_connection
         self.at = time.monotonic()
-        self.body = b""  # as it came: not every provider takes forms
-        self.sid = twilio.new_sid()
+        self.language = next((known for known in LANGUAGES.values() if known.places(urlsplit(path).path)), twilio)
+        self.sid = self.language.new_id()
+
+    @cached_property
+    def form(self):
+        return parse_qs(self.body.decode(), keep_blank_values=True)
+
+    @cached_property
+    def json(self):
+        return json.loads(self.body)
 
     def field(self, name):
         """A form field that must be there exactly once."""
@@ -43,18 +58,18 @@ class Placement:
 
     @property
     def to(self):
-        return self.field("To")
+        return self.language.to(self)
 
     @property
     def sender(self):
-        return self.field("From")
+        return self.language.sender(self)
 
     @property
     def status_callback(self):
         return self.field("StatusCallback")
 
     def __repr__(self):
-        return f"placement {self.sid} {self.form}"
+        return f"placement {self.sid} {self.body!r}"
 
 
 class Exchange:
@@ -86,12 +101,19 @@ class Exchange:
 # --- replies ---------------------------------------------------------------------------------------------------
 
 
-def accept(status="queued", **fields):
-    def reply(exchange):
-        placement = exchange.placement
-        exchange.send(201, twilio.call_object(placement.sid, placement.to, placement.sender, status, **fields))
+def accept(**fields):
+    """The provider has the call, in its language, with these changes to what it says of it."""
+    return lambda exchange: exchange.send(*exchange.placement.language.accepted(exchange.placement, **fields))
 
-    return reply
+
+def refuse_number():
+    """A valid refusal for good."""
+    return lambda exchange: exchange.send(*exchange.placement.language.refused(exchange.placement))
+
+
+def limit():
+    """429: one request too many, and not acted upon."""
+    return lambda exchange: exchange.send(*exchange.placement.language.limited(exchange.placement))
 
 
 def refuse(status, code, message="refused by the test", headers=()):
@@ -156,15 +178,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.requests_seen += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        form = parse_qs(body.decode(), keep_blank_values=True)
-        placement = Placement(form, self.path, dict(self.headers), self.client_address, self.requests_seen)
-        placement.body = body
+        placement = Placement(body, self.path, dict(self.headers), self.client_address, self.requests_seen)
         reply = self.server.provider.take(placement)
         reply(Exchange(self, placement, self.server.provider))
 
     def do_GET(self):
         self.requests_seen += 1
-        status, body = self.server.provider.look_up(self.path)
+        status, body = self.server.provider.look_up(self.path, self.headers)
         Exchange(self, None, self.server.provider).send(status, body)
 
 
@@ -175,6 +195,7 @@ class Provider:
         self._scripts = defaultdict(list)
         self._states = {}
         self._gateway = None
+        self._registered = {}
         self.lookups = []
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.provider = self
@@ -187,15 +208,17 @@ class Provider:
             self._scripts[to] = list(replies)
 
     def take(self, placement):
-        to = placement.form.get("To", [""])[0]
         with self._lock:
             self._placements.append(placement)
-            replies = self._scripts[to]
+            denied = placement.language.denied(placement.headers)
+            if denied:
+                return lambda exchange: exchange.send(*denied)
+            replies = self._scripts[placement.to]
             return (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else accept()
 
     def placements(self, to=None):
         with self._lock:
-            return [placement for placement in self._placements if to is None or placement.form.get("To") == [to]]
+            return [placement for placement in self._placements if to is None or placement.to == to]
 
     def dials(self, to):
         return len(self.placements(to))
@@ -214,11 +237,11 @@ class Provider:
 
     def set_state(self, placement, status, **fields):
         with self._lock:
-            shown = twilio.call_object(placement.sid, placement.to, placement.sender, status, **fields)
-            self._states[placement.sid] = shown
+            self._states[placement.sid] = placement.language.shown(placement, status, **fields)
 
-    def look_up(self, path):
+    def look_up(self, path, headers):
         parts = urlsplit(path)
+        language = vonage if parts.path.startswith("/v1/calls/") else twilio
         with self._lock:
             self.lookups.append(path)
             if parts.path.endswith("/Calls.json"):
@@ -227,11 +250,11 @@ class Provider:
                 return 200, {"calls": calls, "page": 0, "page_size": 50, "next_page_uri": None}
             sid = parts.path.rsplit("/", 1)[-1].removesuffix(".json")
             if sid in self._states:
-                return 200, self._states[sid]
+                return language.denied(headers) or (200, self._states[sid])
             placed = next((placement for placement in self._placements if placement.sid == sid), None)
         if placed is None:
-            return 404, twilio.error_object(404, 20404, "The requested resource was not found")
-        return 200, twilio.call_object(sid, placed.to, placed.sender, "queued")
+            return language.not_found()
+        return language.denied(headers) or (200, language.shown(placed))
 
     # Callbacks: signed for the public URL, delivered to where the gateway really listens.
 
@@ -249,11 +272,21 @@ class Provider:
         headers.update(options.pop("headers", {}))
         return requests.post(self.delivered_to(url), data=body, headers=headers, timeout=10, **options)
 
-    def report(self, placement, status, number=0, url=None, **fields):
-        """A status callback for a placement, to the URL it named unless told otherwise; must be taken (2xx)."""
-        body = twilio.callback_fields(placement.sid, placement.to, placement.sender, status, number, **fields)
-        response = self.post(url or placement.status_callback, body)
-        assert response.status_code // 100 == 2, f"callback {status}: {response.status_code} {response.text}"
+    def register(self, number, url):
+        """The URL that stands at the provider for this number, where placements cannot bring their own."""
+        self._registered[number] = url
+
+    def callback_url(self, placement):
+        return placement.language.callback_url(placement, self._registered)
+
+    def deliver(self, method, url, headers, body):
+        return requests.request(method, self.delivered_to(url), headers=headers, data=body, timeout=10)
+
+    def report(self, placement, word, number=0, url=None, **fields):
+        """A status callback for a placement, to its URL unless told otherwise; must be taken (2xx)."""
+        body = placement.language.callback(placement, word, number, **fields)
+        response = self.deliver(*placement.language.delivery(url or self.callback_url(placement), body))
+        assert response.status_code // 100 == 2, f"callback {word}: {response.status_code} {response.text}"
         return response
 
     def close(self):

@@ -7,12 +7,38 @@ import uuid
 from email.utils import formatdate
 from urllib.parse import urldefrag, urlencode
 
+NAME = "twilio"
 ACCOUNT_SID = "AC" + "5" * 32
 AUTH_TOKEN = "f00dfacecafebeef0123456789abcdef"
+REFUSAL = "21211"
+
+
+def channel():
+    return {"provider": NAME, "credentials": {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}}
+
+
+def places(path):
+    return path.endswith("/Calls.json")
 
 
 def new_sid():
     return "CA" + uuid.uuid4().hex
+
+
+new_id = new_sid
+
+
+def to(placement):
+    return placement.field("To")
+
+
+def sender(placement):
+    return placement.field("From")
+
+
+def denied(headers):
+    """Tests of a wrong key script the refusal: in theirs the wrong token is the one that Twilio has."""
+    return None
 
 
 def signature(url, fields=(), token=AUTH_TOKEN):
@@ -60,6 +86,27 @@ def call_object(sid, to, sender, status="queued", **fields):
     return {**shown, **fields}
 
 
+def shown(placement, status="queued", **fields):
+    return call_object(placement.sid, placement.to, placement.sender, status, **fields)
+
+
+def not_found():
+    return 404, error_object(404, 20404, "The requested resource was not found")
+
+
+def accepted(placement, **fields):
+    return 201, shown(placement, **fields)
+
+
+def refused(placement):
+    """The number is no number. Its reason's code is REFUSAL."""
+    return 400, error_object(400, int(REFUSAL), "The 'To' number is not a valid phone number.")
+
+
+def limited(placement):
+    return 429, error_object(429, 20429, "Too Many Requests")
+
+
 def error_object(status, code, message):
     more = f"https://www.twilio.com/docs/errors/{code}"
     return {"code": code, "message": message, "more_info": more, "status": status}
@@ -83,3 +130,17 @@ def callback_fields(sid, to, sender, status, number=0, **fields):
         "ToCity": "",
     }
     return {**shown, **{name: str(value) for name, value in fields.items()}}
+
+
+def callback(placement, status, number=0, /, **fields):
+    return callback_fields(placement.sid, placement.to, placement.sender, status, number, **fields)
+
+
+def callback_url(placement, registered):
+    return placement.status_callback
+
+
+def delivery(url, fields, secret=None):
+    """(method, url, headers, body) of a signed report."""
+    headers, body = signed_post(url, fields, secret or AUTH_TOKEN)
+    return "POST", url, headers, body
