@@ -41,9 +41,11 @@ class Services:
 
 
 def channel_of(base_url, changes):
-    """A channel as it stands in the channels file: of the provider that the changes name, else of Twilio's."""
+    """A channel as it stands in the channels file: of the provider that the changes name, else of Twilio's. What they
+    set to None is left out."""
     channel = {"from": CALLER_ID, "base_url": base_url, "request_timeout": "10s"}
-    return LANGUAGES[changes.get("provider", "twilio")].channel() | channel | changes
+    described = LANGUAGES[changes.get("provider", "twilio")].channel() | channel | changes
+    return {name: value for name, value in described.items() if value is not None}
 
 
 class Pipeline:
