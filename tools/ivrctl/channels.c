@@ -1,5 +1,6 @@
 /* ivrctl channels: what the channels file configures, without its secrets. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/json.h"
 #include "tools/ivrctl/ivrctl.h"
@@ -57,9 +58,19 @@ static void add_list_text(struct buf *b, const char *label, char **items)
         buf_addf(b, "%s%s", between, *items);
 }
 
-static void add_channel_text(struct buf *b, const struct channel *chan, bool is_default)
+static int longest_name(const struct channels *channels)
 {
-    show_add_column(b, chan->name, 16);
+    size_t longest = 0;
+    for (size_t i = 0; i < channels_count(channels); i++) {
+        size_t n = strlen(channels_at(channels, i)->name);
+        longest = n > longest ? n : longest;
+    }
+    return (int)longest;
+}
+
+static void add_channel_text(struct buf *b, const struct channel *chan, int name_columns, bool is_default)
+{
+    show_add_column(b, chan->name, name_columns + 2);
     show_add_column(b, chan->provider->name, 16);
     show_add_column(b, chan->from != NULL ? chan->from : "-", 17);
     if (chan->calls_per_second > 0)
@@ -76,6 +87,7 @@ static void add_channel_text(struct buf *b, const struct channel *chan, bool is_
 static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
 {
     const char *chosen = channels_default(channels);
+    int name_columns = longest_name(channels);
     if (ctl->json) {
         buf_addc(b, '{');
         json_kstrz(b, "file", ctl->settings.channels_path);
@@ -89,7 +101,7 @@ static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channe
         if (ctl->json)
             add_channel_json(b, chan, is_default);
         else
-            add_channel_text(b, chan, is_default);
+            add_channel_text(b, chan, name_columns, is_default);
     }
     if (ctl->json)
         buf_adds(b, "]}\n");
