@@ -148,6 +148,10 @@ static void add_line(struct buf *b, const struct progress *p, int64_t now_ms)
     int64_t all = p->expected > p->calls ? p->expected : p->calls;
     double seconds = (double)(now_ms - p->started_mono_ms) / 1000.0;
     buf_addf(b, "%6.1f s  ", seconds);
+    if (all == 0) {
+        buf_adds(b, "sending the requests");
+        return;
+    }
     if (p->terminal)
         add_bar(b, finished(p), all);
     buf_addf(b, "%lld of %lld calls done, %lld in flight", (long long)finished(p), (long long)all,
