@@ -123,7 +123,8 @@ def bearer(payload, secret=SECRET):
 def delivery(url, event, secret=None):
     """(method, url, headers, body) of an event as JSON, signed."""
     payload = json.dumps(event).encode()
-    return "POST", url, {"Content-Type": "application/json", "Authorization": bearer(payload, secret or SECRET)}, payload
+    headers = {"Content-Type": "application/json", "Authorization": bearer(payload, secret or SECRET)}
+    return "POST", url, headers, payload
 
 
 def delivery_by_get(url, event):
