@@ -27,6 +27,8 @@ class RedisNode:
         self.starts += 1
         argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         argv += ["--dir", self.directory, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
+        # A replica keeps the copy it is sent. Nobody may start on that, nor on another node's.
+        argv += ["--dbfilename", f"{self.name}-{self.starts}.rdb"]
         self.process = Process(f"{self.name}-{self.starts}", [*argv, *self.options, *more], self.directory)
         self.wait_up()
 
