@@ -26,8 +26,8 @@ DECK = {
     "bandwidth": 2,
 }
 
-# Redis as a Sentinel pair or a Cluster can do more than die and come back. The way to it is direct: it tells addresses of
-# its own.
+# Redis as a Sentinel pair or a Cluster can do more than die and come back. The way to it is direct: it tells addresses
+# of its own.
 _REDIS_KINDS = {
     "plain": {},
     "sentinel": {"failover": 3, "primary_kill": 4, "primary_freeze": 3},

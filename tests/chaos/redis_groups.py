@@ -139,6 +139,9 @@ class ClusterGroup(Group):
             while source.client.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot):
                 yield from _migrate(slot, source, target, keys=500)
             self.group.end_move(slot, source, target)
+            # The others need not wait for gossip: a failover in between would leave them with nobody for the slot.
+            for node in self.group.primaries():
+                node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
 
 def _migrate(slot, source, target, keys):

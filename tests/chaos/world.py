@@ -50,8 +50,8 @@ SETTINGS = {
 }
 REQUEST_TIMEOUT = "3s"
 
-# What a worker says that ends with 1 because its Kafka client cannot go on: older librdkafkas lose count of an idempotent
-# producer's records when a leader dies. It is to be started again, and that it may happen is no violation.
+# What a worker says that ends with 1 because its Kafka client cannot go on: older librdkafkas lose count of an
+# idempotent producer's records when a leader dies. It is started again, and that it may happen is no violation.
 GAVE_UP = "Kafka client failed for good"
 
 # A provider on a bad day: each of them is one call in so many.
