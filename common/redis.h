@@ -12,8 +12,8 @@
  * sent again from here.
  *
  * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
- * connection that the batch went to; too few acknowledgements within 1 s is REDIS_LOST for that connection's
- * part (executed there, perhaps lost at a failover). The write is PUBLISH to ivr:fence (a user with limited
+ * connection that the batch went to; too few acknowledgements within 1 s is REDIS_UNACKED for that
+ * connection's part. The write is PUBLISH to ivr:fence (a user with limited
  * rights needs that channel), in a cluster SET of the key KEYS[1]:fence.
  */
 #ifndef IVR_COMMON_REDIS_H
@@ -42,11 +42,13 @@ enum redis_status {
     REDIS_REFUSED, /* an error reply: not executed (or a script error, logged as a defect); `error` has Redis'
                       words */
     REDIS_LOST,    /* no reply: may or may not have been executed */
+    REDIS_UNACKED, /* executed, and `reply` is set, but too few replicas have it: a failover may undo it */
 };
 
 struct redis_result {
     enum redis_status status;
-    const void *reply; /* struct redisReply, borrowed until the callback returns; NULL unless REDIS_OK */
+    const void *reply; /* struct redisReply, borrowed until the callback returns; NULL unless REDIS_OK
+                          or REDIS_UNACKED */
     const char *error; /* "" when REDIS_OK */
 };
 

@@ -75,10 +75,10 @@ void redis_answer_failed(struct redis_cmd *cmd, enum redis_status status, const 
     give(cmd, &(struct redis_result){status, NULL, error});
 }
 
-void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply)
+void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, const char *unacked)
 {
     if (reply->type != REDIS_REPLY_ERROR) {
-        give(cmd, &(struct redis_result){REDIS_OK, reply, ""});
+        give(cmd, &(struct redis_result){unacked ? REDIS_UNACKED : REDIS_OK, reply, unacked ? unacked : ""});
         return;
     }
     if (cmd->script != NULL && redis_error_of(reply) == ERROR_DEFECT)

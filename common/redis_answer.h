@@ -27,8 +27,9 @@ enum redis_error redis_error_of(const struct redisReply *reply);
  * empty where Redis leaves it to us ("MOVED 3999 :6381": the node that says so). */
 bool redis_redirect_parse(const char *text, int *slot, struct span *host, int *port);
 
-/* Each answers the command and frees it. */
-void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply);
+/* Each answers the command and frees it. `unacked`: NULL, or why what was executed is
+ * not safe. */
+void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, const char *unacked);
 void redis_answer_failed(struct redis_cmd *cmd, enum redis_status status, const char *error);
 /* What the callbacks add to the list meanwhile stays in it. */
 void redis_answer_all_failed(struct redis_cmds *list, enum redis_status status, const char *error);

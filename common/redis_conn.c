@@ -189,7 +189,7 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
     if (error == ERROR_MOVED && conn->options.kind == CONN_PRIMARY)
         set_error(conn, "this Redis is a node of a cluster: IVR_REDIS_URL has to be redis+cluster://");
     if (!cmd->hold) {
-        redis_answer_reply(cmd, reply);
+        redis_answer_reply(cmd, reply, NULL);
         return;
     }
     cmd->held = redis_reply_steal(reply);
@@ -278,7 +278,8 @@ static bool held_executed(const struct redis_conn *conn)
     return false;
 }
 
-static void answer_held(struct redis_conn *conn)
+/* `unacked`: NULL, or why what was executed is not safe. */
+static void answer_held(struct redis_conn *conn, const char *unacked)
 {
     struct redis_cmds batch;
 
@@ -287,7 +288,7 @@ static void answer_held(struct redis_conn *conn)
     for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&batch)) != NULL;) {
         struct redisReply *reply = cmd->held;
         cmd->held = NULL;
-        redis_answer_reply(cmd, reply);
+        redis_answer_reply(cmd, reply, unacked);
         freeReplyObject(reply);
     }
 }
@@ -304,7 +305,7 @@ static void too_few_acked(struct redis_conn *conn)
                  conn->options.kind == CONN_NODE ? "SET of a key :fence" : "PUBLISH to " FENCE);
     LOG_LIMITED(LOG_LEVEL_WARN, "too few Redis replicas", LOG_STR("error", error));
     check_soon(conn);
-    redis_answer_all_failed(&conn->held, REDIS_LOST, error);
+    answer_held(conn, error);
 }
 
 static void on_wait(const struct redis_result *result, void *arg)
@@ -316,7 +317,7 @@ static void on_wait(const struct redis_result *result, void *arg)
     if (result->status == REDIS_LOST || fence_again(conn))
         return; /* the held ones are told by conn_drop(), or by the next WAIT */
     if (!conn->fenced && !held_executed(conn)) {
-        answer_held(conn); /* nothing was written that a replica could miss */
+        answer_held(conn, NULL); /* nothing was written that a replica could miss */
         return;
     }
     if (result->status == REDIS_OK && conn->fenced)
@@ -325,7 +326,7 @@ static void on_wait(const struct redis_result *result, void *arg)
     if (acked < conn->options.replicas)
         too_few_acked(conn);
     else
-        answer_held(conn);
+        answer_held(conn, NULL);
 }
 
 /* WAIT covers what this connection wrote. A script that finds its work done already writes nothing, and what

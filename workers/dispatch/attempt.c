@@ -16,7 +16,7 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
-    AWAY_MS = 1000, /* before a call is offered that could not be dialled because Kafka is away */
+    AWAY_MS = 1000, /* before a call is offered that could not be dialled because Kafka or Redis is not fit */
     BUF_MAX = 256 * 1024,
 };
 
@@ -295,9 +295,9 @@ static void place(struct attempt *a)
     http_send(d->http, &a->slot, &d->scratch, &limits, on_reply, a);
 }
 
-static void give_back(struct attempt *a)
+static void give_back(struct attempt *a, int64_t wait_ms)
 {
-    judge_unsent(&a->verdict);
+    judge_unsent(&a->verdict, wait_ms);
     gate_back(a, GATE_UNUSED, SPAN_NONE);
     conclude(a);
 }
@@ -310,7 +310,7 @@ static void claimed(struct attempt *a, int number)
     a->tries = 0;
     bool owned = a->record == NULL || kafka_still_owned(a->record);
     if (a->dispatch->draining || !owned)
-        give_back(a);
+        give_back(a, 0);
     else
         place(a);
 }
@@ -320,7 +320,7 @@ static void claimed(struct attempt *a, int number)
 static void admit(struct attempt *a)
 {
     struct dispatch *d = a->dispatch;
-    if (d->kafka_away)
+    if (d->away)
         a->wait_ms = AWAY_MS;
     else
         a->admitted = !d->draining && gate_admit(d->gates, span_str(a->channel->name),
@@ -333,6 +333,17 @@ static void admit(struct attempt *a)
     a->asked_mono_ms = loop_mono_ms(d->worker->loop);
 }
 
+/* Too few replicas have the claim, so a failover could forget it: nothing is sent under it. */
+static bool claimed_unsafely(struct attempt *a, enum store_status status, bool taken, int number)
+{
+    if (status != STORE_UNACKED || !taken)
+        return false;
+    a->number = number;
+    a->tries = 0;
+    give_back(a, AWAY_MS);
+    return true;
+}
+
 static void ask_request(struct attempt *a);
 
 static void on_request(enum store_status status, enum store_request_what what, int number, void *arg)
@@ -341,6 +352,8 @@ static void on_request(enum store_status status, enum store_request_what what, i
         [REQUEST_CLAIMED] = "stored",    [REQUEST_STORED] = "stored",   [REQUEST_DUPLICATE] = "duplicate",
         [REQUEST_CONFLICT] = "conflict", [REQUEST_TOO_OLD] = "too_old", [REQUEST_DROPPED] = "dropped"};
     struct attempt *a = arg;
+    if (claimed_unsafely(a, status, what == REQUEST_CLAIMED, number))
+        return;
     if (status != STORE_OK) {
         later_backoff(a, ask_request);
         return;
@@ -439,6 +452,8 @@ static void ask_claim(struct attempt *a);
 static void on_claim(enum store_status status, enum store_claim_what what, int number, void *arg)
 {
     struct attempt *a = arg;
+    if (claimed_unsafely(a, status, what == CLAIM_TAKEN, number))
+        return;
     if (status != STORE_OK) {
         later_backoff(a, ask_claim);
         return;

@@ -25,7 +25,7 @@ struct dispatch {
     struct gates *gates;
     struct http_request scratch; /* the placement being built */
     bool draining;
-    bool kafka_away; /* nothing is dialled meanwhile: its events could not leave */
+    bool away; /* Kafka, or Redis with its replicas, is not fit: nothing is dialled meanwhile */
     /* Attempts: IVR_MAX_IN_FLIGHT for records and a quarter of it for calls that are due, so that neither
      * starves the other. */
     struct attempt *attempts;

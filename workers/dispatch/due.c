@@ -73,16 +73,17 @@ static bool quiet(const struct due *due)
     return due->dispatch->draining || !redis_up(due->dispatch->worker->redis);
 }
 
-static void look_for_kafka(struct dispatch *d)
+/* Events of what is dialled without Kafka could not leave; claims that too few replicas have are not safe. */
+static void look_for_brokers(struct dispatch *d)
 {
     struct buf why;
-    buf_init(&why, 1024);
-    bool away = !kafka_producer_ready(d->worker->producer, &why);
-    if (away != d->kafka_away && away)
-        LOG_WARN("nothing is dialled while Kafka is away", LOG_SPAN("reason", buf_span(&why)));
-    else if (away != d->kafka_away)
-        LOG_INFO("Kafka is back");
-    d->kafka_away = away;
+    buf_init(&why, 2048);
+    bool away = !kafka_producer_ready(d->worker->producer, &why) || !redis_ready(d->worker->redis, &why);
+    if (away != d->away && away)
+        LOG_WARN("nothing is dialled for now", LOG_SPAN("reason", buf_span(&why)));
+    else if (away != d->away)
+        LOG_INFO("dialling again");
+    d->away = away;
     buf_done(&why);
 }
 
@@ -163,8 +164,8 @@ static void ask_due(struct due *due, unsigned shard)
 static void due_round(void *arg)
 {
     struct due *due = arg;
-    look_for_kafka(due->dispatch);
-    if (quiet(due) || due->dispatch->kafka_away)
+    look_for_brokers(due->dispatch);
+    if (quiet(due) || due->dispatch->away)
         return;
     unsigned shards = store_shards(due->dispatch->worker->store), first = first_shard(due);
     for (unsigned i = 0; i < shards; i++) {

@@ -141,7 +141,7 @@ void judge_unsayable(const struct err *err, struct verdict *v)
     evidence_set_reason(&v->evidence, REASON_TEXT, SPAN_LIT("cannot_be_placed"), span_str(err->text));
 }
 
-void judge_unsent(struct verdict *v)
+void judge_unsent(struct verdict *v, int64_t wait_ms)
 {
-    back(v, "given_back", 0);
+    back(v, "given_back", wait_ms);
 }

@@ -36,7 +36,8 @@ void judge_reply(const struct channel *channel, const struct http_reply *reply, 
                  struct verdict *verdict);
 /* The adapter could not say the request in the provider's language: refused by us, for good. */
 void judge_unsayable(const struct err *err, struct verdict *verdict);
-/* Claimed and not sent (drain, revoked partition): its number is used again. */
-void judge_unsent(struct verdict *verdict);
+/* Claimed and not sent (drain, revoked partition, too few replicas): its number is used again after wait_ms.
+ */
+void judge_unsent(struct verdict *verdict, int64_t wait_ms);
 
 #endif

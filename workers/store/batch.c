@@ -82,7 +82,7 @@ static void deliver(struct batch *batch, enum store_status status, const msgpack
     }
     for (size_t i = 0; i < batch->n; i++) {
         const struct waiter *w = &batch->waiters[i];
-        w->deliver(status, status == STORE_OK ? &results->via.array.ptr[i] : NULL, w->fn, w->arg);
+        w->deliver(status, results != NULL ? &results->via.array.ptr[i] : NULL, w->fn, w->arg);
     }
 }
 
@@ -97,7 +97,7 @@ static void on_reply(const struct redis_result *result, void *arg)
     batches->pending -= batch->n;
     if (batch->kind != BATCH_KINDS)
         batches->out[batch->kind][batch->shard]--;
-    if (status != STORE_OK) {
+    if (status == STORE_REFUSED || status == STORE_LOST) {
         if (status == STORE_LOST && batches->lost != NULL)
             batches->lost(batch->shard, batches->events_arg);
         deliver(batch, status, NULL);
@@ -114,7 +114,7 @@ static void on_reply(const struct redis_result *result, void *arg)
         batches->events(batch->shard, entry, events, batches->events_arg);
     if (packed.n == 0) {
         assert(batch->whole);
-        deliver(batch, STORE_OK, NULL);
+        deliver(batch, status, NULL);
     } else {
         msgpack_unpacked unpacked;
         msgpack_unpacked_init(&unpacked);
@@ -122,7 +122,7 @@ static void on_reply(const struct redis_result *result, void *arg)
         assert(rc == MSGPACK_UNPACK_SUCCESS && unpacked.data.type == MSGPACK_OBJECT_ARRAY);
         (void)rc;
         assert(batch->whole || unpacked.data.via.array.size == batch->n);
-        deliver(batch, STORE_OK, &unpacked.data);
+        deliver(batch, status, &unpacked.data);
         msgpack_unpacked_destroy(&unpacked);
     }
     batch_put(batch);

@@ -13,9 +13,17 @@ int64_t store_unknown_keep_ms(const struct store *store);
 
 static inline enum store_status store_status_of(const struct redis_result *result)
 {
-    if (result->status == REDIS_OK)
+    switch (result->status) {
+    case REDIS_OK:
         return STORE_OK;
-    return result->status == REDIS_LOST ? STORE_LOST : STORE_REFUSED;
+    case REDIS_UNACKED:
+        return STORE_UNACKED;
+    case REDIS_LOST:
+        return STORE_LOST;
+    case REDIS_REFUSED:
+        break;
+    }
+    return STORE_REFUSED;
 }
 
 #endif

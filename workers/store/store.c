@@ -240,9 +240,8 @@ static void deliver_request(enum store_status status, const msgpack_object *resu
 {
     static const char *const words[] = {"claimed", "stored",  "duplicate", "conflict",
                                         "too_old", "dropped", NULL};
-    enum store_request_what what =
-        status == STORE_OK ? (enum store_request_what)word_of(result, 0, words) : 0;
-    ((store_request_fn)fn)(status, what, status == STORE_OK ? (int)pack_get_int(result, 1) : 0, arg);
+    enum store_request_what what = result != NULL ? (enum store_request_what)word_of(result, 0, words) : 0;
+    ((store_request_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
 }
 
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg)
@@ -269,8 +268,8 @@ void store_request(struct store *store, const struct store_request *request, sto
 static void deliver_claim(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     static const char *const words[] = {"claimed", "no", "over", NULL};
-    enum store_claim_what what = status == STORE_OK ? (enum store_claim_what)word_of(result, 0, words) : 0;
-    ((store_claim_fn)fn)(status, what, status == STORE_OK ? (int)pack_get_int(result, 1) : 0, arg);
+    enum store_claim_what what = result != NULL ? (enum store_claim_what)word_of(result, 0, words) : 0;
+    ((store_claim_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
 }
 
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg)

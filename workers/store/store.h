@@ -49,6 +49,8 @@ enum store_status {
     STORE_OK,
     STORE_REFUSED, /* certainly not executed (not connected, LOADING, OOM, ...): ask again later */
     STORE_LOST,    /* may have been executed: ask again with the same values */
+    STORE_UNACKED, /* was executed, and IVR_REDIS_REPLICAS replicas do not have it: a failover may undo it, so
+                      ask again with the same values; what a request or a claim got is told */
 };
 
 /* A script's events: the outbox entry that holds them, to be produced and then removed
@@ -114,7 +116,7 @@ struct store_request {
     struct span trace; /* "traceparent\ntracestate"; SPAN_NONE */
 };
 
-/* `attempt` is the attempt's number with REQUEST_CLAIMED. `what` is set only with STORE_OK. */
+/* `attempt` is the attempt's number with REQUEST_CLAIMED. `what` is set with STORE_OK and STORE_UNACKED. */
 typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt,
                                  void *arg);
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
@@ -139,6 +141,7 @@ struct store_due_asked {
 };
 void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg);
 
+/* Set with STORE_OK and STORE_UNACKED. */
 enum store_claim_what { CLAIM_TAKEN, CLAIM_NO, CLAIM_OVER };
 struct store_claim {
     struct span id;
