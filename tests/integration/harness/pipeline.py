@@ -283,10 +283,15 @@ class Pipeline:
         return min((record.json for record in found), key=lambda event: event["seq"])
 
     def wait_events(self, request, count, timeout=15.0):
-        """The call's first `count` events, once they are there."""
+        """The call's events, once the first `count` of them are there: several workers produce them, in any order."""
+
+        def seen():
+            records = self.tap.records(self.topics["CALL_EVENTS"], _is_about(request))
+            return {record.json["seq"] for record in records}
+
         wait_until(
-            lambda: len(self.events(request)) >= count,
-            lambda: f"{count} events of {request['call_id']}; there are {self.events(request)}",
+            lambda: len(seen()) >= count and max(seen()) == len(seen()),
+            lambda: f"{count} events of {request['call_id']}; there are {sorted(seen())}",
             timeout,
         )
         return self.events(request)
