@@ -99,10 +99,14 @@ static bool wait_for_shards(struct worker *w)
     return w->shards_checked;
 }
 
-/* The claims and the outbox keep everything safe; whoever supervises starts us again. */
+/* The claims and the outbox keep everything safe; whoever supervises starts us again. What is out at a
+ * provider is heard to its end first, or it would be in doubt. */
 static void on_kafka_fatal(void *arg)
 {
-    worker_stop(arg, EXIT_FATAL);
+    struct worker *w = arg;
+    w->exit_code = EXIT_FATAL;
+    if (w->drain_timer == NULL)
+        on_stop(w);
 }
 
 /* ---- opening ---- */
@@ -200,6 +204,8 @@ static void look_whether_drained(void *arg)
 static void on_stop(void *arg)
 {
     struct worker *w = arg;
+    if (w->drain_timer != NULL)
+        return; /* already at it */
     LOG_INFO("draining", LOG_INT("timeout_ms", w->settings->drain_timeout_ms));
     admin_drain(w->admin);
     if (w->drain == NULL) {

@@ -25,6 +25,7 @@ struct dispatch {
     struct gates *gates;
     struct http_request scratch; /* the placement being built */
     bool draining;
+    bool redis_away;
     bool away; /* Kafka, or Redis with its replicas, is not fit: nothing is dialled meanwhile */
     /* Attempts: IVR_MAX_IN_FLIGHT for records and a quarter of it for calls that are due, so that neither
      * starves the other. */

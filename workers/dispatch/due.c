@@ -15,6 +15,9 @@
 #include "workers/dispatch/reconcile.h"
 
 enum {
+    /* Owners of claims ask again first, once Redis is back: what they sent is not in doubt. Longer than their
+     * longest wait between two questions (attempt.c) and Redis' (common/redis_conn.c). */
+    SETTLE_AFTER_MS = 5000,
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */
     SETTLE_ROUND_MS = 250,
@@ -31,6 +34,7 @@ struct due {
     bool *asking;          /* by shard: one question at a time */
     int64_t *lost_mono_ms; /* by shard: when an answer was lost that may have offered something; 0: none */
     bool *settling;
+    int64_t settle_from_mono_ms; /* not before: Redis was not fit shortly before */
     /* What the questions on their way may fill: an offer that finds no room waits for its next turn, a call
      * 30 s and a look-up IVR_PENDING_CHECK. */
     size_t attempts_promised;
@@ -78,7 +82,8 @@ static void look_for_brokers(struct dispatch *d)
 {
     struct buf why;
     buf_init(&why, 2048);
-    bool away = !kafka_producer_ready(d->worker->producer, &why) || !redis_ready(d->worker->redis, &why);
+    d->redis_away = !redis_ready(d->worker->redis, &why);
+    bool away = d->redis_away || !kafka_producer_ready(d->worker->producer, &why);
     if (away != d->away && away)
         LOG_WARN("nothing is dialled for now", LOG_SPAN("reason", buf_span(&why)));
     else if (away != d->away)
@@ -212,7 +217,10 @@ static void ask_settle(struct due *due, unsigned shard)
 static void settle_round(void *arg)
 {
     struct due *due = arg;
-    if (quiet(due))
+    int64_t now_mono_ms = loop_mono_ms(due->dispatch->worker->loop);
+    if (due->dispatch->redis_away)
+        due->settle_from_mono_ms = now_mono_ms + SETTLE_AFTER_MS;
+    if (quiet(due) || now_mono_ms < due->settle_from_mono_ms)
         return;
     unsigned shards = store_shards(due->dispatch->worker->store), first = first_shard(due);
     for (unsigned i = 0; i < shards; i++) {
