@@ -2,10 +2,14 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
+#include <openssl/x509.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/kafka.h"
@@ -108,6 +112,19 @@ static void variable_name(const char *property, char *out, size_t size)
         out[i] = (char)(out[i] == '.' ? '_' : toupper((unsigned char)out[i]));
 }
 
+/* librdkafka says of a missing file no more than "system lib". Its "probe" is a word of its own. */
+static int check_file(const struct settings_kafka_property *property, const char *variable, struct err *err)
+{
+    static const char end[] = ".location";
+    size_t n = strlen(property->name);
+
+    if (n < sizeof(end) || strcmp(property->name + n - (sizeof(end) - 1), end) != 0)
+        return 0;
+    if (strcmp(property->value, "probe") == 0 || access(property->value, R_OK) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "%s: cannot read %s: %s", variable, property->value, strerror(errno));
+}
+
 static int set_user(rd_kafka_conf_t *conf, const char *table, const struct settings_kafka_property *property,
                     enum kafka_side side, struct err *err)
 {
@@ -125,7 +142,7 @@ static int set_user(rd_kafka_conf_t *conf, const char *table, const struct setti
         return 0;
     if (rd_kafka_conf_set(conf, property->name, property->value, text, sizeof(text)) != RD_KAFKA_CONF_OK)
         return err_set(err, ERR_CONFIG, "%s: %s", variable, text);
-    return 0;
+    return check_file(property, variable, err);
 }
 
 static void set_table(rd_kafka_conf_t *conf, const struct property *table, size_t n)
@@ -151,6 +168,45 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         LOG_DEBUG("librdkafka", LOG_STR("facility", facility), LOG_STR("text", text));
 }
 
+/* ---- TLS ---- */
+
+/* OpenSSL's number of why a broker's certificate was refused last. librdkafka's own text sends people to the
+ * authorities' file whatever it was, an expired certificate or another host's name included. */
+static atomic_int certificate_problem;
+
+/* On librdkafka's threads. It only notes: what OpenSSL refused stays refused. */
+static int on_certificate(rd_kafka_t *rk, const char *broker, int32_t broker_id, int *x509_error, int depth,
+                          const char *bytes, size_t n, char *text, size_t size, void *opaque)
+{
+    (void)rk, (void)broker, (void)broker_id, (void)depth, (void)bytes, (void)n, (void)opaque;
+    if (*x509_error == X509_V_OK)
+        return 1;
+    atomic_store(&certificate_problem, *x509_error);
+    snprintf(text, size, "%s", X509_verify_cert_error_string(*x509_error));
+    return 0;
+}
+
+const char *kafka_certificate_problem(void)
+{
+    int problem = atomic_load(&certificate_problem);
+
+    return problem != X509_V_OK ? X509_verify_cert_error_string(problem) : NULL;
+}
+
+static void watch_certificates(rd_kafka_conf_t *conf)
+{
+    char verify[8] = "";
+    size_t n = sizeof(verify);
+
+    /* Where nothing is verified, every connection would be logged as a failure. And a librdkafka without TLS
+     * has neither the property nor the callback. */
+    if (rd_kafka_conf_get(conf, "enable.ssl.certificate.verification", verify, &n) == RD_KAFKA_CONF_OK &&
+        strcmp(verify, "true") == 0)
+        (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf, on_certificate);
+}
+
+/* ---- the rest ---- */
+
 static void set_fixed(rd_kafka_conf_t *conf, const struct settings *settings, enum kafka_side side)
 {
     const struct property ours[] = {{"log.queue", "true", false}, {"group.id", settings->group_id, false}};
@@ -161,6 +217,7 @@ static void set_fixed(rd_kafka_conf_t *conf, const struct settings *settings, en
     else
         set_table(conf, producer_fixed, COUNT(producer_fixed));
     rd_kafka_conf_set_log_cb(conf, on_log);
+    watch_certificates(conf);
 }
 
 static void set_defaults(rd_kafka_conf_t *conf, const struct settings *settings, enum kafka_side side)
@@ -196,6 +253,42 @@ int kafka_conf_build(rd_kafka_conf_t **out, const struct settings *settings, enu
     return 0;
 }
 
+/* librdkafka's text with its properties as the variables that people set. */
+static void add_with_variables(struct buf *out, const char *text)
+{
+    char *table = properties_table();
+    char word[100], variable[120];
+
+    while (*text != 0) {
+        size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz.");
+        while (n > 0 && text[n - 1] == '.')
+            n--;
+        snprintf(word, sizeof(word), "%.*s", (int)n, text);
+        if (n == 0) {
+            buf_addc(out, *text++);
+            continue;
+        }
+        variable_name(word, variable, sizeof(variable));
+        buf_adds(out, strchr(word, '.') != NULL && property_sides(table, word) != 0 ? variable : word);
+        text += strlen(word);
+    }
+    free(table);
+}
+
+static int cannot_set_up(enum kafka_side side, const char *text, struct err *err)
+{
+    struct buf named;
+
+    buf_init(&named, sizeof(err->text));
+    add_with_variables(&named, text);
+    if (strstr(text, "sasl.kerberos") != NULL)
+        buf_adds(&named, " (it is Kerberos where IVR_KAFKA_SASL_MECHANISM says nothing)");
+    err_set(err, ERR_CONFIG, "the Kafka %s cannot be set up: %.*s",
+            side == KAFKA_CONSUMER ? "consumer" : "producer", SPAN_ARG(buf_span(&named)));
+    buf_done(&named);
+    return ERR_CONFIG;
+}
+
 int kafka_handle_new(rd_kafka_t **rk, rd_kafka_conf_t *conf, enum kafka_side side, struct err *err)
 {
     char text[200];
@@ -204,8 +297,7 @@ int kafka_handle_new(rd_kafka_t **rk, rd_kafka_conf_t *conf, enum kafka_side sid
                        sizeof(text));
     if (*rk == NULL) {
         rd_kafka_conf_destroy(conf);
-        return err_set(err, ERR_CONFIG, "the Kafka %s cannot be set up: %s",
-                       side == KAFKA_CONSUMER ? "consumer" : "producer", text);
+        return cannot_set_up(side, text, err);
     }
     rd_kafka_set_log_queue(*rk, NULL);
     return 0;

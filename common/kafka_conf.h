@@ -21,4 +21,7 @@ int kafka_conf_build(rd_kafka_conf_t **conf, const struct settings *settings, en
  * so that nothing of ours runs on librdkafka's threads. */
 int kafka_handle_new(rd_kafka_t **rk, rd_kafka_conf_t *conf, enum kafka_side side, struct err *err);
 
+/* Why a broker's certificate was refused last, in OpenSSL's words; NULL when none was. From any thread. */
+const char *kafka_certificate_problem(void);
+
 #endif
