@@ -22,6 +22,7 @@ enum {
     HOLD_AFTER_MS = 1000,   /* how long records wait in librdkafka before the partitions are paused */
     REVOKE_COMMIT_MS = 3000,
     CLOSE_MS = 10000,
+    REFUSED_RETRY_MS = 5000, /* librdkafka tells of a refused fetch once, and again when it begins anew */
 };
 
 #define WHY_QUIESCED (1u << 31)
@@ -58,6 +59,8 @@ struct kafka_consumer {
     bool yielded;               /* had its share of this turn, goes on in the next */
     int64_t moved_mono_ms;      /* when records could last be taken */
     int64_t commit_mono_ms;     /* when to commit next */
+    int64_t refused_mono_ms;    /* when fetching, which ACLs refuse, last began anew */
+    char group_refused[150];    /* what the group's ACLs do not allow; "": nothing known */
     int64_t commit_out_mono_ms; /* a commit is on its way since then; 0: none */
     rd_kafka_message_t *backlog[BACKLOG_MAX + BATCH];
     size_t backlog_first;
@@ -130,6 +133,8 @@ static void hand_out(struct kafka_consumer *consumer, rd_kafka_message_t *messag
     slot->out = true;
     fill_record(&slot->record, message, partition, consumer->topic);
     kafka_partition_take(partition, message->offset);
+    if (kafka_health_is_refused(consumer->health))
+        kafka_health_allowed(consumer->health, consumer->topic);
     consumer->events.record(&slot->record, consumer->events.arg);
 }
 
@@ -159,8 +164,18 @@ void kafka_done(struct kafka_record **pointer)
 
 /* ---- taking from librdkafka ---- */
 
+static void note_refusal(struct kafka_consumer *consumer, rd_kafka_resp_err_t code)
+{
+    if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        kafka_health_refused(consumer->health, consumer->topic, "reading (READ)");
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        snprintf(consumer->group_refused, sizeof(consumer->group_refused),
+                 "Kafka's ACLs do not allow the consumer group (READ)");
+}
+
 static void on_error_message(struct kafka_consumer *consumer, const rd_kafka_message_t *message)
 {
+    note_refusal(consumer, message->err);
     if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
         LOG_LIMITED(LOG_LEVEL_WARN, "Kafka consumer error, librdkafka tries again",
                     LOG_STR("topic", consumer->topic), LOG_STR("error", rd_kafka_message_errstr(message)));
@@ -300,6 +315,9 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_p
     (void)rk;
 
     consumer->commit_out_mono_ms = 0;
+    note_refusal(consumer, code);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        consumer->group_refused[0] = 0;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return;
     LOG_LIMITED(LOG_LEVEL_WARN, "committing offsets failed, trying again", LOG_STR("topic", consumer->topic),
@@ -448,6 +466,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
     consumer->rebalanced = true;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->joined = true;
+        consumer->group_refused[0] = 0;
         on_assigned(consumer, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         on_revoked(consumer, list);
@@ -460,6 +479,17 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 
 /* ---- time ---- */
 
+/* Whether reading is still refused shows only when fetching begins anew, as it does after a pause. */
+static void try_refused(struct kafka_consumer *consumer, int64_t now)
+{
+    if (consumer->on_hold || !kafka_health_is_refused(consumer->health) ||
+        now - consumer->refused_mono_ms < REFUSED_RETRY_MS)
+        return;
+    consumer->refused_mono_ms = now;
+    pause_all(consumer, true);
+    pause_all(consumer, false);
+}
+
 static void on_tick(void *arg)
 {
     struct kafka_consumer *consumer = arg;
@@ -469,6 +499,7 @@ static void on_tick(void *arg)
     consumer->woken = true;
     if (!has_room(consumer))
         serve_while_held(consumer);
+    try_refused(consumer, now);
     if (now >= consumer->commit_mono_ms) {
         consumer->commit_mono_ms = now + COMMIT_MS;
         commit_due(consumer);
@@ -712,8 +743,8 @@ bool kafka_consumer_ready(struct kafka_consumer *consumer, struct buf *why)
 {
     if (!kafka_health_ready(consumer->health, why))
         return false;
-    if (consumer->joined)
+    if (consumer->joined && consumer->group_refused[0] == 0)
         return true;
-    buf_adds(why, "joining the consumer group");
+    buf_adds(why, consumer->group_refused[0] != 0 ? consumer->group_refused : "joining the consumer group");
     return false;
 }

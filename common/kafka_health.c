@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/kafka.h"
+#include "common/kafka_conf.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -13,9 +14,19 @@ enum {
     PROBE_SOON_MS = 1000,
     PROBE_TIMEOUT_MS = 2000,
     TICK_MS = 250,
+    CAUSE_KEPT_MS = 60000,   /* librdkafka repeats a connection's error every 30 s */
+    REFUSED_KEPT_MS = 12000, /* the next try tells whether it is still refused, and there must be one */
+    NO_RIGHT_MS = 30000,     /* so that a supervisor does not start us anew in a loop */
+    SCRAM_WORKS = 0x02060100,
 };
 
-enum topic_state { TOPIC_UNKNOWN, TOPIC_THERE, TOPIC_MISSING };
+enum topic_state { TOPIC_UNKNOWN, TOPIC_THERE, TOPIC_MISSING, TOPIC_DENIED };
+
+/* What brokers do not let us do with a topic; 0: nothing known. */
+struct refusal {
+    const char *what; /* "reading"; NULL: none */
+    int64_t until_mono_ms;
+};
 
 /* One question, on its way through the thread pool. The loop does not touch it until it is back. */
 struct probe {
@@ -40,9 +51,14 @@ struct kafka_health {
     enum topic_state states[TOPICS_MAX];
     int32_t partitions[TOPICS_MAX]; /* 0 while unknown */
     size_t n;
+    struct refusal refused[TOPICS_MAX];
+    bool any_refused;
     bool answered;   /* a probe came back without an error */
     char error[150]; /* of the last probe */
-    char fatal[200]; /* the handle cannot go on */
+    char cause[350]; /* why there is no connection, as librdkafka said; "": it did not */
+    int64_t cause_mono_ms;
+    char fatal[200];       /* the handle cannot go on */
+    int64_t fatal_mono_ms; /* when to say so; 0: no need */
 };
 
 /* ---- on a thread of the pool ---- */
@@ -60,9 +76,10 @@ static void ask_topic(struct probe *probe, size_t i)
         rd_kafka_resp_err_t topic = metadata->topics[0].err;
         bool missing =
             topic == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-        probe->found[i] = missing ? TOPIC_MISSING : TOPIC_THERE;
+        bool denied = topic == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        probe->found[i] = missing ? TOPIC_MISSING : denied ? TOPIC_DENIED : TOPIC_THERE;
         probe->partitions[i] = metadata->topics[0].partition_cnt;
-        if (!missing && topic != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (!missing && !denied && topic != RD_KAFKA_RESP_ERR_NO_ERROR)
             snprintf(probe->error, sizeof(probe->error), "topic %s: %s", metadata->topics[0].topic,
                      rd_kafka_err2str(topic));
     }
@@ -89,19 +106,32 @@ static bool all_well(const struct kafka_health *health)
     return health->error[0] == 0;
 }
 
+static void tell_of_topic(const rd_kafka_topic_t *topic, enum topic_state before, enum topic_state now)
+{
+    if (now == before)
+        return;
+    if (now == TOPIC_MISSING)
+        LOG_WARN("a Kafka topic is missing, create it with ivrctl topics create",
+                 LOG_STR("topic", rd_kafka_topic_name(topic)));
+    if (now == TOPIC_DENIED)
+        LOG_WARN("Kafka's ACLs hide a topic from this user, looking again",
+                 LOG_STR("topic", rd_kafka_topic_name(topic)));
+}
+
 static void take_findings(struct kafka_health *health, const struct probe *probe)
 {
     for (size_t i = 0; i < probe->n; i++) {
-        if (probe->found[i] == TOPIC_MISSING && health->states[i] != TOPIC_MISSING)
-            LOG_WARN("a Kafka topic is missing, create it with ivrctl topics create",
-                     LOG_STR("topic", rd_kafka_topic_name(probe->topics[i])));
+        tell_of_topic(probe->topics[i], health->states[i], probe->found[i]);
         if (probe->found[i] != TOPIC_UNKNOWN)
             health->states[i] = probe->found[i];
         if (probe->partitions[i] > 0)
             health->partitions[i] = probe->partitions[i];
     }
     if (probe->error[0] != 0)
-        LOG_LIMITED(LOG_LEVEL_WARN, "Kafka does not answer, asking again", LOG_STR("error", probe->error));
+        LOG_LIMITED(LOG_LEVEL_WARN, "Kafka does not answer, asking again", LOG_STR("error", probe->error),
+                    LOG_STR("cause", health->cause));
+    else
+        health->cause[0] = 0;
     memcpy(health->error, probe->error, sizeof(health->error));
     health->answered = health->answered || probe->error[0] == 0;
     health->next_mono_ms = loop_mono_ms(health->loop) + (all_well(health) ? PROBE_MS : PROBE_SOON_MS);
@@ -137,10 +167,17 @@ static void start_probe(struct kafka_health *health)
     health->probe = probe;
 }
 
+static void end_refusals(struct kafka_health *health);
+static void tell_fatal(struct kafka_health *health);
+
 static void on_tick(void *arg)
 {
     struct kafka_health *health = arg;
 
+    if (health->any_refused)
+        end_refusals(health);
+    if (health->fatal_mono_ms != 0 && loop_mono_ms(health->loop) >= health->fatal_mono_ms)
+        tell_fatal(health);
     if (health->n > 0 && health->probe == NULL && loop_mono_ms(health->loop) >= health->next_mono_ms)
         start_probe(health);
 }
@@ -198,21 +235,125 @@ void kafka_on_fatal(void (*fn)(void *arg), void *arg)
     on_fatal_arg = arg;
 }
 
+static void tell_fatal(struct kafka_health *health)
+{
+    health->fatal_mono_ms = 0;
+    if (on_fatal != NULL)
+        on_fatal(on_fatal_arg);
+}
+
+/* A producer that may write nowhere gets no id, and its handle never asks again: a new process does, later.
+ */
+static void on_fatal_error(struct kafka_health *health, rd_kafka_t *rk)
+{
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
+    bool no_right = code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+
+    if (health->fatal_mono_ms != 0)
+        return;
+    if (no_right)
+        snprintf(health->fatal, sizeof(health->fatal),
+                 "Kafka's ACLs do not allow writing to any topic (WRITE; brokers before 3.0 want "
+                 "IDEMPOTENT_WRITE on the cluster too)");
+    LOG_ERROR("Kafka client failed for good, the process must be started anew",
+              LOG_STR("error", health->fatal), LOG_INT("ends_in_ms", no_right ? NO_RIGHT_MS : 0));
+    if (no_right)
+        health->fatal_mono_ms = loop_mono_ms(health->loop) + NO_RIGHT_MS;
+    else
+        tell_fatal(health);
+}
+
+/* Of librdkafka before 2.6.1: its SCRAM repeats the client's nonce, which brokers refuse since Kafka 4.0 and
+ * 3.7.2, in the words of a wrong password (librdkafka issue 4895). */
+static const char *scram_hint(int code, const char *reason)
+{
+    if (code != RD_KAFKA_RESP_ERR__AUTHENTICATION || rd_kafka_version() >= SCRAM_WORKS)
+        return "";
+    return strstr(reason, "SCRAM") == NULL ? ""
+                                           : "; newer brokers refuse SCRAM from librdkafka before 2.6.1, "
+                                             "use PLAIN or client certificates over TLS";
+}
+
+/* Refused for who we are or who they are explains more than a closed connection, which often follows it. */
+static void note_cause(struct kafka_health *health, int code, const char *reason)
+{
+    bool refused = code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
+    const char *certificate =
+        strstr(reason, "certificate verify failed") != NULL ? kafka_certificate_problem() : NULL;
+    int64_t now = loop_mono_ms(health->loop);
+
+    if (!refused && certificate == NULL && health->cause[0] != 0 &&
+        now - health->cause_mono_ms < CAUSE_KEPT_MS)
+        return;
+    health->cause_mono_ms = now;
+    if (certificate != NULL) /* librdkafka's text blames ssl.ca.location whatever it was */
+        snprintf(health->cause, sizeof(health->cause), "%.*s: the broker's certificate is refused: %s",
+                 (int)strcspn(reason, " ") - (strchr(reason, ' ') != NULL), reason, certificate);
+    else
+        snprintf(health->cause, sizeof(health->cause), "%s%s", reason, scram_hint(code, reason));
+}
+
 void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason)
 {
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
-        LOG_ERROR("Kafka client failed for good, the process must be started anew",
-                  LOG_STR("error", health->fatal));
-        if (on_fatal != NULL)
-            on_fatal(on_fatal_arg);
+        on_fatal_error(health, rk);
         return;
     }
-    LOG_LIMITED(LOG_LEVEL_WARN, "Kafka error, librdkafka tries again",
-                LOG_STR("error", rd_kafka_err2str(code)), LOG_STR("reason", reason));
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         snprintf(health->error, sizeof(health->error), "%s", reason);
         health->next_mono_ms = 0;
+    } else {
+        note_cause(health, code, reason);
+    }
+    LOG_LIMITED(LOG_LEVEL_WARN, "Kafka error, librdkafka tries again",
+                LOG_STR("error", rd_kafka_err2str(code)), LOG_STR("reason", reason),
+                LOG_STR("cause", health->cause));
+}
+
+/* ---- what ACLs do not allow ---- */
+
+static struct refusal *refusal_of(struct kafka_health *health, const char *topic)
+{
+    for (size_t i = 0; i < health->n; i++) {
+        if (strcmp(rd_kafka_topic_name(health->topics[i]), topic) == 0)
+            return &health->refused[i];
+    }
+    return NULL;
+}
+
+void kafka_health_refused(struct kafka_health *health, const char *topic, const char *what)
+{
+    struct refusal *refusal = refusal_of(health, topic);
+
+    if (refusal == NULL)
+        return;
+    *refusal = (struct refusal){what, loop_mono_ms(health->loop) + REFUSED_KEPT_MS};
+    health->any_refused = true;
+}
+
+void kafka_health_allowed(struct kafka_health *health, const char *topic)
+{
+    struct refusal *refusal = health->any_refused ? refusal_of(health, topic) : NULL;
+
+    if (refusal != NULL)
+        refusal->what = NULL;
+}
+
+bool kafka_health_is_refused(const struct kafka_health *health)
+{
+    return health->any_refused;
+}
+
+/* Forgets what was not said again. */
+static void end_refusals(struct kafka_health *health)
+{
+    int64_t now = loop_mono_ms(health->loop);
+
+    health->any_refused = false;
+    for (size_t i = 0; i < health->n; i++) {
+        if (now >= health->refused[i].until_mono_ms)
+            health->refused[i].what = NULL;
+        health->any_refused = health->any_refused || health->refused[i].what != NULL;
     }
 }
 
@@ -225,6 +366,22 @@ int32_t kafka_health_partitions(const struct kafka_health *health, const char *t
     return 0;
 }
 
+static bool topic_ready(const struct kafka_health *health, size_t i, struct buf *why)
+{
+    const char *name = rd_kafka_topic_name(health->topics[i]);
+
+    if (health->states[i] == TOPIC_DENIED)
+        buf_addf(why, "topic %s: Kafka's ACLs do not let this user see it (DESCRIBE, with READ and WRITE)",
+                 name);
+    else if (health->states[i] != TOPIC_THERE)
+        buf_addf(why, "topic %s does not exist", name);
+    else if (health->refused[i].what != NULL)
+        buf_addf(why, "topic %s: Kafka's ACLs do not allow %s", name, health->refused[i].what);
+    else
+        return true;
+    return false;
+}
+
 bool kafka_health_ready(const struct kafka_health *health, struct buf *why)
 {
     if (health->fatal[0] != 0) {
@@ -232,14 +389,13 @@ bool kafka_health_ready(const struct kafka_health *health, struct buf *why)
         return false;
     }
     if (health->error[0] != 0 || (health->n > 0 && !health->answered)) {
-        buf_addf(why, "Kafka does not answer: %s", health->error[0] != 0 ? health->error : "connecting");
+        const char *error = health->error[0] != 0 ? health->error : "connecting";
+        buf_addf(why, "Kafka does not answer: %s", health->cause[0] != 0 ? health->cause : error);
         return false;
     }
     for (size_t i = 0; i < health->n; i++) {
-        if (health->states[i] != TOPIC_THERE) {
-            buf_addf(why, "topic %s does not exist", rd_kafka_topic_name(health->topics[i]));
+        if (!topic_ready(health, i, why))
             return false;
-        }
     }
     return true;
 }

@@ -26,6 +26,12 @@ void kafka_health_free(struct kafka_health **health);
 void kafka_health_topic(struct kafka_health *health, const char *topic);
 /* From the error callback. */
 void kafka_health_error(struct kafka_health *health, rd_kafka_t *rk, int code, const char *reason);
+/* A record of the topic was refused for want of an ACL; `what` ("reading", "writing") stays the caller's. Not
+ * ready until kafka_health_allowed(), or 12 s have passed without another refusal. */
+void kafka_health_refused(struct kafka_health *health, const char *topic, const char *what);
+void kafka_health_allowed(struct kafka_health *health, const char *topic);
+/* Cheap. True while something may be refused. */
+bool kafka_health_is_refused(const struct kafka_health *health);
 /* How many partitions one of the topics has; 0 while it is not known. */
 int32_t kafka_health_partitions(const struct kafka_health *health, const char *topic);
 /* Otherwise appends why. */

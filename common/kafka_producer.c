@@ -182,12 +182,17 @@ static const char *words_of(rd_kafka_resp_err_t code)
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
+    struct kafka_producer *producer = opaque;
     (void)rk;
-    (void)opaque;
+
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (kafka_health_is_refused(producer->health))
+            kafka_health_allowed(producer->health, rd_kafka_topic_name(message->rkt));
         ack_end(message->_private, NULL);
         return;
     }
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        kafka_health_refused(producer->health, rd_kafka_topic_name(message->rkt), "writing (WRITE)");
     LOG_LIMITED(LOG_LEVEL_WARN, "a message could not be produced",
                 LOG_STR("topic", rd_kafka_topic_name(message->rkt)),
                 LOG_STR("error", rd_kafka_err2str(message->err)));
