@@ -14,10 +14,10 @@ _CONFIG = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
@@ -42,16 +42,21 @@ _JAVA = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp
 
 
 class Broker:
-    def __init__(self, directory):
+    def __init__(self, directory, listeners=None, more=""):
+        """listeners: {protocol: port} beside the plain one, which is the tests' own; more: further settings."""
         assert KAFKA_LIBS.is_dir(), f"{KAFKA_LIBS} is missing: run `make deps-test`"
         self.directory = directory
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "server.properties"
-        config.write_text(
-            _CONFIG.format(port=self.port, controller_port=free_port(), data=directory / "data"), encoding="utf-8"
+        named = ({"PLAINTEXT": self.port} | (listeners or {})).items()
+        text = _CONFIG.format(
+            listeners=",".join(f"{protocol}://127.0.0.1:{port}" for protocol, port in named),
+            controller_port=free_port(),
+            data=directory / "data",
         )
+        config.write_text(text + more, encoding="utf-8")
         self._format(config)
         self._argv = _JAVA + ["kafka.Kafka", config]
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
