@@ -41,8 +41,8 @@ json_t *json_parse(struct span text, size_t max_bytes, struct err *err) __attrib
 /* The string under `key`, borrowed; SPAN_NONE when absent or not a string. */
 struct span json_get_span(const json_t *object, const char *key);
 
-/* A whole number, however it is written: JSON knows one kind of number, and 40, 40.0 and 4e1 are the same one.
- * False, with *whole as it was, for anything else and for what is outside 53 bits but no integer. */
+/* A whole number, however it is written: JSON knows one kind of number, and 40, 40.0 and 4e1 are the same
+ * one. False, with *whole as it was, for anything else and for what is outside 53 bits but no integer. */
 bool json_whole(const json_t *value, int64_t *whole);
 
 #endif
