@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ struct fixture {
     struct httpd *server;
     uv_async_t finished;
     int port;
-    int handled;
+    atomic_int handled; /* the client's thread may wait for it */
     int too_large;
     struct httpd_request *parked[MAX_PARKED];
     int parked_n;
@@ -147,6 +148,13 @@ static void put(int fd, const char *text)
         must(got > 0);
         done += (size_t)got;
     }
+}
+
+/* Until the handler has seen n requests: what was sent to a peer under load may still be on its way. */
+static void wait_handled(struct fixture *f, int n)
+{
+    for (int64_t end_mono_ms = clock_mono_ms() + 10000; atomic_load(&f->handled) < n; usleep(1000))
+        must(clock_mono_ms() < end_mono_ms);
 }
 
 /* One reply: the head and as much body as Content-Length says. Returns the status, 0 at end of file, -errno.
@@ -421,7 +429,7 @@ static void gone_client(struct fixture *f)
         int fd = dial(f);
         struct linger now = {.l_onoff = 1, .l_linger = 0};
         put(fd, "GET /park HTTP/1.1\r\nHost: h\r\n\r\n");
-        usleep(2000);
+        wait_handled(f, i + 1); /* a connection reset before that is one the server never heard of */
         if (i % 2)
             (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
         close(fd);
@@ -454,7 +462,7 @@ static void park_client(struct fixture *f)
     int other = dial(f);
     put(other, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     must(get(other, reply, sizeof(reply)) == 200);
-    usleep(50000);
+    wait_handled(f, 4);
 }
 
 static void stopping_ends_unanswered_requests(void **state)
@@ -543,6 +551,7 @@ static void quiesce_client(struct fixture *f)
     char reply[512];
     int kept = dial(f), parked = dial(f), fd = dial(f);
     put(parked, "GET /park HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_handled(f, 1);
     put(kept, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     must(get(kept, reply, sizeof(reply)) == 200);
     put(fd, "GET /quiesce HTTP/1.1\r\nHost: h\r\n\r\n");
