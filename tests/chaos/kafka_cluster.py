@@ -12,9 +12,9 @@ import uuid
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from harness.paths import KAFKA_LIBS
+from harness.ports import free_port
 from harness.process import Process
 from harness.wait import wait_until
-from ports import fixed_port
 
 BROKERS = (1, 2, 3)
 OFFSETS_PARTITIONS = 3
@@ -64,7 +64,7 @@ class KafkaCluster:
         self.directory = directory
         self._groups = groups
         self._starts = dict.fromkeys(BROKERS, 0)
-        self._ports = {(broker, name): fixed_port() for broker in BROKERS for name in self._listeners()}
+        self._ports = {(broker, name): free_port() for broker in BROKERS for name in self._listeners()}
         self._proxied = {
             (broker, group): proxies.add(f"kafka-{group}", self._ports[broker, group.upper()])
             for group in groups

@@ -3,9 +3,9 @@
 import requests
 
 from harness.paths import BUILD
+from harness.ports import free_port
 from harness.process import Process
 from harness.wait import wait_until
-from ports import fixed_port
 
 _SERVER = BUILD / "toxiproxy" / "server"
 
@@ -16,7 +16,7 @@ class Proxies:
     def __init__(self, directory):
         assert _SERVER.exists(), f"{_SERVER} is missing: run `make deps-test`"
         directory.mkdir(parents=True, exist_ok=True)
-        port = fixed_port()
+        port = free_port()
         self._api = f"http://127.0.0.1:{port}"
         self._session = requests.Session()
         self._links = {}
@@ -36,7 +36,7 @@ class Proxies:
 
     def add(self, link, upstream_port, port=None):
         """One more proxy of this link; answers with the port to connect to."""
-        port = port or fixed_port()
+        port = port or free_port()
         names = self._links.setdefault(link, [])
         name = f"{link}.{len(names) + 1}"
         body = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{upstream_port}", "enabled": True}

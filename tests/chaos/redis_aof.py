@@ -2,16 +2,16 @@
 
 import redis
 
+from harness.ports import free_port
 from harness.process import Process
 from harness.wait import wait_until
-from ports import fixed_port
 
 
 class DurableRedis:
     def __init__(self, directory):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.port = fixed_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis(port=self.port, decode_responses=False, socket_timeout=5)
         self._starts = 0

@@ -11,12 +11,12 @@ import time
 import requests
 
 from harness.pipeline import API_TOKEN, PUBLIC_URL, channel_of
+from harness.ports import free_port
 from harness.simulator import Simulator
 from harness.wait import wait_until
 from harness.worker import Worker
 from kafka_cluster import KafkaCluster
 from plan import GROUPS, WORKERS
-from ports import fixed_port
 from proxies import Proxies
 from redis_aof import DurableRedis
 from redis_groups import ClusterGroup, SentinelGroup
@@ -90,7 +90,7 @@ class Slot:
         self.world, self.group, self.name = world, group, f"{group}.{number}"
         self.env = world.worker_env(group)
         if group == "gateway":
-            self.port = fixed_port()
+            self.port = free_port()
             self.env["IVR_GATEWAY_LISTEN"] = f"127.0.0.1:{self.port}"
         self.worker = None
         self.wanted = False
@@ -150,7 +150,7 @@ class World:
             self._redis_urls = {group: self._proxied_redis(group) for group in GROUPS}
         self.settings = SETTINGS | {"IVR_REDIS_REPLICAS": "1" if mode in ("sentinel", "cluster") else "0"}
         self.slots = {}
-        self._provider_port = fixed_port()
+        self._provider_port = free_port()
         self.channels_path = directory / "channels.json"
         for group, count in WORKERS.items():
             for number in range(1, count + 1):

@@ -8,7 +8,8 @@ import sys
 import time
 
 import pytest
-from harness.paths import ROOT, free_port
+from harness.paths import ROOT
+from harness.ports import free_port
 from harness.simulator import Simulator
 from harness.wait import wait_until
 

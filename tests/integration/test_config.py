@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from harness import twilio
-from harness.paths import BIN, free_port
+from harness.paths import BIN
+from harness.ports import free_port
 from harness.pipeline import WORKERS, Services
 from harness.process import Process, run, wrapped
 from harness.redis_server import RedisServer

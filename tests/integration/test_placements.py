@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness import twilio
-from harness.paths import free_port
+from harness.ports import free_port
 from harness.provider import Provider, accept, refuse
 from harness.wait import wait_until
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from harness import invariants
-from harness.paths import free_port
+from harness.ports import free_port
 from harness.simulator import Simulator
 from harness.wait import wait_until
 

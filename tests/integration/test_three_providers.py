@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from harness.paths import free_port
+from harness.ports import free_port
 from harness.simulator import Simulator
 from harness.wait import wait_until
 

@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from harness.broker import Broker  # noqa: E402
-from harness.paths import free_port  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 from harness.pipeline import Pipeline, Services  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.simulator import Simulator  # noqa: E402

@@ -6,7 +6,8 @@ import uuid
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from .paths import KAFKA_LIBS, free_port
+from .paths import KAFKA_LIBS
+from .ports import free_port
 from .process import Process
 from .wait import wait_until
 

@@ -4,7 +4,7 @@ import subprocess
 
 import redis
 
-from .paths import free_port
+from .ports import free_port
 from .redis_sentinel import RedisNode
 from .wait import wait_until
 

@@ -2,7 +2,7 @@
 
 import redis
 
-from .paths import free_port
+from .ports import free_port
 from .process import Process
 from .wait import wait_until
 

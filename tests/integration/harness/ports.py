@@ -1,16 +1,17 @@
-"""Ports that stay the same over restarts."""
+"""Ports for servers that cannot pick their own and tell us."""
 
 import random
 import socket
 
-# Below the range from which the kernel gives outgoing connections their ports: a server that is down for a moment
-# must find its port free when it comes back.
+# Below the range from which the kernel gives outgoing connections their ports: between our look and the server's bind, and
+# while a server is down for a moment, nobody may take its port by chance. Random, because suites run beside each other.
 _LOWEST, _HIGHEST = 15000, 32000
 
 _given = set()
 
 
-def fixed_port():
+def free_port():
+    """A port nobody listens on now, and which this process has not given away before."""
     while True:
         port = random.SystemRandom().randrange(_LOWEST, _HIGHEST)
         if port not in _given and _is_free(port):
