@@ -67,7 +67,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test chaos chaos-short checker soak fuzz fuzz-programs unit corpus scripts schemas schemas-test integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -188,8 +188,16 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 	@$(BIN)/ivr-sandbox $(if $(CALLS),--calls $(CALLS)) $(if $(KAFKA),--kafka $(KAFKA)) \
 	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
 
-test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis, a minute of chaos
-	@$(MAKE) --no-print-directory programs unit scripts schemas-test checker integration chaos-short
+# The quick ones first. Parts of one run never overlap: what they measure and wait for would suffer.
+TEST_PARTS := test-programs unit scripts schemas-test checker fuzz-short integration chaos-short
+test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis, minutes of fuzzing and chaos
+	@MAKE="$(MAKE)" tests/all.sh $(TEST_PARTS)
+
+sanitized: deps-test ## units, corpus and the whole system under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer
+	@MAKE="$(MAKE)" tests/all.sh SANITIZER=address,undefined test-programs unit integration
+
+test-programs:
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(UNITS) $(TESTBIN)/ivr-corpus $(TESTBIN)/schemas/decode
 
 T ?= $(notdir $(UNITS))
 # The corpus belongs to the unit tests, unless one of them is asked for.
@@ -212,15 +220,21 @@ schemas: programs ## write what schemas/channels.schema.json says about provider
 schemas-test: programs $(TESTBIN)/schemas/decode ## the schemas, their examples, and that our decoders agree with them
 	@TEST_BIN=$(abspath $(BIN)) TEST_DECODE=$(abspath $(TESTBIN)/schemas/decode) $(PYTEST) -q tests/schemas
 
-integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file)
+# The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
+JOBS ?= 2
+integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=2 at a time)
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
-	  $(PYTEST) -q tests/integration$(if $(P),/$(P))
+	  $(PYTEST) -q $(if $(P),,-n $(JOBS) --dist loadfile )tests/integration$(if $(P),/$(P))
 
 # The fuzzer is clang's; F=request for one target.
 FUZZ_SECONDS ?= 600
+FUZZ = $(MAKE) --no-print-directory -j$$(nproc) CC=clang SANITIZER=fuzzer-no-link,address,undefined fuzz-programs && \
+       tests/fuzz/run.sh build/bin-fuzzer-no-link,address,undefined/fuzz
 fuzz: deps-test ## fuzz every parser of outside bytes for ten minutes each (FUZZ_SECONDS=600 F=request)
-	@$(MAKE) --no-print-directory CC=clang SANITIZER=fuzzer-no-link,address,undefined fuzz-programs
-	@tests/fuzz/run.sh build/bin-fuzzer-no-link,address,undefined/fuzz $(FUZZ_SECONDS) $(F)
+	@$(FUZZ) $(FUZZ_SECONDS) $(F)
+
+fuzz-short: ## three seconds of each: the seeds, and what was found before
+	@$(FUZZ) 3 $(F)
 
 soak: deps-test ## steady load for twenty minutes: memory and descriptors stay flat (SOAK_MINUTES=20)
 	@$(MAKE) --no-print-directory programs
