@@ -211,8 +211,8 @@ static void a_key_without_its_last_newline_is_read(void **state)
 static void a_public_key_opens_and_cannot_sign(void **state)
 {
     (void)state;
-    struct jwt_key *private = key_of(rsa_pem), *public;
-    BIO *pem = BIO_new(BIO_s_mem()), *in = BIO_new_mem_buf(rsa_pem, -1);
+    struct jwt_key *private = key_of(RSA_PEM), *public;
+    BIO *pem = BIO_new(BIO_s_mem()), *in = BIO_new_mem_buf(RSA_PEM, -1);
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
     struct buf token;
     char *text;
@@ -225,7 +225,7 @@ static void a_public_key_opens_and_cannot_sign(void **state)
     assert_non_null(claims);
     assert_int_not_equal(jwt_add_rs256(&token, public, SPAN_LIT("{}"), NULL), 0);
     jwt_key_free(&public);
-    assert_int_equal(jwt_public_key_new(&public, span_str(rsa_pem), NULL), ERR_INVALID);
+    assert_int_equal(jwt_public_key_new(&public, SPAN_LIT(RSA_PEM), NULL), ERR_INVALID);
     assert_null(public);
     json_decref(claims);
     buf_done(&token);

@@ -18,7 +18,7 @@ static struct jwt_key *key;
 
 static void write_public_key(void)
 {
-    BIO *in = BIO_new_mem_buf(rsa_pem, -1);
+    BIO *in = BIO_new_mem_buf(RSA_PEM, -1);
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
     FILE *file = fdopen(mkstemp(key_path), "w");
     assert_non_null(file);
@@ -35,7 +35,7 @@ static int start(void **state)
                 secret[] = "--vonage-signature-secret=" SECRET, option[] = "--vonage-public-key";
     char *argv[] = {name, application, secret, option, key_path, NULL};
     write_public_key();
-    assert_int_equal(jwt_key_new(&key, span_str(rsa_pem), NULL), 0);
+    assert_int_equal(jwt_key_new(&key, SPAN_LIT(RSA_PEM), NULL), 0);
     stage_start(&stage, 5, argv);
     return 0;
 }
