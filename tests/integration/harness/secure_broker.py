@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 
 from .broker import Broker
-from .paths import free_port
+from .ports import free_port
 
 _RESOURCES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "cluster": ResourceType.BROKER}
 
