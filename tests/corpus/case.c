@@ -8,9 +8,9 @@
 #include "common/json.h"
 #include "common/json_memory.h"
 
-static const struct corpus_kind *const kinds[] = {&corpus_place,    &corpus_lookup,    &corpus_open,
-                                                  &corpus_response, &corpus_looked_up, &corpus_callback,
-                                                  &corpus_verify,   &corpus_answer};
+static const struct corpus_kind *const kinds[] = {
+    &corpus_place, &corpus_lookup, &corpus_open,     &corpus_response, &corpus_looked_up,
+    &corpus_find,  &corpus_found,  &corpus_callback, &corpus_verify,   &corpus_answer};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -186,7 +186,7 @@ static void find_kind(struct corpus_case *c)
     }
     if (!c->kind)
         corpus_problem(c, "no kind of case, expected one of place, open, response, callback, lookup, "
-                          "looked_up, answer, verify");
+                          "looked_up, find, found, answer, verify");
 }
 
 static void check_form(struct corpus_case *c)

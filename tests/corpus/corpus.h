@@ -43,7 +43,7 @@ struct corpus_kind {
 };
 
 extern const struct corpus_kind corpus_place, corpus_lookup, corpus_open, corpus_response, corpus_looked_up,
-    corpus_callback, corpus_verify, corpus_answer;
+    corpus_find, corpus_found, corpus_callback, corpus_verify, corpus_answer;
 
 /* Runs the case of `provider` in the file `path`; its problems are in c->problems. corpus_case_done() in any
  * case. */
@@ -62,6 +62,9 @@ void corpus_add_sentence(const struct corpus_case *c, struct buf *came, const ch
 /* The case's request: _request.json and the case's changes; `message` (may be NULL) stands in its place.
  * False after a problem. request_done() in any case. */
 bool corpus_request(struct corpus_case *c, json_t *message, struct request *request);
+
+/* Who is looked for: the number and caller id of the case's request, around the instant under `key`. */
+struct doubt corpus_doubt(struct corpus_case *c, const char *key, const struct request *request);
 
 /* A problem for each difference between two objects. */
 void corpus_compare(struct corpus_case *c, const char *name, json_t *expected, json_t *came);

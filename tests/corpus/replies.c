@@ -1,4 +1,4 @@
-/* What a provider replies: to a placement, to a look-up. */
+/* What a provider replies: to a placement, to a look-up, to a search. */
 #include <string.h>
 
 #include "common/json.h"
@@ -53,5 +53,30 @@ static void run_looked_up(struct corpus_case *c, struct buf *came)
     corpus_add_evidence(c, came, &ev);
 }
 
+static void found(struct corpus_case *c, struct buf *came, const struct request *request)
+{
+    struct doubt doubt = corpus_doubt(c, "placed_at", request);
+    struct corpus_bytes body;
+    struct evidence ev;
+    memset(&ev, 0xA5, sizeof ev);
+    corpus_bytes(c, &body);
+    c->channel->provider->found(c->channel, &doubt, status_of(c), corpus_bytes_span(&body), &ev);
+    corpus_bytes_done(&body);
+    corpus_add_evidence(c, came, &ev);
+}
+
+static void run_found(struct corpus_case *c, struct buf *came)
+{
+    struct request request;
+    if (!c->channel->provider->found)
+        corpus_problem(c, "found: %s does not list calls", c->channel->provider->name);
+    else if (corpus_request(c, NULL, &request))
+        found(c, came, &request);
+    request_done(&request);
+}
+
+static const char *const found_keys[] = {"status", "json", "body", "placed_at", NULL};
+const struct corpus_kind corpus_found = {
+    .name = "found", .keys = found_keys, .uses_request = true, .run = run_found};
 const struct corpus_kind corpus_response = {.name = "response", .keys = reply_keys, .run = run_response};
 const struct corpus_kind corpus_looked_up = {.name = "looked_up", .keys = reply_keys, .run = run_looked_up};

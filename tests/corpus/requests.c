@@ -163,6 +163,42 @@ static void run_lookup(struct corpus_case *c, struct buf *came)
 static const char *const lookup_keys[] = {"provider_call_id", NULL};
 const struct corpus_kind corpus_lookup = {.name = "lookup", .keys = lookup_keys, .run = run_lookup};
 
+struct doubt corpus_doubt(struct corpus_case *c, const char *key, const struct request *request)
+{
+    int64_t placed_ms = corpus_instant(c, key);
+    return (struct doubt){.to = request->to,
+                          .from = request->from.n > 0 ? request->from : span_str(c->channel->from),
+                          .from_ms = placed_ms - 5000,
+                          .to_ms = placed_ms + c->channel->request_timeout_ms + 5000};
+}
+
+static void find(struct corpus_case *c, struct buf *came, const struct request *request)
+{
+    struct doubt doubt = corpus_doubt(c, "placed_at", request);
+    struct http_request http;
+    struct err err = ERR_INIT;
+    http_request_init(&http);
+    if (c->channel->provider->find(c->channel, &doubt, &http, &err) != 0)
+        corpus_add_sentence(c, came, "refused", err.text);
+    else
+        add_http(c, came, &http);
+    http_request_done(&http);
+}
+
+static void run_find(struct corpus_case *c, struct buf *came)
+{
+    struct request request;
+    if (!c->channel->provider->find)
+        corpus_problem(c, "find: %s does not list calls", c->channel->provider->name);
+    else if (corpus_request(c, NULL, &request))
+        find(c, came, &request);
+    request_done(&request);
+}
+
+static const char *const find_keys[] = {"placed_at", NULL};
+const struct corpus_kind corpus_find = {
+    .name = "find", .keys = find_keys, .uses_request = true, .run = run_find};
+
 /* ---- the channels file ---- */
 
 static void run_open(struct corpus_case *c, struct buf *came)

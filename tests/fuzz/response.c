@@ -35,6 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int status = 200 + (data[0] << 8 | data[1]) % 400;
     struct span body = span_of((const char *)data + 2, size - 2);
     read_placement(channel, status, body);
+    if (channel->provider->found) {
+        struct doubt doubt = {.to = SPAN_LIT("+254722000111"),
+                              .from = SPAN_LIT("+254711082000"),
+                              .from_ms = INT64_C(1795373445000),
+                              .to_ms = INT64_C(1795373465000)};
+        channel->provider->found(channel, &doubt, status, body, &ev);
+        fuzz_check_evidence(&ev);
+    }
     if (channel->provider->looked_up) {
         channel->provider->looked_up(channel, status, body, &ev);
         fuzz_check_evidence(&ev);

@@ -30,7 +30,7 @@ def status_bytes(status):
 
 def of_case(provider, case):
     """(target, input) of one corpus case."""
-    for name in ("response", "looked_up"):
+    for name in ("response", "looked_up", "found"):
         if name in case:
             yield f"response-{provider}", status_bytes(case[name]["status"]) + body_of(case[name])
     for name in ("callback", "verify"):

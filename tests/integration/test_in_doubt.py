@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness.provider import accept, after, answer, close, hold, refuse, reset
+from harness.wait import wait_until
 
 CHANNELS = {"main": {}, "short": {"request_timeout": "1s"}, "idle": {"idle_timeout": "1s"}}
 
@@ -193,3 +194,64 @@ def test_a_callback_during_the_wait_for_a_lost_response_is_kept(pipeline, doubtf
     pipeline.report(request, "completed")
     pipeline.wait_final(request, "Completed")
     doubtful.append(request)
+
+
+# --- what the provider knows of it -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asking(make_module_pipeline):
+    """A pipeline that asks for attempts in doubt after two seconds."""
+    return make_module_pipeline({"main": {}}, env={"IVR_PENDING_CHECK": "2s"})
+
+
+def lost_reply(pipeline, **fields):
+    """A request that was placed, although its response was lost."""
+    request = pipeline.new_request(**fields)
+    pipeline.provider.script(request["to"], close())
+    pipeline.send(request)
+    pipeline.wait_status(request, "Gateway_unavailable")
+    return request, pipeline.placed(request)
+
+
+def test_a_call_in_doubt_is_found_at_the_provider_by_its_number(asking):
+    request, placement = lost_reply(asking)
+    asking.provider.set_state(placement, "completed", duration="12")
+    call = asking.wait_final(request, "Completed")
+    assert call["attempts"][0]["provider_call_id"] == placement.sid
+    assert asking.provider.dials(request["to"]) == 1
+
+
+def test_a_found_call_is_linked_so_that_callbacks_with_its_id_alone_count(asking):
+    request, placement = lost_reply(asking)
+    asking.provider.set_state(placement, "ringing")
+    asking.wait_call(request, lambda call: call["phase"] == "placed" and not call["final"], "the doubt to end")
+    asking.provider.report(placement, "busy", 2, url=asking.short_url())
+    asking.wait_final(request, "User_busy")
+
+
+def test_another_attempts_call_does_not_end_a_doubt(asking):
+    """Two calls to one number at the same time, one accepted, one in doubt and never placed."""
+    known = asking.request()
+    other = asking.placed(known)
+    asking.wait_status(known, "Pending")
+    asking.provider.set_state(other, "completed", duration="12")
+    doubtful = asking.new_request(to=known["to"])
+    asking.provider.script(known["to"], close())
+    asking.send(doubtful)
+    asking.wait_status(doubtful, "Gateway_unavailable")
+    asked = len(asking.provider.lookups)
+    wait_until(lambda: len(asking.provider.lookups) >= asked + 3, "the provider to be asked", 20)
+    assert asking.call(doubtful)["status"] == "Gateway_unavailable"
+
+
+def test_a_doubt_of_which_the_provider_knows_nothing_stays_one_and_is_not_dialled_again(asking):
+    request = asking.new_request()
+    asking.provider.script(request["to"], close())
+    asking.send(request)
+    asking.wait_status(request, "Gateway_unavailable")
+    asking.provider.wait_lookup(lambda path: request["to"].removeprefix("+") in path)
+    time.sleep(1)
+    call = asking.call(request)
+    assert (call["status"], call["final"]) == ("Gateway_unavailable", True)
+    assert asking.provider.dials(request["to"]) == 1

@@ -332,6 +332,29 @@ def test_silence_is_closed_as_no_report_and_corrected_later(store):
     assert kinds(store)[-1] == ("final", "User_busy", "terminate")
 
 
+def test_an_attempt_in_doubt_is_offered_to_be_found_by_its_number_a_few_times(store):
+    store.request(token="a")
+    store.outcome("t/c1", 1, "a", "doubt", evidence(UNAVAILABLE, hops=[MESSAGE_OUT], code="no_response"))
+    assert store.settle() == [], "not before its time"
+    placed = store.attempt()[9]
+    for _ in range(3):
+        store.age("t/c1", 900 * 1000)
+        placed -= 900 * 1000
+        assert store.settle(look_ups=0) == [], "no room: it comes again as soon as there is"
+        assert store.settle() == [["t/c1", 1, "find", "ch", "", "{}", placed]]
+    store.age("t/c1", 900 * 1000)
+    assert store.settle() == [] and store.redis.zcard("{ivr:00}:open") == 0
+    assert store.state()[STATUS] == UNAVAILABLE and store.state()[PHASE] == DONE, "which permits no redial"
+
+
+def test_a_doubt_that_a_report_ended_is_not_looked_for(store):
+    store.request(token="a")
+    store.outcome("t/c1", 1, "a", "doubt", evidence(UNAVAILABLE, hops=[MESSAGE_OUT], code="no_response"))
+    store.evidence("t/c1", evidence(BUSY, 1, hops=[TERMINATE]))
+    store.age("t/c1", 900 * 1000)
+    assert store.settle() == [] and store.redis.zcard("{ivr:00}:open") == 0
+
+
 def test_a_silent_attempt_is_offered_for_a_look_up(store):
     store.placed()
     assert store.settle() == []

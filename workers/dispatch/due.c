@@ -192,7 +192,7 @@ static void on_settled(enum store_status status, const struct store_settled *ite
     q.due->settling[q.shard] = false;
     q.due->look_ups_promised -= q.room;
     for (size_t i = 0; status == STORE_OK && i < n; i++) {
-        if (items[i].what == SETTLED_LOOK_UP)
+        if (items[i].what == SETTLED_LOOK_UP || items[i].what == SETTLED_FIND)
             reconcile_start(q.due->reconciler, &items[i]);
         claims += items[i].what == SETTLED_CLAIM_LOST;
     }

@@ -1,15 +1,27 @@
 #include "workers/dispatch/reconcile.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "workers/store/parked.h"
+#include "workers/store/ref.h"
+
+/* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
+enum { CLOCKS_DIFFER_MS = 5000 };
 
 struct lookup {
     struct reconciler *owner;
     struct channel *channel; /* a reference; NULL while it is free */
     struct buf id;
     int attempt;
+    struct evidence evidence;
+    /* An attempt in doubt. */
+    struct request request;
+    struct doubt doubt;
+    struct buf provider_id; /* "provider:provider call id", once it is found */
+    struct buf ref;         /* "tenant/call_id/attempt" */
 };
 
 struct reconciler {
@@ -25,6 +37,8 @@ struct reconciler *reconciler_new(struct dispatch *dispatch)
     for (size_t i = 0; i < RECONCILE_MAX; i++) {
         reconciler->slots[i].owner = reconciler;
         buf_init(&reconciler->slots[i].id, STORE_MAX_REF + 1);
+        buf_init(&reconciler->slots[i].ref, STORE_MAX_REF + 1);
+        buf_init(&reconciler->slots[i].provider_id, EVIDENCE_ID_MAX + 64);
     }
     return reconciler;
 }
@@ -35,7 +49,10 @@ void reconciler_free(struct reconciler **reconciler)
         struct lookup *lookup = &(*reconciler)->slots[i];
         if (lookup->channel != NULL)
             channel_unref(&lookup->channel);
+        request_done(&lookup->request);
         buf_done(&lookup->id);
+        buf_done(&lookup->ref);
+        buf_done(&lookup->provider_id);
     }
     free(*reconciler);
     *reconciler = NULL;
@@ -50,6 +67,8 @@ static void lookup_end(struct lookup *lookup)
 {
     lookup->owner->out--;
     lookup->owner->dispatch->busy--;
+    request_done(&lookup->request);
+    memset(&lookup->request, 0, sizeof(lookup->request));
     channel_unref(&lookup->channel);
 }
 
@@ -60,29 +79,114 @@ static void on_recorded(enum store_status status, const struct store_evidence_to
     lookup_end(arg);
 }
 
-static void on_reply(const struct http_reply *reply, void *arg)
+static void record(struct lookup *lookup)
 {
-    struct lookup *lookup = arg;
     const struct channel *channel = lookup->channel;
-    struct evidence ev;
-    evidence_init(&ev);
-    if (reply->outcome == HTTP_REPLY)
-        channel->provider->looked_up(channel, reply->status, reply->body, &ev);
-    if (ev.status == STATUS_NONE && ev.hops == 0) {
-        LOG_LIMITED(LOG_LEVEL_INFO, "the provider says nothing of a silent call",
-                    LOG_SPAN("call", buf_span(&lookup->id)), LOG_INT("attempt", lookup->attempt),
-                    LOG_STR("channel", channel->name), LOG_INT("http_status", reply->status),
-                    LOG_STR("error", reply->error));
-        lookup_end(lookup);
-        return;
-    }
     const struct store_evidence evidence = {.id = buf_span(&lookup->id),
                                             .attempt = lookup->attempt,
                                             .channel = span_str(channel->name),
                                             .provider = span_str(channel->provider->name),
-                                            .evidence = &ev};
+                                            .evidence = &lookup->evidence};
     store_evidence(lookup->owner->dispatch->worker->store, &evidence, on_recorded, lookup);
 }
+
+static bool says_nothing(const struct evidence *ev)
+{
+    return ev->status == STATUS_NONE && ev->hops == 0 && ev->provider_call_id[0] == '\0';
+}
+
+static void log_nothing(const struct lookup *lookup, const struct http_reply *reply)
+{
+    LOG_LIMITED(LOG_LEVEL_INFO, "the provider says nothing of a silent call",
+                LOG_SPAN("call", buf_span(&lookup->id)), LOG_INT("attempt", lookup->attempt),
+                LOG_STR("channel", lookup->channel->name), LOG_INT("http_status", reply->status),
+                LOG_STR("error", reply->error));
+}
+
+/* ---- by the provider's id ---- */
+
+static void on_reply(const struct http_reply *reply, void *arg)
+{
+    struct lookup *lookup = arg;
+    const struct channel *channel = lookup->channel;
+    evidence_init(&lookup->evidence);
+    if (reply->outcome == HTTP_REPLY)
+        channel->provider->looked_up(channel, reply->status, reply->body, &lookup->evidence);
+    if (says_nothing(&lookup->evidence)) {
+        log_nothing(lookup, reply);
+        lookup_end(lookup);
+        return;
+    }
+    record(lookup);
+}
+
+/* ---- by the number called ---- */
+
+static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+{
+    struct lookup *lookup = arg;
+    if (status != STORE_OK) {
+        lookup_end(lookup); /* offered again */
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        parked_put_back(lookup->owner->dispatch->worker, buf_span(&lookup->provider_id), &parked[i], NULL,
+                        NULL);
+    record(lookup);
+}
+
+/* Another attempt's call would answer for this one, which may never have been placed. */
+static void on_ref(enum store_status status, struct span ref, void *arg)
+{
+    struct lookup *lookup = arg;
+    struct store *store = lookup->owner->dispatch->worker->store;
+    buf_clear(&lookup->ref);
+    buf_addf(&lookup->ref, "%.*s/%d", SPAN_ARG(buf_span(&lookup->id)), lookup->attempt);
+    if (status != STORE_OK || (ref.n > 0 && !span_eq(ref, buf_span(&lookup->ref)))) {
+        lookup_end(lookup);
+        return;
+    }
+    store_link(store, buf_span(&lookup->provider_id), buf_span(&lookup->ref), on_linked, lookup);
+}
+
+static void on_found(const struct http_reply *reply, void *arg)
+{
+    struct lookup *lookup = arg;
+    const struct channel *channel = lookup->channel;
+    evidence_init(&lookup->evidence);
+    if (reply->outcome == HTTP_REPLY)
+        channel->provider->found(channel, &lookup->doubt, reply->status, reply->body, &lookup->evidence);
+    if (lookup->evidence.provider_call_id[0] == '\0') {
+        log_nothing(lookup, reply);
+        lookup_end(lookup);
+        return;
+    }
+    buf_clear(&lookup->provider_id);
+    buf_addf(&lookup->provider_id, "%s:%s", channel->provider->name, lookup->evidence.provider_call_id);
+    ref_read(lookup->owner->dispatch->worker->store, buf_span(&lookup->provider_id), on_ref, lookup);
+}
+
+/* False when what Redis keeps does not parse any more: a defect, or an older version's. */
+static bool read_doubt(struct lookup *lookup, const struct store_settled *item)
+{
+    const struct channel *channel = lookup->channel;
+    struct err err = ERR_INIT;
+    char field[64];
+    bool not_json;
+    if (request_parse(&lookup->request, item->request, &err, field, &not_json) != 0) {
+        LOG_LIMITED(LOG_LEVEL_ERROR, "a stored request cannot be read", LOG_SPAN("call", item->id),
+                    LOG_ERR(&err));
+        return false;
+    }
+    struct span from = lookup->request.from.n > 0 ? lookup->request.from : span_str(channel->from);
+    lookup->doubt = (struct doubt){.to = lookup->request.to,
+                                   .from = from,
+                                   .from_ms = item->placed_ms - CLOCKS_DIFFER_MS,
+                                   .to_ms = item->placed_ms + channel->request_timeout_ms + CLOCKS_DIFFER_MS};
+    return true;
+}
+
+/* ---- both ---- */
 
 static struct lookup *free_slot(struct reconciler *reconciler)
 {
@@ -92,20 +196,32 @@ static struct lookup *free_slot(struct reconciler *reconciler)
     return NULL;
 }
 
+/* Builds the question; false when there is none to ask. */
+static bool ask(struct lookup *lookup, const struct store_settled *item, struct http_request *http)
+{
+    const struct channel *channel = lookup->channel;
+    struct err err = ERR_INIT;
+    int code = item->what == SETTLED_FIND
+                   ? !read_doubt(lookup, item) || channel->provider->find(channel, &lookup->doubt, http, &err)
+                   : channel->provider->lookup(channel, item->provider_call_id, http, &err);
+    if (code != 0)
+        LOG_LIMITED(LOG_LEVEL_WARN, "a silent call cannot be looked up", LOG_SPAN("call", item->id),
+                    LOG_ERR(&err));
+    return code == 0;
+}
+
+static bool can_be_asked(const struct channel *channel, const struct store_settled *item)
+{
+    return item->what == SETTLED_FIND ? channel->provider->find != NULL : channel->provider->lookup != NULL;
+}
+
 void reconcile_start(struct reconciler *reconciler, const struct store_settled *item)
 {
     struct dispatch *d = reconciler->dispatch;
     struct channel *channel = channels_find(d->worker->channels, item->channel);
     struct lookup *lookup = free_slot(reconciler);
-    struct err err = ERR_INIT;
-    if (lookup == NULL || channel == NULL || channel->provider->lookup == NULL)
+    if (lookup == NULL || channel == NULL || !can_be_asked(channel, item))
         return;
-    http_request_clear(&d->scratch);
-    if (channel->provider->lookup(channel, item->provider_call_id, &d->scratch, &err) != 0) {
-        LOG_LIMITED(LOG_LEVEL_WARN, "a silent call cannot be looked up", LOG_SPAN("call", item->id),
-                    LOG_ERR(&err));
-        return;
-    }
     struct http_slot *slot = http_slot_take(d->http);
     if (slot == NULL)
         return;
@@ -115,7 +231,13 @@ void reconcile_start(struct reconciler *reconciler, const struct store_settled *
     buf_addspan(&lookup->id, item->id);
     reconciler->out++;
     d->busy++;
+    http_request_clear(&d->scratch);
+    if (!ask(lookup, item, &d->scratch)) {
+        http_slot_release(d->http, &slot);
+        lookup_end(lookup);
+        return;
+    }
     const struct http_limits limits = {.timeout_ms = channel->request_timeout_ms,
                                        .idle_timeout_ms = channel->idle_timeout_ms};
-    http_send(d->http, &slot, &d->scratch, &limits, on_reply, lookup);
+    http_send(d->http, &slot, &d->scratch, &limits, item->what == SETTLED_FIND ? on_found : on_reply, lookup);
 }

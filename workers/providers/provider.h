@@ -71,6 +71,13 @@ struct callback {
     void *arg; /* for `header` */
 };
 
+/* An attempt of which nobody knows whether it was placed. */
+struct doubt {
+    struct span to, from; /* E.164 */
+    int64_t from_ms;      /* wall: it was not placed before */
+    int64_t to_ms;        /* ... nor later */
+};
+
 enum verified { VERIFIED_NO, VERIFIED_NONE, VERIFIED_TOKEN, VERIFIED_SIGNATURE };
 
 struct provider {
@@ -115,6 +122,14 @@ struct provider {
                   struct err *err);
     /* Reads a complete reply to a look-up: evidence; STATUS_NONE for "not found" and anything unclear. */
     void (*looked_up)(const struct channel *channel, int status, struct span body, struct evidence *ev);
+    /* Asks for the calls among which an attempt in doubt would be; NULL: cannot be asked. */
+    int (*find)(const struct channel *channel, const struct doubt *doubt, struct http_request *http,
+                struct err *err);
+    /* Reads a complete reply to that: the evidence, with its id, of the one call that fits; STATUS_NONE when
+     * none does, or more than one, which cannot be told apart. That it is no other attempt's, the caller
+     * sees from its id. */
+    void (*found)(const struct channel *channel, const struct doubt *doubt, int status, struct span body,
+                  struct evidence *ev);
 };
 
 /* Every provider, one line each: NAME_provider, defined in NAME.c. */

@@ -35,5 +35,7 @@ enum verified twilio_verify(const struct channel *channel, struct span public_ur
 int twilio_callback(const struct callback *callback, struct evidence *ev, struct err *err);
 bool twilio_callback_id(const struct callback *callback, struct buf *id);
 void twilio_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev);
+void twilio_found(const struct channel *channel, const struct doubt *doubt, int status, struct span body,
+                  struct evidence *ev);
 
 #endif

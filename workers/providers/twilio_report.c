@@ -243,21 +243,55 @@ bool twilio_callback_id(const struct callback *callback, struct buf *id)
 }
 
 /* The call object has no SIP code. A word that we do not know proves nothing here: it can be asked again. */
-void twilio_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev)
+static void read_object(const json_t *object, struct evidence *ev)
 {
-    (void)channel;
-    evidence_init(ev);
-    json_t *object = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
     struct report report = {.word = json_get_span(object, "status"),
                             .sip_code = -1,
                             .answered_by = json_get_span(object, "answered_by"),
                             .talk_seconds = fields_json_number(object, "duration")};
     const struct call_word *row = find_word(report.word);
-    if (row) {
-        evidence_set_provider_call_id(ev, json_get_span(object, "sid"));
-        evidence_set_cost(ev, json_get_span(object, "price"), json_get_span(object, "price_unit"));
-        ev->at_ms = row->terminal ? read_time(json_get_span(object, "end_time")) : 0;
-        apply_report(ev, row, &report);
-    }
+    if (!row)
+        return;
+    evidence_set_provider_call_id(ev, json_get_span(object, "sid"));
+    evidence_set_cost(ev, json_get_span(object, "price"), json_get_span(object, "price_unit"));
+    ev->at_ms = row->terminal ? read_time(json_get_span(object, "end_time")) : 0;
+    apply_report(ev, row, &report);
+}
+
+void twilio_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev)
+{
+    (void)channel;
+    evidence_init(ev);
+    json_t *object = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
+    read_object(object, ev);
     json_decref(object);
+}
+
+/* date_created is when Twilio took the request, to the second. */
+static bool fits(const json_t *object, const struct doubt *doubt)
+{
+    int64_t created_ms = read_time(json_get_span(object, "date_created"));
+    return span_eq(json_get_span(object, "to"), doubt->to) &&
+           span_eq(json_get_span(object, "from"), doubt->from) &&
+           span_is(json_get_span(object, "direction"), "outbound-api") && created_ms >= doubt->from_ms &&
+           created_ms <= doubt->to_ms;
+}
+
+void twilio_found(const struct channel *channel, const struct doubt *doubt, int status, struct span body,
+                  struct evidence *ev)
+{
+    (void)channel;
+    evidence_init(ev);
+    json_t *page = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
+    const json_t *calls = json_object_get(page, "calls"), *found = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        if (!fits(json_array_get(calls, i), doubt))
+            continue;
+        found = json_array_get(calls, i);
+        n++;
+    }
+    if (n == 1)
+        read_object(found, ev);
+    json_decref(page);
 }

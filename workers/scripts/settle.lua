@@ -3,8 +3,10 @@
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to look at; ARGV[3] most look-ups the caller can
 -- take.
 -- Returns {outbox id, events, results}; a result is {id, attempt, what, channel, provider call id}; what is
--- 'claim_lost', 'no_report', or
--- 'look_up' (placed pending_check_ms ago and silent since: ask the provider; offered again after as long).
+-- 'claim_lost', 'no_report',
+-- 'look_up' (placed pending_check_ms ago and silent since: ask the provider; offered again after as long), or
+-- 'find' (in doubt since as long: ask the provider for calls to that number; offered a few times), which has request JSON
+-- and time placed, ms, besides.
 --
 -- Promises: a claim without an outcome is in doubt (Gateway_unavailable: may or may not have been placed), never
 -- dialled again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report
@@ -22,8 +24,11 @@ local CLAIM_LONGEST_MS = 310 * 1000
 
 local results, look_ups = {}, tonumber(ARGV[3])
 
-local function told(c, what, channel, provider_id)
-  results[#results + 1] = {c.id, c.n, what, channel, provider_id}
+-- How often an attempt in doubt is offered: what the provider does not show by then, it will not show.
+local FIND_TIMES = 3
+
+local function told(c, what, channel, provider_id, request, placed)
+  results[#results + 1] = {c.id, c.n, what, channel, provider_id, request, placed}
 end
 
 local function settle_claim(c)
@@ -53,10 +58,28 @@ local function look_up(c)
   return true
 end
 
+-- Nobody knows whether the call exists, and it has no id to ask by.
+local function find(c)
+  if look_ups == 0 then
+    return false
+  end
+  look_ups = look_ups - 1
+  told(c, 'find', c.a[A_CHANNEL], '', call('HGET', c.key, 'q'), c.a[A_PLACED])
+  call('ZADD', shard .. ':open', now + pending_check_ms, c.id)
+  return true
+end
+
+local function may_be_found(c)
+  return c and c.a and c.s[PHASE] == DONE and in_doubt(c.a) and
+    now < c.a[A_PLACED] + (FIND_TIMES + 1) * pending_check_ms
+end
+
 local function settle(id)
   local c = call_load(id)
   if c and c.a and c.s[PHASE] == PLACING then
     settle_claim(c)
+  elseif may_be_found(c) then
+    return find(c)
   elseif not c or not c.a or c.s[PHASE] ~= PLACED then
     call('ZREM', shard .. ':open', id)
   elseif now < c.a[A_PLACED] + pending_limit_ms then

@@ -405,14 +405,21 @@ void store_due(struct store *store, const struct store_due_asked *asked, store_d
 static void deliver_settle(enum store_status status, const msgpack_object *results, void (*fn)(void),
                            void *arg)
 {
-    static const char *const words[] = {"claim_lost", "no_report", "look_up", NULL};
+    static const char *const words[] = {"claim_lost", "no_report", "look_up", "find", NULL};
     struct store_settled items[STORE_BATCH];
     size_t n = 0;
     for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
         const msgpack_object *item = &results->via.array.ptr[n];
-        items[n] = (struct store_settled){pack_get_span(item, 0), (int)pack_get_int(item, 1),
-                                          (enum store_settled_what)word_of(item, 2, words),
-                                          pack_get_span(item, 3), pack_get_span(item, 4)};
+        struct store_settled *settled = &items[n];
+        *settled = (struct store_settled){.id = pack_get_span(item, 0),
+                                          .attempt = (int)pack_get_int(item, 1),
+                                          .what = (enum store_settled_what)word_of(item, 2, words),
+                                          .channel = pack_get_span(item, 3),
+                                          .provider_call_id = pack_get_span(item, 4)};
+        if (settled->what == SETTLED_FIND) {
+            settled->request = pack_get_span(item, 5);
+            settled->placed_ms = pack_get_int(item, 6);
+        }
     }
     ((store_settle_fn)fn)(status, items, n, arg);
 }

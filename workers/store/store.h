@@ -199,14 +199,16 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
                     void *arg);
 
 /* Looks at up to `limit` overdue calls of a shard: settles claims whose owner died and attempts without a
- * report, and offers up to `look_ups` silent ones to be asked for at their provider. */
-enum store_settled_what { SETTLED_CLAIM_LOST, SETTLED_NO_REPORT, SETTLED_LOOK_UP };
+ * report, and offers up to `look_ups` silent or doubtful ones to be asked for at their provider. */
+enum store_settled_what { SETTLED_CLAIM_LOST, SETTLED_NO_REPORT, SETTLED_LOOK_UP, SETTLED_FIND };
 struct store_settled {
     struct span id;
     int attempt;
     enum store_settled_what what;
-    struct span channel;          /* SETTLED_LOOK_UP */
+    struct span channel;          /* SETTLED_LOOK_UP, SETTLED_FIND */
     struct span provider_call_id; /* SETTLED_LOOK_UP */
+    struct span request;          /* SETTLED_FIND: as store_request() took it */
+    int64_t placed_ms;            /* SETTLED_FIND: when it was claimed */
 };
 typedef void (*store_settle_fn)(enum store_status status, const struct store_settled *items, size_t n,
                                 void *arg);

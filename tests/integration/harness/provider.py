@@ -239,6 +239,10 @@ class Provider:
         with self._lock:
             self._states[placement.sid] = placement.language.shown(placement, status, **fields)
 
+    def wait_lookup(self, matches, timeout=20.0):
+        """Until somebody asked for a path that matches."""
+        wait_until(lambda: any(matches(path) for path in list(self.lookups)), "a look-up", timeout)
+
     def look_up(self, path, headers):
         parts = urlsplit(path)
         language = vonage if parts.path.startswith("/v1/calls/") else twilio

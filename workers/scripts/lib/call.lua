@@ -5,7 +5,7 @@
 --                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (positions below)
 --   :due                    zset of waiting calls, by the time of their next attempt
 --   :waiting                hash, how many of them by channel (a gauge for people)
---   :open                   zset of placing and placed calls, by the time somebody must settle them; claims stand
+--   :open                   zset of placing, placed and in-doubt calls, by the time somebody must look at them; claims stand
 --   before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
 --   :out                    stream, the outbox: field e holds a MessagePack array of events
@@ -247,6 +247,11 @@ local function same_place(a, b)
     a[REASON] == b[REASON] and a[SOURCE] == b[SOURCE] and a[ATTEMPT] == b[ATTEMPT] and a[DROP] == b[DROP]
 end
 
+-- Nobody knows whether it was placed.
+local function in_doubt(a)
+  return a[A_STATUS] == GATEWAY_UNAVAILABLE and a[A_REPORTED] == 0 and a[A_UNREACHED] == 0
+end
+
 -- Writes the call back, with its indexes and its place in the counters.
 local function call_save(c)
   local s = c.s
@@ -271,6 +276,8 @@ local function call_save(c)
   end
   if s[PHASE] == PLACED and c.phase ~= PLACED then
     call('ZADD', shard .. ':open', c.a[A_PLACED] + math.min(pending_check_ms, pending_limit_ms), c.id)
+  elseif s[PHASE] == DONE and c.phase ~= DONE and c.a and c.n == s[ATTEMPT] and in_doubt(c.a) then
+    call('ZADD', shard .. ':open', now + pending_check_ms, c.id) -- the provider may know (settle.lua)
   elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and (c.phase == PLACED or c.phase == PLACING) then
     call('ZREM', shard .. ':open', c.id)
   end
@@ -282,10 +289,6 @@ local function call_save(c)
 end
 
 -- ---- what comes next for a call ----
-
-local function in_doubt(a)
-  return a[A_STATUS] == GATEWAY_UNAVAILABLE and a[A_REPORTED] == 0 and a[A_UNREACHED] == 0
-end
 
 -- When placing ends for a call that reaches nobody: expires_at, or give_up after the first attempt that reached nobody.
 local function reach_limit(c)
