@@ -216,7 +216,7 @@ class World:
         for slot in self.slots.values():
             if slot.wanted and not slot.worker.alive():
                 code, tail = slot.worker.popen.returncode, slot.worker.tail(15)
-                self.note_worker("ended", slot, code=code, gave_up=code == 1 and GAVE_UP in tail, tail=tail)
+                self.note_worker("ended", slot, code=code, gave_up=code == 1 and GAVE_UP in slot.worker.stderr(), tail=tail)
                 slot.start()
 
     def wait_ready(self, timeout):
