@@ -170,6 +170,14 @@ static void on_state(bool up, void *arg)
 
 /* ---- the map ---- */
 
+/* A node with a slot counts as a primary, whoever said so: as a spare one it would be closed while the slot
+ * still leads to it. */
+static void give_slot(struct redis_cluster *cluster, int64_t slot, struct node *node)
+{
+    cluster->slots[slot] = node;
+    node->primary = true;
+}
+
 /* [first slot, last slot, [host, port, id, ...], replicas...]; no host: that of the node that was asked. */
 static void take_range(struct redis_cluster *cluster, const void *range, struct span asked_host)
 {
@@ -183,9 +191,8 @@ static void take_range(struct redis_cluster *cluster, const void *range, struct 
         !redis_reply_int(redis_reply_at(primary, 1), &port) || first < 0 || last >= REDIS_SLOTS || port <= 0)
         return;
     struct node *node = node_at(cluster, host.n > 0 && !span_is(host, "?") ? host : asked_host, (int)port);
-    node->primary = true;
     for (int64_t slot = first; slot <= last; slot++)
-        cluster->slots[slot] = node;
+        give_slot(cluster, slot, node);
 }
 
 static void on_slots(const struct redis_result *result, void *arg)
@@ -309,7 +316,7 @@ static bool on_redirect(struct redis_cmd *cmd, const struct redisReply *reply, v
         struct node *node = node_named(cluster, from, reply->str, &slot);
         look_within(cluster, LOOK_AFTER_MS);
         if (node != NULL && node != from)
-            cluster->slots[slot] = node;
+            give_slot(cluster, slot, node);
         return redirect_to(cmd, node);
     }
     if (error == ERROR_ASK && cmd->script == NULL) {
