@@ -20,11 +20,12 @@ def test_a_callback_that_overtakes_the_response_finds_its_call(pipeline):
 
     pipeline.provider.script(request["to"], after(early, accept()))
     pipeline.send(request)
-    call = pipeline.wait_final(request, "Completed")
+    hops = {"message_out", "dialing", "connected", "terminate", "session_completed"}
+    call = pipeline.wait_call(
+        request, lambda call: hops == {hop["hop"] for attempt in call["attempts"] for hop in attempt["hops"]}, "every hop"
+    )
+    assert (call["status"], call["final"]) == ("Completed", True)
     assert call["attempts"][0]["provider_call_id"] == pipeline.placed(request).sid
-    assert {hop["hop"] for hop in call["attempts"][0]["hops"]} == {
-        "message_out", "dialing", "connected", "terminate", "session_completed",
-    }  # fmt: skip
     assert pipeline.provider.dials(request["to"]) == 1
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS")
     assert pipeline.call(request)["status"] == "Completed", "the response that came later took something back"

@@ -4,13 +4,16 @@ import threading
 import time
 
 import pytest
-from harness.load import begin, check_each_was_dialled_once
+from harness.load import CHANNELS, begin, check_each_was_dialled_once
 from harness.pipeline import Services
 from harness.redis_cluster import RedisCluster
 from harness.wait import wait_until
 
 SHARDS = 16
 ENV = {"IVR_REDIS_REPLICAS": "1", "IVR_MAX_IN_FLIGHT": "100"}
+
+# Hundreds of calls and a failover, on machines that do other things besides.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,8 @@ def cluster(made):
 
 @pytest.fixture
 def pipeline(make_pipeline, broker, cluster):
-    return make_pipeline(services=Services(broker, cluster), start=("gateway", "dispatch", "dispatch"), env=ENV)
+    workers = ("gateway", "dispatch", "dispatch")
+    return make_pipeline(CHANNELS, services=Services(broker, cluster), start=workers, env=ENV)
 
 
 def shard_slots(pipeline, cluster):

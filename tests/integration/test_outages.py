@@ -14,6 +14,9 @@ AWAY_S = 6.0
 BACK_S = 5.0  # work resumes within it
 CROWD = 3000
 
+# Two outages of six seconds each, and three thousand calls to dial after one.
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 def own_services(workdir):

@@ -3,12 +3,15 @@
 import time
 
 import pytest
-from harness.load import begin, check_each_was_dialled_once
+from harness.load import CHANNELS, begin, check_each_was_dialled_once
 from harness.pipeline import Services
 from harness.redis_sentinel import RedisSentinel
 from harness.wait import wait_until
 
 ENV = {"IVR_REDIS_REPLICAS": "1", "IVR_MAX_IN_FLIGHT": "100"}
+
+# Hundreds of calls and a failover, on machines that do other things besides.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,8 @@ def sentinel(watched):
 
 @pytest.fixture
 def pipeline(make_pipeline, broker, sentinel):
-    return make_pipeline(services=Services(broker, sentinel), start=("gateway", "dispatch", "dispatch"), env=ENV)
+    workers = ("gateway", "dispatch", "dispatch")
+    return make_pipeline(CHANNELS, services=Services(broker, sentinel), start=workers, env=ENV)
 
 
 def test_killing_the_primary_loses_nothing_and_dials_nothing_twice(pipeline, sentinel):
