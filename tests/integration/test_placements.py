@@ -84,7 +84,7 @@ def test_a_provider_that_cannot_be_reached_is_tried_again_as_a_new_attempt(make_
     port = free_port()
     pipeline = make_pipeline({"main": {"base_url": f"http://127.0.0.1:{port}"}})
     request = pipeline.request()
-    waiting = pipeline.wait_event(request, lambda e: e["type"] == "call.waiting", "call.waiting")
+    waiting = pipeline.wait_event(request, lambda e: e["type"] == "call.waiting" and e["status"], "a wait for a retry")
     assert waiting["status"] == "Gateway_unavailable"
     assert waiting["next_attempt_at"] is not None and not waiting["final"]
     call = pipeline.wait_status(request, "Gateway_unavailable")

@@ -23,7 +23,7 @@ def stamp(moment):
 def test_a_status_in_retry_on_is_tried_again_after_its_delay(pipeline, word, sip, status):
     request = pipeline.request(retry={"max_attempts": 2, "delays": [1]})
     pipeline.report(request, "ringing", word, SipResponseCode=sip)
-    waiting = pipeline.wait_event(request, lambda e: e["type"] == "call.waiting", "call.waiting")
+    waiting = pipeline.wait_event(request, lambda e: e["type"] == "call.waiting" and e["status"], "a wait for a retry")
     assert (waiting["status"], waiting["final"]) == (status, False)
     assert waiting["next_attempt_at"] is not None
     second = pipeline.placed(request, count=2)
