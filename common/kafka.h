@@ -117,10 +117,14 @@ void kafka_produce(struct kafka_producer *producer, const char *topic, struct sp
 /* The partition that `key` maps to (murmur2, as Java's default), for a topic of that many partitions. */
 int32_t kafka_key_partition(struct span key, int32_t partitions);
 size_t kafka_producer_pending(const struct kafka_producer *producer);
+/* How long a record may wait for the brokers before it is given up (message.timeout.ms). */
+int64_t kafka_producer_timeout_ms(const struct kafka_producer *producer);
 bool kafka_producer_full(const struct kafka_producer *producer);
 /* readiness: brokers answer, and each of the topics exists (a missing one is named) */
 void kafka_producer_needs_topic(struct kafka_producer *producer, const char *topic);
 bool kafka_producer_ready(struct kafka_producer *producer, struct buf *why);
+/* The brokers do not answer; a missing topic, or one not heard of yet, is not that. */
+bool kafka_producer_away(const struct kafka_producer *producer);
 /* Waits up to timeout_ms for what is pending (acks are called), then frees. */
 void kafka_producer_close(struct kafka_producer **producer, int64_t timeout_ms);
 

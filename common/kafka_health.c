@@ -382,6 +382,11 @@ static bool topic_ready(const struct kafka_health *health, size_t i, struct buf 
     return false;
 }
 
+bool kafka_health_away(const struct kafka_health *health)
+{
+    return health->fatal[0] != 0 || health->error[0] != 0;
+}
+
 bool kafka_health_ready(const struct kafka_health *health, struct buf *why)
 {
     if (health->fatal[0] != 0) {

@@ -34,6 +34,8 @@ void kafka_health_allowed(struct kafka_health *health, const char *topic);
 bool kafka_health_is_refused(const struct kafka_health *health);
 /* How many partitions one of the topics has; 0 while it is not known. */
 int32_t kafka_health_partitions(const struct kafka_health *health, const char *topic);
+/* The brokers do not answer, or the handle failed for good. Not yet known is not away. */
+bool kafka_health_away(const struct kafka_health *health);
 /* Otherwise appends why. */
 bool kafka_health_ready(const struct kafka_health *health, struct buf *why);
 

@@ -14,7 +14,8 @@ enum {
     FULL_AT = 100000, /* pending messages; well below queue.buffering.max.messages */
     TOPICS_MAX = 16,
     TICK_MS = 50,
-    CHUNK = 256, /* acks are allocated so many at a time and kept */
+    DEFAULT_TIMEOUT_MS = 300000, /* librdkafka's own */
+    CHUNK = 256,                 /* acks are allocated so many at a time and kept */
 };
 
 /* A message that librdkafka had no room for, as one block: the struct, its headers, then the bytes they point
@@ -500,6 +501,20 @@ bool kafka_producer_full(const struct kafka_producer *producer)
 void kafka_producer_needs_topic(struct kafka_producer *producer, const char *topic)
 {
     kafka_health_topic(producer->health, topic);
+}
+
+int64_t kafka_producer_timeout_ms(const struct kafka_producer *producer)
+{
+    char text[32];
+    size_t n = sizeof(text);
+    rd_kafka_conf_res_t known =
+        rd_kafka_conf_get(rd_kafka_conf(producer->rk), "message.timeout.ms", text, &n);
+    return known == RD_KAFKA_CONF_OK ? strtoll(text, NULL, 10) : DEFAULT_TIMEOUT_MS;
+}
+
+bool kafka_producer_away(const struct kafka_producer *producer)
+{
+    return kafka_health_away(producer->health);
 }
 
 bool kafka_producer_ready(struct kafka_producer *producer, struct buf *why)

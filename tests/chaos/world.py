@@ -36,6 +36,8 @@ SETTINGS = {
     "IVR_KAFKA_SESSION_TIMEOUT_MS": "6000",
     "IVR_KAFKA_HEARTBEAT_INTERVAL_MS": "1000",
     "IVR_KAFKA_RECONNECT_BACKOFF_MAX_MS": "2000",
+    # A zombie's last records are on their way no longer than a run waits for them.
+    "IVR_KAFKA_MESSAGE_TIMEOUT_MS": "20000",
     "IVR_REPORT_INTERVAL": "1s",
     "IVR_DRAIN_TIMEOUT": "10s",
     "IVR_PENDING_CHECK": "8s",

@@ -172,3 +172,23 @@ def test_a_minute_s_window_is_published_once_it_closes(pipeline, campaign):
         assert key == f"window:acme/all-seven/main/{window['window_start']}"
         assert sum(window["by_status"].values()) == window["attempts"]
         assert {"by_reason", "hops", "ring_seconds", "talk_seconds", "cost"} <= set(window)
+
+
+def test_a_zombies_older_record_does_not_stay_the_last(make_pipeline):
+    """Records of a worker that lost its partitions may come until its message.timeout.ms is over."""
+    pipeline = make_pipeline(env={"IVR_KAFKA_MESSAGE_TIMEOUT_MS": "2000"})
+    request = pipeline.request()
+    newest = pipeline.wait_summary(request, lambda summary: summary["calls"] == 1, "the campaign's summary")
+    key = f"campaign:acme/{request['campaign']}"
+    older = newest | {"revision": newest["revision"] - 1}
+    record = pipeline.tap.records(pipeline.topics["DELIVERY_SUMMARIES"], lambda record: record.key == key.encode())[-1]
+    headers = list((record.headers | {"ce_id": f"{key}#{older['revision']}"}).items())
+    pipeline.several_reporters = True  # revisions as a reader meets them, the zombie's among them
+    pipeline.produce("DELIVERY_SUMMARIES", older, key=key, headers=headers)
+    records = pipeline.tap.wait(
+        pipeline.topics["DELIVERY_SUMMARIES"],
+        lambda record: record.key == key.encode() and record.json["revision"] > newest["revision"],
+        "a newer revision after the zombie's",
+        timeout=20,
+    )
+    assert records[-1].json["calls"] == 1

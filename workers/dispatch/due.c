@@ -83,7 +83,9 @@ static void look_for_brokers(struct dispatch *d)
     struct buf why;
     buf_init(&why, 2048);
     d->redis_away = !redis_ready(d->worker->redis, &why);
-    bool away = d->redis_away || !kafka_producer_ready(d->worker->producer, &why);
+    bool away = d->redis_away || kafka_producer_away(d->worker->producer);
+    if (!d->redis_away && away)
+        kafka_producer_ready(d->worker->producer, &why); /* says why */
     if (away != d->away && away)
         LOG_WARN("nothing is dialled for now", LOG_SPAN("reason", buf_span(&why)));
     else if (away != d->away)

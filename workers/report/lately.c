@@ -14,6 +14,7 @@ enum {
     AGAIN_MS = 1000,
     MARK_MS = 30000,
     BEHIND_MS = 60000, /* what is due for so long is behind */
+    ZOMBIE_MS = 5000,  /* between the last record that a zombie could send and our look at what it left */
 };
 
 /* A set of partition numbers. */
@@ -22,10 +23,18 @@ struct numbers {
     size_t n;
 };
 
+/* A partition to be looked at once more. */
+struct later {
+    struct later *next;
+    int32_t partition_id;
+    int64_t at_mono_ms;
+};
+
 struct lately {
     struct worker *worker;
     struct dirty *dirty;
     struct numbers gained;  /* not looked at yet */
+    struct later *later;    /* oldest first */
     struct numbers looking; /* by the questions that are out */
     int32_t partitions;     /* of the topic, when the questions left */
     int64_t since_ms;       /* the earliest mark of them */
@@ -230,6 +239,42 @@ static void write_marks(struct lately *lately, struct kafka_consumer *consumer)
     kafka_each_partition(consumer, write_mark, lately);
 }
 
+/* ---- once more ---- */
+
+static void look_later(struct lately *lately, int32_t partition_id)
+{
+    struct later **last = &lately->later, *later = mem_alloc(sizeof(*later));
+    while (*last != NULL)
+        last = &(*last)->next;
+    *later = (struct later){.partition_id = partition_id,
+                            .at_mono_ms = loop_mono_ms(lately->worker->loop) + ZOMBIE_MS +
+                                          kafka_producer_timeout_ms(lately->worker->producer)};
+    *last = later;
+}
+
+static void add_owned(int32_t partition_id, void *arg)
+{
+    numbers_add(arg, partition_id);
+}
+
+/* What we lost meanwhile is its new owner's business. */
+static void look_once_more(struct lately *lately, struct kafka_consumer *consumer)
+{
+    int64_t now = loop_mono_ms(lately->worker->loop);
+    struct numbers owned = {NULL, 0};
+    if (lately->later == NULL || now < lately->later->at_mono_ms)
+        return;
+    kafka_each_partition(consumer, add_owned, &owned);
+    while (lately->later != NULL && now >= lately->later->at_mono_ms) {
+        struct later *later = lately->later;
+        lately->later = later->next;
+        if (numbers_has(&owned, later->partition_id))
+            numbers_add(&lately->gained, later->partition_id);
+        free(later);
+    }
+    numbers_done(&owned);
+}
+
 /* ---- the outside ---- */
 
 void lately_turn(struct lately *lately, struct kafka_consumer *consumer)
@@ -237,6 +282,7 @@ void lately_turn(struct lately *lately, struct kafka_consumer *consumer)
     if (lately->stopped)
         return;
     write_marks(lately, consumer);
+    look_once_more(lately, consumer);
     if (lately->gained.n == 0 || lately->out > 0 ||
         loop_mono_ms(lately->worker->loop) < lately->not_before_mono_ms)
         return;
@@ -255,6 +301,7 @@ void lately_turn(struct lately *lately, struct kafka_consumer *consumer)
 void lately_gained(struct lately *lately, int32_t partition_id)
 {
     numbers_add(&lately->gained, partition_id);
+    look_later(lately, partition_id);
 }
 
 struct lately *lately_new(struct worker *worker, struct dirty *dirty)
@@ -278,5 +325,10 @@ void lately_free(struct lately **pointer)
         return;
     numbers_done(&lately->gained);
     numbers_done(&lately->looking);
+    while (lately->later != NULL) {
+        struct later *later = lately->later;
+        lately->later = later->next;
+        free(later);
+    }
     free(lately);
 }
