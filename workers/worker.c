@@ -105,7 +105,10 @@ static void on_kafka_fatal(void *arg)
 {
     struct worker *w = arg;
     w->exit_code = EXIT_FATAL;
-    if (w->drain_timer == NULL)
+    w->kafka_failed = true;
+    if (w->drain == NULL || !w->drain->places_calls)
+        loop_quit(w->loop);
+    else
         on_stop(w);
 }
 
@@ -184,8 +187,10 @@ void worker_stop(struct worker *w, int exit_code)
 static size_t in_flight(const struct worker *w)
 {
     size_t busy = w->drain->busy != NULL ? w->drain->busy(w->drain->arg) : 0;
-    busy += store_pending(w->store) + kafka_producer_pending(w->producer);
-    return busy + (w->outbox != NULL ? outbox_pending(w->outbox) : 0);
+    busy += store_pending(w->store);
+    if (w->kafka_failed)
+        return busy; /* what Kafka did not take stays in the outbox */
+    return busy + kafka_producer_pending(w->producer) + (w->outbox != NULL ? outbox_pending(w->outbox) : 0);
 }
 
 static void look_whether_drained(void *arg)

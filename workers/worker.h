@@ -10,7 +10,7 @@
  *         if (rc >= 0)
  *             return rc;
  *         ... open the worker's own parts; on an error: return worker_fail(&w, &err) ...
- *         worker_run(&w, &(struct worker_drain){quiesce, busy, arg});
+ *         worker_run(&w, &(struct worker_drain){.quiesce = quiesce, .busy = busy, .arg = arg});
  *         ... close the worker's own parts ...
  *         return worker_close(&w);
  *     }
@@ -46,6 +46,7 @@ struct worker {
     /* private */
     bool starting; /* in worker_open() */
     bool shards_checked;
+    bool kafka_failed; /* for good */
     struct loop_timer *drain_timer;
     const struct worker_drain *drain;
     int64_t drain_until_mono_ms;
@@ -64,6 +65,7 @@ struct worker_drain {
     void (*quiesce)(void *arg); /* stop taking work; called once */
     size_t (*busy)(void *arg);  /* pieces of work still in flight */
     void *arg;
+    bool places_calls; /* a failed Kafka client does not end it before its placements are heard */
 };
 
 /* -1: go on; otherwise the exit code. Options, settings, log, loop, then every shared part; then waits until
@@ -74,8 +76,8 @@ int worker_open(struct worker *worker, const struct worker_info *info, int argc,
 int worker_fail(struct worker *worker, const struct err *err);
 /* Ends the run from within (a fatal error). */
 void worker_stop(struct worker *worker, int exit_code);
-/* Runs until SIGTERM, then drains: quiesce, wait until nothing is busy and the outbox is empty or
- * IVR_DRAIN_TIMEOUT is over. */
+/* Runs until SIGTERM (or until Kafka's client has failed for good: exit code 1), then drains: quiesce, wait
+ * until nothing is busy and the outbox is empty or IVR_DRAIN_TIMEOUT is over. */
 void worker_run(struct worker *worker, const struct worker_drain *drain);
 /* Ends the connections to Kafka and Redis: whoever still waits for an answer gets it now (refused or lost).
  * Call it after worker_run(), before the memory of such callbacks is freed; worker_close() does it too. */

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
 
-    worker_run(&w, &(struct worker_drain){quiesce, busy, &d});
+    worker_run(&w, &(struct worker_drain){.quiesce = quiesce, .busy = busy, .arg = &d, .places_calls = true});
 
     loop_timer_stop(&producer_look);
     due_stop(due);

@@ -180,7 +180,7 @@ int main(int argc, char **argv)
         return rc;
     if (open_gateway(&gateway, &err) != 0)
         return worker_fail(&gateway.worker, &err);
-    worker_run(&gateway.worker, &(struct worker_drain){quiesce, busy, &gateway});
+    worker_run(&gateway.worker, &(struct worker_drain){.quiesce = quiesce, .busy = busy, .arg = &gateway});
     close_gateway(&gateway);
     return worker_close(&gateway.worker);
 }

@@ -23,7 +23,8 @@ int main(int argc, char **argv)
     if (report_open(&report, &worker, &err) != 0) {
         rc = worker_fail(&worker, &err);
     } else {
-        worker_run(&worker, &(struct worker_drain){report_quiesce, report_busy, report});
+        worker_run(&worker,
+                   &(struct worker_drain){.quiesce = report_quiesce, .busy = report_busy, .arg = report});
         report_close(report);
         rc = worker_close(&worker);
     }

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
         rc = worker_fail(&worker, &err);
     } else {
         parts.overdue = overdue_new(&worker);
-        worker_run(&worker, &(struct worker_drain){quiesce, busy, &parts});
+        worker_run(&worker, &(struct worker_drain){.quiesce = quiesce, .busy = busy, .arg = &parts});
         overdue_stop(parts.overdue);
         status_close(parts.status);
         rc = worker_close(&worker);
