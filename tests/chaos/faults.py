@@ -46,15 +46,16 @@ class Faults:
         self._busy.add(holds)
         entry = {"kind": fault.kind, "target": fault.target, "seconds": fault.seconds, "at_ms": now_ms()}
         self.log.append(entry)
+        under_way = UnderWay(self._world, fault)
         yield from getattr(self, "_" + fault.kind)(fault, entry)
-        entry["until_ms"] = now_ms()
+        entry["end_ms"] = now_ms()
+        entry["in_flight"] = under_way.count()
         self._busy.discard(holds)
 
     # --- workers -------------------------------------------------------------------------------------------------
 
     def _kill(self, fault, entry):
         slot = self._world.slots[fault.target]
-        entry["in_flight"] = slot.in_flight()
         slot.kill()
         yield fault.seconds
         slot.start()
@@ -74,7 +75,6 @@ class Faults:
 
     def _freeze(self, fault, entry):
         slot = self._world.slots[fault.target]
-        entry["in_flight"] = slot.in_flight()
         slot.freeze()
         yield fault.seconds
         slot.thaw()
@@ -183,6 +183,34 @@ class Faults:
 
     def _bandwidth(self, fault, entry):
         yield from self._poison(fault, "bandwidth", rate=20)
+
+
+class UnderWay:
+    """How many placements a fault meets, which is the most that it may leave in doubt, by the dispatch workers' own
+    account: what each works on when it begins; what those that live on conclude during it and work on at its end."""
+
+    def __init__(self, world, fault):
+        # Whoever is killed, frozen or asked to leave has only itself to lose; anything else touches every dispatch.
+        self._alone = world.slots.get(fault.target)
+        self._slots = [self._alone] if self._alone else world.of("dispatch")
+        self._before = self._loads()
+
+    def _loads(self):
+        asked = [slot for slot in self._slots if slot.group == "dispatch" and slot.wanted]
+        return {slot.worker: slot.load() for slot in asked}
+
+    def count(self):
+        after = self._loads()
+        began = set() if self._alone else set(after) - set(self._before)
+        met = [_met(load, after.get(worker)) for worker, load in self._before.items()]
+        return sum(met) + sum(_met(None, after[worker]) for worker in began)
+
+
+def _met(before, after):
+    """None: too young to say, or gone."""
+    if after is None:
+        return before.busy if before else 0
+    return max(before.busy if before else 0, after.placed - (before.placed if before else 0) + after.busy)
 
 
 def _holds(fault):

@@ -157,7 +157,7 @@ class Run:
     def _check(self):
         """The checker's findings, one line each."""
         done = subprocess.run(
-            [sys.executable, "-m", "checker", str(self.directory)], cwd=HERE, capture_output=True, text=True
+            [sys.executable, "-m", "checker", "--save", str(self.directory)], cwd=HERE, capture_output=True, text=True
         )
         (self.directory / "checker.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
         if done.returncode == 0:
@@ -176,7 +176,8 @@ def _unsettled(client):
 
 
 def _as_fault(entry):
-    return {"kind": "gave_up", "target": entry["slot"], "at_ms": entry["at_ms"], "until_ms": entry["at_ms"]}
+    same = {key: entry[key] for key in ("at_ms", "in_flight")}
+    return {"kind": "gave_up", "target": entry["slot"], "end_ms": entry["at_ms"]} | same
 
 
 def _problems(world, campaign, quiet):

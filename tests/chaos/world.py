@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import time
+from typing import NamedTuple
 
 import requests
 
@@ -85,6 +86,24 @@ def now_ms():
     return int(time.time() * 1000)
 
 
+class Load(NamedTuple):
+    busy: int  # what it is working on
+    placed: int  # how many placements it has concluded
+
+
+def _load_of(worker):
+    try:
+        metrics = worker.metrics()
+    except (requests.RequestException, AssertionError):
+        return None
+    return Load(int(metrics.value("ivr_in_flight")), int(metrics.value("ivr_placements_total")))
+
+
+def _left(worker):
+    """What a worker that drained and gave up could not bring to its end."""
+    return sum(line.get("left", 0) for line in worker.log() if str(line.get("msg", "")).startswith("drain timeout"))
+
+
 class Slot:
     """The place of one worker: whoever runs in it keeps its settings, its port too."""
 
@@ -94,20 +113,21 @@ class Slot:
         if group == "gateway":
             self.port = free_port()
             self.env["IVR_GATEWAY_LISTEN"] = f"127.0.0.1:{self.port}"
-        self.worker = None
-        self.wanted = False
+        self.worker = self._told_by = self._load = None
+        self.wanted = self.frozen = False
 
     def start(self):
         self.worker = Worker(f"ivr-{self.group}", self.world.directory / "workers", self.env)
         self.wanted = True
         self.world.note_worker("start", self)
 
-    def in_flight(self):
-        """What it was working on a moment ago, by its own account; None when it does not say."""
-        try:
-            return self.worker.metrics().value("ivr_in_flight")
-        except (requests.RequestException, AssertionError):
-            return None
+    def load(self):
+        """By its own account; of one that cannot answer now the last that it said. None: it is too young to say."""
+        if self.worker is not self._told_by:
+            self._load, self._told_by = None, self.worker
+        if not self.frozen and self.worker.listens_already():
+            self._load = _load_of(self.worker) or self._load
+        return self._load
 
     def kill(self):
         self.wanted = False
@@ -116,10 +136,12 @@ class Slot:
 
     def freeze(self):
         self.world.note_worker("freeze", self)
+        self.frozen = True
         self.worker.freeze()
 
     def thaw(self):
         self.worker.thaw()
+        self.frozen = False
         self.world.note_worker("thaw", self)
 
     def ask_to_leave(self):
@@ -218,7 +240,8 @@ class World:
         for slot in self.slots.values():
             if slot.wanted and not slot.worker.alive():
                 code, tail = slot.worker.popen.returncode, slot.worker.tail(15)
-                self.note_worker("ended", slot, code=code, gave_up=code == 1 and GAVE_UP in slot.worker.stderr(), tail=tail)
+                gave_up = code == 1 and GAVE_UP in slot.worker.stderr()
+                self.note_worker("ended", slot, code=code, gave_up=gave_up, in_flight=_left(slot.worker), tail=tail)
                 slot.start()
 
     def wait_ready(self, timeout):

@@ -26,6 +26,9 @@ class Worker(Process):
         line = self.wait_log(lambda entry: field in entry, field)
         return f"http://127.0.0.1:{str(line[field]).rsplit(':', 1)[-1]}"
 
+    def listens_already(self):
+        return any("admin_listen" in line for line in self.log())
+
     @property
     def admin(self):
         return self.listens("admin_listen")
