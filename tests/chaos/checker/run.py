@@ -54,7 +54,7 @@ class Fault(NamedTuple):
     @property
     def may_lose(self):
         """Redis itself was hit: a run without replicas may forget what it had just answered."""
-        return "failover" in self.kind or self.kind.startswith("redis_")
+        return self.kind == "failover" or self.kind.startswith(("redis_", "primary_"))
 
     @property
     def may_cause_doubt(self):

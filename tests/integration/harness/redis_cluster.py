@@ -13,10 +13,10 @@ NODE_TIMEOUT_MS = 2000
 
 
 class ClusterNode(RedisNode):
-    def __init__(self, directory, name):
+    def __init__(self, directory, name, timeout_ms):
         self.bus_port = free_port()
         options = ["--cluster-enabled", "yes", "--cluster-port", self.bus_port, "--cluster-replica-validity-factor", 0]
-        options += ["--cluster-node-timeout", NODE_TIMEOUT_MS, "--cluster-config-file", f"{name}.nodes"]
+        options += ["--cluster-node-timeout", timeout_ms, "--cluster-config-file", f"{name}.nodes"]
         super().__init__(directory, name, *options)
         self.id = self.client.cluster("MYID").decode()
 
@@ -31,9 +31,9 @@ class ClusterNode(RedisNode):
 class RedisCluster:
     """cluster.url is what IVR_REDIS_URL wants; cluster.client knows the slots."""
 
-    def __init__(self, directory, primaries=3, replicas=1):
+    def __init__(self, directory, primaries=3, replicas=1, node_timeout_ms=NODE_TIMEOUT_MS):
         count = primaries * (1 + replicas)
-        self.nodes = [ClusterNode(directory, f"node-{i}") for i in range(count)]
+        self.nodes = [ClusterNode(directory, f"node-{i}", node_timeout_ms) for i in range(count)]
         self._meet()
         self._give_slots(self.nodes[:primaries])
         for i, node in enumerate(self.nodes[primaries:]):
@@ -89,9 +89,9 @@ class RedisCluster:
 
         wait_until(follow, f"{n} replicas to follow each primary", timeout)
 
-    def _ranges(self):
+    def _ranges(self, seen_by=None):
         """(first, last, port of the primary) as a living node sees them."""
-        found = self.living()[0].client.execute_command("CLUSTER SLOTS")
+        found = (seen_by or self.living()[0]).client.execute_command("CLUSTER SLOTS")
         return [(first, last, primary[1]) for (first, last), primary in _slots_of(found)]
 
     def _at(self, port):
@@ -102,8 +102,8 @@ class RedisCluster:
         ports = {port for _, _, port in self._ranges()}
         return [node for node in self.living() if node.port in ports]
 
-    def owner(self, slot):
-        return self._at(next(port for first, last, port in self._ranges() if first <= slot <= last))
+    def owner(self, slot, seen_by=None):
+        return self._at(next(port for first, last, port in self._ranges(seen_by) if first <= slot <= last))
 
     def slot_of(self, key):
         return self.living()[0].client.cluster("KEYSLOT", key)
