@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from harness.broker import Broker
+from harness.pipeline import Services
 from harness.provider import answer, refuse
 from harness.wait import wait_until
 
@@ -123,6 +125,33 @@ def test_revisions_grow_across_a_restart_and_after_redis_forgot(make_pipeline):
     pipeline.report(third, "completed")
     after = pipeline.wait_summary(third, lambda s: s["revision"] > between, "a revision beyond the old ones")
     assert after["calls"] >= 1
+
+
+@pytest.fixture
+def own_broker(workdir, redis_server):
+    broker = Broker(workdir / "kafka-that-is-late")
+    yield Services(broker, redis_server)
+    broker.stop()
+
+
+def test_a_summary_that_came_after_a_younger_one_is_followed_by_one_more(own_broker, make_pipeline):
+    """As from a worker that was paused while its successor published: the topic must not end with the older one."""
+    pipeline = make_pipeline(services=own_broker, env={"IVR_REPORT_INTERVAL": "5s"})
+    redis, broker = own_broker.redis.client, own_broker.broker.process
+    first = pipeline.request(campaign="late")
+    pipeline.report(first, "completed")
+    pipeline.wait_summary(first, lambda s: s["complete"], "complete")
+    (key,) = redis.scan_iter(match="*:rev:campaign:acme/late", count=1000)
+    stored = redis.get(key)
+    pipeline.wait_event(pipeline.request(campaign="late"), lambda event: event["status"] == "Pending", "Pending")
+    report = pipeline.worker("report")
+    wait_until(lambda: report.metrics().value("ivr_in_flight") > 0, "the report worker to have something to publish")
+    broker.freeze()
+    wait_until(lambda: redis.get(key) != stored, "a revision that Kafka does not take yet", timeout=20)
+    successors = int(redis.get(key)) + 60_000
+    redis.set(key, successors, keepttl=True)
+    broker.thaw()
+    pipeline.wait_summary(first, lambda s: s["revision"] > successors, "a summary after the older one", timeout=30)
 
 
 def test_the_summary_is_keyed_for_compaction(pipeline, campaign):

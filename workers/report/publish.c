@@ -28,6 +28,7 @@ struct publisher {
 struct publication {
     struct publisher *publisher;
     struct dirty_entry *entry;
+    int64_t revision;
 };
 
 static void end(struct publication *publication, bool published)
@@ -41,6 +42,22 @@ static void end(struct publication *publication, bool published)
     free(publication);
 }
 
+/* Who was away for a while may have published after its successor, and the topic keeps what came last: then
+ * it is read and published once more. */
+static void on_latest(enum store_status status, bool latest, void *arg)
+{
+    struct publication *publication = arg;
+    struct publisher *publisher = publication->publisher;
+    if (publisher->stopped) {
+        free(publication);
+        return;
+    }
+    if (status == STORE_OK && !latest)
+        dirty_mark(publisher->dirty, dirty_key(publication->entry), loop_mono_ms(publisher->worker->loop),
+                   NULL, false);
+    end(publication, status == STORE_OK);
+}
+
 static void on_ack(const char *error, void *arg)
 {
     struct publication *publication = arg;
@@ -49,11 +66,14 @@ static void on_ack(const char *error, void *arg)
         free(publication);
         return;
     }
-    if (error == NULL)
-        metric_add(publisher->published, 1);
-    else
+    if (error != NULL) {
         LOG_LIMITED(LOG_LEVEL_WARN, "summary not acknowledged, publishing it again", LOG_STR("error", error));
-    end(publication, error == NULL);
+        end(publication, false);
+        return;
+    }
+    metric_add(publisher->published, 1);
+    summary_is_latest(publisher->worker->store, dirty_key(publication->entry), publication->revision,
+                      on_latest, publication);
 }
 
 static void produce(struct publication *publication, const struct summary *summary, int64_t revision,
@@ -61,6 +81,7 @@ static void produce(struct publication *publication, const struct summary *summa
 {
     struct publisher *publisher = publication->publisher;
     const struct summary_key *key = dirty_key(publication->entry);
+    publication->revision = revision;
     char time[CLOCK_RFC3339_LEN + 1];
     buf_clear(&publisher->key);
     buf_clear(&publisher->id);
@@ -109,7 +130,7 @@ bool publisher_turn(struct publisher *publisher)
         if (entry == NULL)
             break;
         struct publication *publication = mem_alloc(sizeof(*publication));
-        *publication = (struct publication){publisher, entry};
+        *publication = (struct publication){publisher, entry, 0};
         publisher->out++;
         any = true;
         summary_revise(publisher->worker->store, dirty_key(entry), on_revised, publication);

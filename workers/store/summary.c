@@ -110,6 +110,8 @@ struct reading {
     int tries;
     summary_fn read;            /* either this one */
     summary_revised_fn revised; /* or this one */
+    summary_latest_fn latest;   /* or this one, which reads no shard */
+    int64_t published;          /* the revision it asks about */
     void *arg;
 };
 
@@ -138,6 +140,14 @@ static struct reading *reading_new(struct store *store, const struct summary_key
     return reading;
 }
 
+static void reading_free(struct reading *reading)
+{
+    buf_done(&reading->key_text);
+    buf_done(&reading->name);
+    free(reading->text);
+    free(reading);
+}
+
 static void reading_end(struct reading *reading, int64_t revision)
 {
     bool known = reading->status == STORE_OK && !counters_empty(reading->summary.counters);
@@ -147,10 +157,7 @@ static void reading_end(struct reading *reading, int64_t revision)
     else
         reading->read(reading->status, summary, reading->arg);
     counters_free(&reading->summary.counters);
-    buf_done(&reading->key_text);
-    buf_done(&reading->name);
-    free(reading->text);
-    free(reading);
+    reading_free(reading);
 }
 
 static void command(struct reading *reading, const struct span *argv, size_t argc, redis_fn fn)
@@ -278,6 +285,17 @@ static void on_revision(const struct redis_result *result, void *arg)
         read_shard(reading, shard);
 }
 
+static void on_stored(const struct redis_result *result, void *arg)
+{
+    struct reading *reading = arg;
+    struct span revision = SPAN_NONE;
+    int64_t stored = 0;
+    if (answered(reading, result) && redis_reply_span(result->reply, &revision))
+        parse_ms(revision, &stored);
+    reading->latest(reading->status, stored <= reading->published, reading->arg);
+    reading_free(reading);
+}
+
 static void read_revision(struct reading *reading)
 {
     struct buf key;
@@ -286,7 +304,8 @@ static void read_revision(struct reading *reading)
     buf_addspan(&key, store_shard_key(reading->store, shard));
     buf_adds(&key, ":rev:");
     buf_addspan(&key, buf_span(&reading->key_text));
-    command(reading, (const struct span[]){SPAN_LIT("GET"), buf_span(&key)}, 2, on_revision);
+    command(reading, (const struct span[]){SPAN_LIT("GET"), buf_span(&key)}, 2,
+            reading->latest != NULL ? on_stored : on_revision);
     buf_done(&key);
 }
 
@@ -301,6 +320,15 @@ void summary_revise(struct store *store, const struct summary_key *key, summary_
 {
     struct reading *reading = reading_new(store, key, arg);
     reading->revised = fn;
+    read_revision(reading);
+}
+
+void summary_is_latest(struct store *store, const struct summary_key *key, int64_t revision,
+                       summary_latest_fn fn, void *arg)
+{
+    struct reading *reading = reading_new(store, key, arg);
+    reading->latest = fn;
+    reading->published = revision;
     read_revision(reading);
 }
 

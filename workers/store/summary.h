@@ -55,4 +55,9 @@ typedef void (*summary_revised_fn)(enum store_status status, const struct summar
                                    int64_t as_of_ms, void *arg);
 void summary_revise(struct store *store, const struct summary_key *key, summary_revised_fn fn, void *arg);
 
+/* Whether nobody was given a younger revision of it. Only valid with STORE_OK. */
+typedef void (*summary_latest_fn)(enum store_status status, bool latest, void *arg);
+void summary_is_latest(struct store *store, const struct summary_key *key, int64_t revision,
+                       summary_latest_fn fn, void *arg);
+
 #endif
