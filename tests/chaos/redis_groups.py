@@ -10,6 +10,7 @@ from harness.redis_sentinel import RedisSentinel
 _BATCH = 20
 # A machine as busy as a run makes it: a node that is only late must not be replaced in the middle of a move.
 _NODE_TIMEOUT_MS = 5000
+_DOWN_AFTER_MS = 2000
 
 
 class Group:
@@ -63,7 +64,7 @@ class Group:
 
 class SentinelGroup(Group):
     def __init__(self, directory):
-        self.group = RedisSentinel(directory, replicas=1)
+        self.group = RedisSentinel(directory, replicas=1, down_after_ms=_DOWN_AFTER_MS)
         self.url = self.group.url
 
     @property
@@ -110,7 +111,10 @@ class ClusterGroup(Group):
         return chance.choice(self.group.primaries())
 
     def _serves(self, old):
-        return old not in self.group.primaries() and all(node.state() == "ok" for node in self.group.living())
+        """Whether every other node names another primary for each slot: a dead one that comes back, empty, before that
+        is taken for what it was, and its replica forgets everything with it."""
+        others = [node for node in self.group.living() if node is not old]
+        return not any(self.group.has_slots(old, node) or node.state() != "ok" for node in others)
 
     def _is_whole(self):
         try:

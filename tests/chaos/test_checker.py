@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgpack
 import pytest
@@ -12,7 +13,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from checker.check import check  # noqa: E402
+from checker.events import Event, check_stories  # noqa: E402
+from checker.findings import Findings  # noqa: E402
+from checker.words import STATUS_RANK  # noqa: E402
 from synthetic import COMPLETED, START, Remains  # noqa: E402
+
+PENDING, NO_ANSWER, USER_BUSY = (STATUS_RANK[name] for name in ("Pending", "No_answer", "User_busy"))
 
 
 @pytest.fixture
@@ -265,6 +271,26 @@ def test_previous_status_that_is_not_the_one_before(remains, kinds):
     event = remains.of("call-events", 4, type="call.final")[0]
     event["value"]["previous_status"] = "No_answer"
     assert kinds(remains) == {"previous_status is not the status before"}
+
+
+def test_attempt_that_is_heard_of_before_it_has_a_status():
+    """Its first hop still carries the status of the attempt before; that status may be the higher one."""
+    empty = dict.fromkeys(Event._fields, 0) | {"place": (0, 0), "code": "", "detail": "", "final": False, "hop": -1}
+    story = [
+        Event(**empty | {"seq": 1, "type": "call.accepted"}),
+        Event(**empty | {"seq": 2, "type": "call.status", "attempt": 1, "status": USER_BUSY}),
+        Event(**empty | {"seq": 3, "type": "call.hop", "attempt": 2, "status": USER_BUSY, "previous": USER_BUSY, "hop": 0}),
+        Event(**empty | {"seq": 4, "type": "call.status", "attempt": 2, "status": NO_ANSWER, "previous": USER_BUSY}),
+        Event(**empty | {"seq": 5, "type": "call.status", "attempt": 2, "status": PENDING, "previous": NO_ANSWER}),
+    ]
+    assert back_at(story[:4]) == []
+    assert len(back_at(story)) == 1
+
+
+def back_at(story):
+    findings = Findings()
+    check_stories(SimpleNamespace(calls={"acme/call-1": story}), findings)
+    return findings.violations.get("status goes back", [])
 
 
 def test_final_that_is_said_of_a_status_event(remains, kinds):

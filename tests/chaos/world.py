@@ -40,6 +40,8 @@ SETTINGS = {
     # A zombie's last records are on their way no longer than a run waits for them.
     "IVR_KAFKA_MESSAGE_TIMEOUT_MS": "20000",
     "IVR_REPORT_INTERVAL": "1s",
+    # What comes back at once after an outage must not take this machine longer than claims last.
+    "IVR_MAX_IN_FLIGHT": "200",
     "IVR_DRAIN_TIMEOUT": "10s",
     "IVR_PENDING_CHECK": "8s",
     "IVR_PENDING_LIMIT": "45s",

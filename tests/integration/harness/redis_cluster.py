@@ -102,6 +102,9 @@ class RedisCluster:
         ports = {port for _, _, port in self._ranges()}
         return [node for node in self.living() if node.port in ports]
 
+    def has_slots(self, node, seen_by):
+        return any(port == node.port for _, _, port in self._ranges(seen_by))
+
     def owner(self, slot, seen_by=None):
         return self._at(next(port for first, last, port in self._ranges(seen_by) if first <= slot <= last))
 

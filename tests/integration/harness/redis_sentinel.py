@@ -67,8 +67,8 @@ class Sentinel(RedisNode):
 class RedisSentinel:
     """sentinel.url is what IVR_REDIS_URL wants; sentinel.client follows the primary, as RedisServer's does its server."""
 
-    def __init__(self, directory, replicas=1, sentinels=3, password=None):
-        self.password = password
+    def __init__(self, directory, replicas=1, sentinels=3, password=None, down_after_ms=DOWN_AFTER_MS):
+        self.password, self.down_after_ms = password, down_after_ms
         self.nodes = [RedisNode(directory, "redis-0", password=password)]
         for i in range(1, replicas + 1):
             self.nodes.append(RedisNode(directory, f"redis-{i}", password=password))
@@ -81,7 +81,7 @@ class RedisSentinel:
     def _watch(self):
         lines = [
             f"sentinel monitor {MASTER} 127.0.0.1 {self.nodes[0].port} 2",
-            f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}",
+            f"sentinel down-after-milliseconds {MASTER} {self.down_after_ms}",
             f"sentinel failover-timeout {MASTER} 1000",
             f"sentinel parallel-syncs {MASTER} 1",
         ]
