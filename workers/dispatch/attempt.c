@@ -168,11 +168,30 @@ void attempt_dead_letter(struct attempt *a, const char *reason, struct span deta
 
 static void record(struct attempt *a);
 
+/* A failover forgot the request together with its claim, which was never acted on: the record is all that is
+ * left of the call. */
+static bool forgotten_unsent(const struct attempt *a, enum store_outcome_what what)
+{
+    bool unsent = a->verdict.kind == OUTCOME_BACK || a->verdict.kind == OUTCOME_UNREACHED;
+    return what == OUTCOME_UNKNOWN && unsent && a->record != NULL;
+}
+
+static void begin_again(struct attempt *a)
+{
+    a->tries = 0;
+    buf_clear(&a->id);
+    attempt_begin(a);
+}
+
 static void on_recorded(enum store_status status, enum store_outcome_what what, void *arg)
 {
     struct attempt *a = arg;
     if (status != STORE_OK) {
         later_backoff(a, record);
+        return;
+    }
+    if (forgotten_unsent(a, what)) {
+        begin_again(a);
         return;
     }
     if (what != OUTCOME_RECORDED)
