@@ -47,15 +47,3 @@ def test_a_claim_that_no_replica_has_is_given_back_and_dialled_once_later(pipeli
     for one in (request, fresh):
         pipeline.wait_status(one, "Pending", timeout=20)
         assert pipeline.provider.dials(one["to"]) == 1 and len(pipeline.call(one)["attempts"]) == 1
-
-
-def test_a_request_that_a_failover_forgot_with_its_claim_is_dialled_once(pipeline, primary, replica):
-    """As on a replica that took over without it: the record in Kafka is all that is left of the call."""
-    replica.process.freeze()
-    request = pipeline.request()
-    pipeline.wait_call(request, lambda call: call["phase"] == "waiting", "the claim to be given back")
-    forgotten = list(primary.client.scan_iter(match=f"*:call:acme/{request['call_id']}", count=1000))
-    assert primary.client.delete(*forgotten) == 1
-    replica.process.thaw()
-    pipeline.wait_status(request, "Pending", timeout=20)
-    assert pipeline.provider.dials(request["to"]) == 1

@@ -191,6 +191,8 @@ static void on_recorded(enum store_status status, enum store_outcome_what what, 
         return;
     }
     if (forgotten_unsent(a, what)) {
+        LOG_LIMITED(LOG_LEVEL_WARN, "Redis forgot a request with its claim, taking it up again",
+                    LOG_SPAN("call", buf_span(&a->id)));
         begin_again(a);
         return;
     }
