@@ -1,5 +1,6 @@
 -- Finds outbox entries that their worker did not produce: it died, or its reply was lost.
--- Reads only.
+-- Counts as a write: with IVR_REDIS_REPLICAS it is answered once the replicas have what it found. An event that a failover
+-- can still undo must not leave: its id would come again with another content.
 --
 -- KEYS[1] the shard; ARGV[1] age in ms from which an entry counts as left behind; ARGV[2] most entries.
 -- Returns {outbox id, events, outbox id, events, ...}.

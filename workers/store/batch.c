@@ -110,7 +110,9 @@ static void on_reply(const struct redis_result *result, void *arg)
                 redis_reply_span(redis_reply_at(result->reply, 2), &packed);
     assert(fits);
     (void)fits;
-    if (entry.n > 0 && batches->events != NULL)
+    if (status == STORE_UNACKED && entry.n > 0 && batches->lost != NULL)
+        batches->lost(batch->shard, batches->events_arg); /* a failover can undo them: not before it cannot */
+    else if (entry.n > 0 && batches->events != NULL)
         batches->events(batch->shard, entry, events, batches->events_arg);
     if (packed.n == 0) {
         assert(batch->whole);
