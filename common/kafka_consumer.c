@@ -231,18 +231,23 @@ static bool poll_queue(struct kafka_consumer *consumer, size_t max)
     return n > 0 || consumer->rebalanced;
 }
 
-static void pause_all(struct kafka_consumer *consumer, bool hold)
+static void hold(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list, bool held)
+{
+    if (list->cnt > 0 && held)
+        rd_kafka_pause_partitions(consumer->rk, list);
+    else if (list->cnt > 0)
+        rd_kafka_resume_partitions(consumer->rk, list);
+}
+
+static void hold_all(struct kafka_consumer *consumer, bool held)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 
     for (struct kafka_partition *p = consumer->partitions.head; p != NULL; p = p->next)
         rd_kafka_topic_partition_list_add(list, consumer->topic, p->id);
-    if (list->cnt > 0 && hold)
-        rd_kafka_pause_partitions(consumer->rk, list);
-    else if (list->cnt > 0)
-        rd_kafka_resume_partitions(consumer->rk, list);
+    hold(consumer, list, held);
     rd_kafka_topic_partition_list_destroy(list);
-    consumer->on_hold = hold;
+    consumer->on_hold = held;
 }
 
 /* Full or paused. For a moment records just stay in librdkafka; then its partitions are paused, and the queue
@@ -252,7 +257,7 @@ static void serve_while_held(struct kafka_consumer *consumer)
     if (!consumer->on_hold && loop_mono_ms(consumer->loop) - consumer->moved_mono_ms < HOLD_AFTER_MS)
         return;
     if (!consumer->on_hold)
-        pause_all(consumer, true);
+        hold_all(consumer, true);
     while (consumer->backlog_n < BACKLOG_MAX && poll_queue(consumer, BATCH))
         ;
     consumer->woken = false;
@@ -264,7 +269,7 @@ static bool drain(struct kafka_consumer *consumer)
     size_t handed = 0;
 
     if (consumer->on_hold)
-        pause_all(consumer, false);
+        hold_all(consumer, false);
     consumer->moved_mono_ms = loop_mono_ms(consumer->loop);
     handed = hand_out_kept(consumer);
     while (consumer->backlog_n == 0 && has_room(consumer) && handed < TURN_MAX) {
@@ -402,7 +407,7 @@ static void log_and_destroy(rd_kafka_error_t *error)
     rd_kafka_error_destroy(error);
 }
 
-static void on_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+static void on_assigned(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list)
 {
     log_rebalance("partitions assigned", consumer, list);
     if (is_cooperative(consumer->rk))
@@ -416,8 +421,8 @@ static void on_assigned(struct kafka_consumer *consumer, const rd_kafka_topic_pa
         if (consumer->events.assigned != NULL)
             consumer->events.assigned(consumer->topic, id, consumer->events.arg);
     }
-    if (consumer->on_hold)
-        pause_all(consumer, true);
+    /* A partition that left us while it was paused is still so at librdkafka when it comes back. */
+    hold(consumer, list, consumer->on_hold);
 }
 
 static void drop_kept(struct kafka_consumer *consumer, int32_t id)
@@ -486,8 +491,8 @@ static void try_refused(struct kafka_consumer *consumer, int64_t now)
         now - consumer->refused_mono_ms < REFUSED_RETRY_MS)
         return;
     consumer->refused_mono_ms = now;
-    pause_all(consumer, true);
-    pause_all(consumer, false);
+    hold_all(consumer, true);
+    hold_all(consumer, false);
 }
 
 static void on_tick(void *arg)

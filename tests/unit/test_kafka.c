@@ -196,6 +196,38 @@ static void full_consumer_still_hands_partitions_over(void **state)
     test_done(&test);
 }
 
+static bool all_come_back(struct test *test)
+{
+    int owned = 0;
+    kafka_each_partition(test->consumer, count_partition, &owned);
+    return owned == PARTITIONS;
+}
+
+static void partitions_that_left_while_they_were_paused_are_read_when_they_come_back(void **state)
+{
+    static struct test test;
+    (void)state;
+
+    test_init(&test, PARTITIONS);
+    open_producer(&test);
+    open_consumer(&test, &test.consumer, 400);
+    produce(&test, 100, 0);
+    run_until(&test, all_seen);
+    kafka_pause(test.consumer, 1);
+    run_a_while(&test); /* long enough for the partitions to be paused at librdkafka */
+    open_consumer(&test, &test.second, 400);
+    run_until(&test, shared_evenly);
+    kafka_resume(test.consumer, 1);
+    run_a_while(&test);
+    kafka_consumer_close(&test.second);
+    run_until(&test, all_come_back);
+    for (int i = 0; i < PARTITIONS; i++)
+        test.last[i] = -1; /* what was read last may come again */
+    produce(&test, 400, 0);
+    run_until(&test, all_seen);
+    test_done(&test);
+}
+
 static double lag_of(struct test *test)
 {
     struct buf text;
@@ -284,6 +316,7 @@ int main(void)
         cmocka_unit_test(no_more_than_max_in_flight_are_out),
         cmocka_unit_test(paused_consumer_takes_nothing_and_loses_nothing),
         cmocka_unit_test(full_consumer_still_hands_partitions_over),
+        cmocka_unit_test(partitions_that_left_while_they_were_paused_are_read_when_they_come_back),
         cmocka_unit_test(lag_is_what_is_not_done_yet),
         cmocka_unit_test(wrong_properties_are_named_as_variables),
     };

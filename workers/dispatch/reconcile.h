@@ -3,9 +3,9 @@
  * the provider says is evidence like any other; "not found" and whatever is unclear say nothing, and never
  * permit a redial.
  *
- * An attempt in doubt has no id to ask by. Where the provider lists calls by number (find of struct provider),
- * it is the one call to that number whose time fits and which is no other attempt's: then it is linked, so
- * that callbacks which name only the id find it, and what the provider says of it ends the doubt.
+ * An attempt in doubt has no id to ask by. Where the provider lists calls by number (find of struct
+ * provider), it is the one call to that number whose time fits and which is no other attempt's: then it is
+ * linked, so that callbacks which name only the id find it, and what the provider says of it ends the doubt.
  *
  * At most RECONCILE_MAX are out at once, in transfer slots of their own, so that they never stand in the way
  * of a placement.

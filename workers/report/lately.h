@@ -1,7 +1,8 @@
 /*
  * Publishing again what changed lately, for partitions that were just gained: the worker that had them may be
  * a zombie whose older record came last, and what it had not published is known to nobody but Redis. A record
- * of its that is on the way may come until its message.timeout.ms is over, so the same is done once more then.
+ * of its that is on the way may come until its message.timeout.ms is over, so the same is done once more
+ * then.
  *
  * Lately is ten minutes before the partition's mark: the last time at which its owner was not behind with
  * publishing (":reported:PARTITION", written every 30 s). So nothing is missed however long no report worker
