@@ -221,8 +221,8 @@ schemas-test: programs $(TESTBIN)/schemas/decode ## the schemas, their examples,
 	@TEST_BIN=$(abspath $(BIN)) TEST_DECODE=$(abspath $(TESTBIN)/schemas/decode) $(PYTEST) -q tests/schemas
 
 # The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
-JOBS ?= 2
-integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=2 at a time)
+JOBS ?= 3
+integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=3 at a time)
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
 	  $(PYTEST) -q $(if $(P),,-n $(JOBS) --dist loadfile )tests/integration$(if $(P),/$(P))
 

@@ -11,7 +11,7 @@ failed=0
 part() { # target
     local begun=$SECONDS result=passed
     printf '\n==> %s\n' "$1"
-    "${MAKE:-make}" --no-print-directory "${variables[@]}" "$1" || { result=FAILED failed=$((failed + 1)); }
+    "${MAKE:-make}" --no-print-directory -j"$(nproc)" "${variables[@]}" "$1" || { result=FAILED failed=$((failed + 1)); }
     lines+=("$(printf '  %-14s %-7s %5d s' "$1" "$result" $((SECONDS - begun)))")
 }
 

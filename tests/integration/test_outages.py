@@ -12,7 +12,7 @@ from harness.wait import wait_until
 
 AWAY_S = 6.0
 BACK_S = 5.0  # work resumes within it
-CROWD = 3000
+CROWD = 1500
 
 # Two outages of six seconds each, and three thousand calls to dial after one.
 pytestmark = pytest.mark.timeout(240)

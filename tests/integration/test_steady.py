@@ -12,7 +12,7 @@ import run as steady  # noqa: E402
 
 @pytest.mark.timeout(150)
 def test_memory_and_descriptors_stay_flat_under_steady_load(services, workdir):
-    calls, stats = steady.soak(services, workdir / "steady", minutes=0.8, rate=30)
+    calls, stats = steady.soak(services, workdir / "steady", minutes=0.6, rate=40)
     assert calls > 1000
     assert not any(grew for *_, grew in stats), steady.table(stats)
 

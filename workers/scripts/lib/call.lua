@@ -190,6 +190,16 @@ local function place_of(s)
     [SOURCE] = s[SOURCE], [ATTEMPT] = s[ATTEMPT], [DROP] = s[DROP], [CAMPAIGN] = s[CAMPAIGN]}
 end
 
+-- Nobody knows whether it was placed.
+local function in_doubt(a)
+  return a[A_STATUS] == GATEWAY_UNAVAILABLE and a[A_REPORTED] == 0 and a[A_UNREACHED] == 0
+end
+
+-- The call ended there, and its provider may know more (settle.lua).
+local function is_doubtful(s, a, n)
+  return a ~= nil and s[PHASE] == DONE and n == s[ATTEMPT] and in_doubt(a)
+end
+
 -- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such
 -- attempt.
 local function call_load(id, n)
@@ -204,8 +214,9 @@ local function call_load(id, n)
     n = s[ATTEMPT]
     a = n > 0 and call('HGET', key, 'a' .. n)
   end
-  return {id = id, key = key, s = s, identity = read[2], n = n, a = a and unpack_value(a) or nil, phase = s[PHASE],
-    final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s)}
+  a = a and unpack_value(a) or nil
+  return {id = id, key = key, s = s, identity = read[2], n = n, a = a, phase = s[PHASE], final = s[FINAL],
+    next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n)}
 end
 
 local function policy(c)
@@ -247,11 +258,6 @@ local function same_place(a, b)
     a[REASON] == b[REASON] and a[SOURCE] == b[SOURCE] and a[ATTEMPT] == b[ATTEMPT] and a[DROP] == b[DROP]
 end
 
--- Nobody knows whether it was placed.
-local function in_doubt(a)
-  return a[A_STATUS] == GATEWAY_UNAVAILABLE and a[A_REPORTED] == 0 and a[A_UNREACHED] == 0
-end
-
 -- Writes the call back, with its indexes and its place in the counters.
 local function call_save(c)
   local s = c.s
@@ -274,11 +280,13 @@ local function call_save(c)
   elseif c.phase == WAITING then
     call('ZREM', shard .. ':due', c.id)
   end
+  local doubtful = is_doubtful(s, c.a, c.n)
   if s[PHASE] == PLACED and c.phase ~= PLACED then
     call('ZADD', shard .. ':open', c.a[A_PLACED] + math.min(pending_check_ms, pending_limit_ms), c.id)
-  elseif s[PHASE] == DONE and c.phase ~= DONE and c.a and c.n == s[ATTEMPT] and in_doubt(c.a) then
-    call('ZADD', shard .. ':open', now + pending_check_ms, c.id) -- the provider may know (settle.lua)
-  elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and (c.phase == PLACED or c.phase == PLACING) then
+  elseif doubtful and not c.doubtful then
+    call('ZADD', shard .. ':open', now + pending_check_ms, c.id)
+  elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and not doubtful and
+    (c.phase == PLACED or c.phase == PLACING or c.doubtful) then
     call('ZREM', shard .. ':open', c.id)
   end
   if s[FINAL] == 1 and c.final == 0 then
