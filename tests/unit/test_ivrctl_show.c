@@ -224,7 +224,7 @@ static void many_channels_are_folded_and_still_add_up(void **state)
 {
     (void)state;
     struct buf b;
-    char name[8];
+    char name[16];
     json_t *summary = channel_counts(36, 0, 0, 9), *channels = json_object();
     for (int i = 0; i < 9; i++) {
         snprintf(name, sizeof(name), "ch-%d", i);
