@@ -10,7 +10,7 @@ def park(store, field="cb:0:1", keep=60000, provider_id=ID):
 
 
 def link(store):
-    return [part.encode() for part in store.batch("link", [[ID, "t/c1/1"]])[0]]
+    return [part.encode() for part in store.batch("link", [[ID, "t/c1/1", 1]])[0]]
 
 
 def overdue(store):
@@ -33,6 +33,22 @@ def test_an_early_callback_is_parked_and_found_by_the_link(store):
     assert link(store) == [b"cb:0:1", b"value of cb:0:1"], "until it is put back"
     assert unpark(store, "cb:0:1") == 0
     assert link(store) == [] and store.redis.zcard(f"{store.shard}:parks") == 0
+
+
+def test_of_two_attempts_that_take_a_call_for_theirs_one_gets_it(store):
+    def infer(ref):
+        return store.batch("link", [[ID, ref, 0]])[0]
+
+    park(store)
+    assert infer("t/c1/1") == ["cb:0:1", "value of cb:0:1"]
+    assert infer("t/c2/1") is False and park(store) == "t/c1/1"
+    assert infer("t/c1/1") == ["cb:0:1", "value of cb:0:1"], "asked again, the answer is the same"
+
+
+def test_what_the_provider_says_goes_before_what_was_inferred(store):
+    store.batch("link", [[ID, "t/c2/1", 0]])
+    link(store)
+    assert park(store) == "t/c1/1"
 
 
 def test_a_report_that_alone_tells_the_provider_s_id_asks_for_its_link(store):

@@ -6,7 +6,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "workers/store/parked.h"
-#include "workers/store/ref.h"
 
 /* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
 enum { CLOCKS_DIFFER_MS = 5000 };
@@ -122,10 +121,11 @@ static void on_reply(const struct http_reply *reply, void *arg)
 
 /* ---- by the number called ---- */
 
+/* Another attempt's call would answer for this one, which may never have been placed. */
 static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
 {
     struct lookup *lookup = arg;
-    if (status != STORE_OK) {
+    if (status != STORE_OK || parked == NULL) {
         lookup_end(lookup); /* offered again */
         return;
     }
@@ -135,18 +135,15 @@ static void on_linked(enum store_status status, const struct store_parked *parke
     record(lookup);
 }
 
-/* Another attempt's call would answer for this one, which may never have been placed. */
-static void on_ref(enum store_status status, struct span ref, void *arg)
+static void link_found(struct lookup *lookup)
 {
-    struct lookup *lookup = arg;
-    struct store *store = lookup->owner->dispatch->worker->store;
+    buf_clear(&lookup->provider_id);
+    buf_addf(&lookup->provider_id, "%s:%s", lookup->channel->provider->name,
+             lookup->evidence.provider_call_id);
     buf_clear(&lookup->ref);
     buf_addf(&lookup->ref, "%.*s/%d", SPAN_ARG(buf_span(&lookup->id)), lookup->attempt);
-    if (status != STORE_OK || (ref.n > 0 && !span_eq(ref, buf_span(&lookup->ref)))) {
-        lookup_end(lookup);
-        return;
-    }
-    store_link(store, buf_span(&lookup->provider_id), buf_span(&lookup->ref), on_linked, lookup);
+    store_link_inferred(lookup->owner->dispatch->worker->store, buf_span(&lookup->provider_id),
+                        buf_span(&lookup->ref), on_linked, lookup);
 }
 
 static void on_found(const struct http_reply *reply, void *arg)
@@ -161,9 +158,7 @@ static void on_found(const struct http_reply *reply, void *arg)
         lookup_end(lookup);
         return;
     }
-    buf_clear(&lookup->provider_id);
-    buf_addf(&lookup->provider_id, "%s:%s", channel->provider->name, lookup->evidence.provider_call_id);
-    ref_read(lookup->owner->dispatch->worker->store, buf_span(&lookup->provider_id), on_ref, lookup);
+    link_found(lookup);
 }
 
 /* False when what Redis keeps does not parse any more: a defect, or an older version's. */

@@ -2,16 +2,21 @@
 --
 -- KEYS[1] the shard of the ids; ARGV[1] see lib/call.lua (how long a link lives is the retention); ARGV[2..] one
 -- cmsgpack array each:
---   {"provider:provider call id", "tenant/call_id/attempt"}
+--   {"provider:provider call id", "tenant/call_id/attempt", 1 when the provider said so, 0 when it was inferred}
 -- Returns {'', '', results}; a result is an array field, parked, field, parked, ...: put each back on the topic, then
--- remove it with unpark.lua.
+-- remove it with unpark.lua; or false: inferred, and the id is another attempt's already.
 --
--- Promise: an outcome counts as recorded only after its link, so no callback waits for a call that is known.
+-- Promises: an outcome counts as recorded only after its link, so no callback waits for a call that is known; of two
+-- attempts that take the same call for theirs, one gets it.
 local retention = cmsgpack.unpack(ARGV[1])[1]
 local results = {}
 for i = 2, #ARGV do
-  local id, ref = unpack(cmsgpack.unpack(ARGV[i]))
-  redis.call('SET', KEYS[1] .. ':id:' .. id, ref, 'PX', retention)
-  results[i - 1] = redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
+  local id, ref, sure = unpack(cmsgpack.unpack(ARGV[i]))
+  local key = KEYS[1] .. ':id:' .. id
+  local taken = sure == 0 and (redis.call('GET', key) or ref) ~= ref
+  if not taken then
+    redis.call('SET', key, ref, 'PX', retention)
+  end
+  results[i - 1] = not taken and redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
 end
 return {'', '', cmsgpack.pack(results)}

@@ -290,19 +290,34 @@ void store_claim(struct store *store, const struct store_claim *claim, store_cla
 static void deliver_link(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     struct store_parked parked[MAX_PARKED];
+    bool taken = result != NULL && result->type == MSGPACK_OBJECT_BOOLEAN;
     size_t n = 0;
-    for (size_t i = 0; result != NULL && i + 1 < result->via.array.size && n < MAX_PARKED; i += 2, n++)
+    for (size_t i = 0; result != NULL && !taken && i + 1 < result->via.array.size && n < MAX_PARKED;
+         i += 2, n++)
         parked[n] = (struct store_parked){pack_get_span(result, i), pack_get_span(result, i + 1)};
-    ((store_link_fn)fn)(status, parked, n, arg);
+    ((store_link_fn)fn)(status, taken ? NULL : parked, n, arg);
+}
+
+static void link_id(struct store *store, struct span provider_id, struct span ref, bool sure,
+                    store_link_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 3);
+    pack_span(&p, provider_id);
+    pack_span(&p, ref);
+    msgpack_pack_int64(&p, sure);
+    record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
 }
 
 void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
 {
-    msgpack_packer p;
-    record_begin(store, &p, 2);
-    pack_span(&p, provider_id);
-    pack_span(&p, ref);
-    record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
+    link_id(store, provider_id, ref, true, fn, arg);
+}
+
+void store_link_inferred(struct store *store, struct span provider_id, struct span ref, store_link_fn fn,
+                         void *arg)
+{
+    link_id(store, provider_id, ref, false, fn, arg);
 }
 
 /* A result that is a number of a known range. */

@@ -226,6 +226,11 @@ typedef void (*store_link_fn)(enum store_status status, const struct store_parke
                               void *arg);
 void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg);
 
+/* The same for an id that was inferred (the call fits the attempt, nobody said so): only while it is no other
+ * attempt's. `parked`: NULL when it is. */
+void store_link_inferred(struct store *store, struct span provider_id, struct span ref, store_link_fn fn,
+                         void *arg);
+
 /* The reference behind the id (n > 0), or parked under it (n == 0) until unknown_callback_keep. An id
  * "call:tenant/call_id" parks a callback of a call that Redis does not know, in that call's shard. */
 typedef void (*store_park_fn)(enum store_status status, struct span ref, void *arg);
