@@ -241,7 +241,7 @@ soak: deps-test ## steady load for twenty minutes: memory and descriptors stay f
 	@build/venv/bin/python tests/soak/run.py --minutes $(or $(SOAK_MINUTES),20)
 
 # A run of an hour or less; the same seed makes the same schedule of faults.
-chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CALLS=20000 CHAOS_MINUTES=8 CHAOS_GAP=5 CHAOS_MODE=plain)
+chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CALLS=20000 CHAOS_MINUTES=8 CHAOS_GAP=5 CHAOS_MODE=plain, or all)
 	@$(MAKE) --no-print-directory programs
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) build/venv/bin/python tests/chaos/run.py \
 	  $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_CALLS),--calls $(CHAOS_CALLS)) \

@@ -1,6 +1,7 @@
 """One run: a campaign under faults, until it is quiet; then the checker's word on what is left.
 
     python tests/chaos/run.py --seed 7 --calls 20000 --minutes 8
+    python tests/chaos/run.py --seed 7 --calls 100000 --minutes 32 --mode all        a quarter in each mode
 
 `make chaos` calls it. Exit code 0 only when the checker found nothing and every worker ended as it should.
 """
@@ -9,6 +10,7 @@ import argparse
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,7 @@ class Run:
     def __init__(self, directory, options, say=print):
         self.directory, self.options, self.say = directory, options, say
         self.seconds = options.minutes * 60
+        self.row = None  # once it is over: what a table of several runs says of it
         self._told = 0
         self._placements, self._placed_s = 0, 0.0
 
@@ -62,6 +65,7 @@ class Run:
             remains.leave(world, run)
             problems = run["problems"] + self._check()
             self.say(table(run, self.directory, problems))
+            self.row = row(run, self.directory, problems)
             return problems
         finally:
             world.close()
@@ -215,6 +219,46 @@ def table(run, directory, problems):
     return "\n".join(["", *lines, f"  {'remains':22} {directory}"])
 
 
+COLUMNS = ("mode, seed", "calls", "faults", "placements", "dialled again", "in doubt", "callbacks", "events")
+COLUMNS += ("seconds", "violations")
+
+
+def row(run, directory, problems):
+    """The same as one line of a table; `in doubt` and `events` are the checker's counts."""
+    counts = _checked(directory)
+    stats = run["simulator"]
+    return (
+        f"{run['mode']}, {run['seed']}",
+        run["calls"],
+        len(run["faults"]),
+        stats["placements"],
+        stats["dialled_again_by_attempt"],
+        counts.get("attempts in doubt", "?"),
+        stats["callbacks"]["acknowledged"],
+        counts.get("events on the topic", "?"),
+        round((run["ended_ms"] - run["started_ms"]) / 1000),
+        len(problems),
+    )
+
+
+def _checked(directory):
+    """{what: how many}, as the checker counted."""
+    lines = (directory / "checker.txt").read_text(encoding="utf-8").splitlines()
+    found = (re.match(r"  (\S.*?)  +([\d,]+)(?:  |$)", line) for line in lines)
+    return {match[1]: int(match[2].replace(",", "")) for match in found if match}
+
+
+def markdown(rows):
+    """For tests/chaos/README.md, with the sums of what can be added."""
+    sums = [sum(cells) if all(isinstance(cell, int) for cell in cells) else "all" for cells in zip(*rows, strict=True)]
+    lines = [COLUMNS, ["---"] * len(COLUMNS), *rows, *([sums] if len(rows) > 1 else [])]
+    return "\n".join("| " + " | ".join(_shown(cell) for cell in line) + " |" for line in lines)
+
+
+def _shown(cell):
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
 def _final_statuses(directory):
     """How many calls ended how; those in doubt apart."""
     last = {}
@@ -240,22 +284,37 @@ def options_of(arguments):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, default=20000)
     parser.add_argument("--minutes", type=float, default=8)
-    parser.add_argument("--mode", choices=MODES, default="plain")
+    parser.add_argument("--mode", choices=(*MODES, "all"), default="plain")
     parser.add_argument("--gap", type=float, default=5, help="seconds between faults, on average")
     parser.add_argument("--tell", type=float, default=10, help="seconds between lines of progress")
     parser.add_argument("--directory", type=pathlib.Path, help="where everything is kept [a temporary one]")
     return parser.parse_args(arguments)
 
 
+def runs_of(options):
+    """The options of each run: one, or one in each mode, which share calls and minutes."""
+    modes = MODES if options.mode == "all" else (options.mode,)
+    for number, mode in enumerate(modes):
+        shared = {"mode": mode, "seed": options.seed + number, "minutes": options.minutes / len(modes)}
+        yield argparse.Namespace(**vars(options) | shared | {"calls": options.calls // len(modes)})
+
+
 def main():
     options = options_of(sys.argv[1:])
     directory = options.directory or pathlib.Path(tempfile.mkdtemp(prefix="ivr-chaos-"))
+    rows, failed = [], False
 
     def say(text):
         print(text, flush=True)
 
-    say(f"seed {options.seed}, {options.calls} calls in {options.minutes:g} minutes; everything is kept in {directory}")
-    sys.exit(1 if Run(directory, options, say).execute() else 0)
+    for one in runs_of(options):
+        kept = directory / f"{one.mode}-{one.seed}"
+        say(f"{one.mode}, seed {one.seed}: {one.calls} calls in {one.minutes:g} minutes; everything is kept in {kept}")
+        run = Run(kept, one, say)
+        failed = bool(run.execute()) or failed
+        rows.append(run.row)
+    say("\n" + markdown(rows))
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """IVR_REDIS_REPLICAS: a claim that too few replicas have is given back, and nothing is dialled meanwhile."""
 
+import time
+
 import pytest
 from harness.pipeline import Services
 from harness.redis_server import RedisServer
 from harness.wait import wait_until
+
+SWEPT_S = 12
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +51,30 @@ def test_a_claim_that_no_replica_has_is_given_back_and_dialled_once_later(pipeli
     for one in (request, fresh):
         pipeline.wait_status(one, "Pending", timeout=20)
         assert pipeline.provider.dials(one["to"]) == 1 and len(pipeline.call(one)["attempts"]) == 1
+
+
+def test_a_request_that_a_failover_forgot_with_its_claim_is_dialled_once(pipeline, primary, replica):
+    replica.process.freeze()
+    request = pipeline.request()
+    pipeline.wait_call(request, lambda call: call["phase"] == "waiting", "the claim to be given back")
+    # What a replica would have that is promoted without the write: nothing of the call.
+    primary.client.delete(*primary.client.scan_iter(f"{{{pipeline.name}:[0-9]*"))
+    assert pipeline.call(request) is None
+    replica.process.thaw()
+    pipeline.wait_status(request, "Pending", timeout=20)
+    assert pipeline.provider.dials(request["to"]) == 1
+    told = "Redis forgot a request with its claim, taking it up again"
+    pipeline.worker("dispatch").wait_log(lambda line: line.get("msg") == told, "the request to be taken up again")
+
+
+def test_an_event_leaves_once_the_replica_has_its_write(pipeline, replica):
+    request = pipeline.request()
+    pipeline.wait_status(request, "Pending")
+    replica.process.freeze()
+    pipeline.report(request, "busy")
+    pipeline.wait_status(request, "User_busy")
+    # Longer than until an event that nobody produced is anybody's.
+    time.sleep(SWEPT_S)
+    assert "User_busy" not in [event["status"] for event in pipeline.events(request)]
+    replica.process.thaw()
+    pipeline.wait_event(request, lambda event: event["status"] == "User_busy", "the event of the report", timeout=20)

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +102,35 @@ static inline void server_done(struct server *server)
         unlink(path);
     }
     rmdir(server->dir);
+}
+
+static inline bool port_is_free(int port)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+
+    close(fd);
+    return is_free;
+}
+
+/* One where the port 10000 above is free, too (the bus of a cluster's node). Below those that are handed out to
+ * clients. */
+static inline int free_port(void)
+{
+    static int offset = -1;
+
+    if (offset < 0)
+        offset = (int)(getpid() % 10000);
+    for (int i = 0; i < 10000; i++) {
+        offset = (offset + 1) % 10000;
+        if (port_is_free(10000 + offset) && port_is_free(20000 + offset))
+            return 10000 + offset;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 /* ---- a client on a loop ---- */

@@ -56,11 +56,11 @@ static void wait_for(struct client *admin, const char *words, const char *said)
 
 /* ---- the promise ---- */
 
+static struct redis_script count; /* must outlive its commands */
+
 static bool a_while_has_passed(struct client *client)
 {
-    struct redis_script s = counting();
-
-    eval_n(client, &s, one_arg, 1, 1);
+    eval_n(client, &count, one_arg, 1, 1);
     return clock_mono_ms() > client->deadline_mono_ms - 19000;
 }
 
@@ -70,11 +70,12 @@ static void redirection_to_a_dead_unknown_node_is_survived(void **state)
     struct server a, b;
     struct client client, to_a, to_b;
     char text[4096], id_a[64], id_b[64], words[128], url[64];
-    int port = 20000 + (int)(getpid() % 17000) * 2;
+    int port_a = free_port(), port_b = free_port();
     (void)state;
 
-    node_start(&a, port);
-    node_start(&b, port + 1);
+    count = counting();
+    node_start(&a, port_a);
+    node_start(&b, port_b);
     client_open(&to_a, a.url, NULL, 0);
     client_open(&to_b, b.url, NULL, 0);
     run_until(&to_a, is_up);
@@ -83,7 +84,7 @@ static void redirection_to_a_dead_unknown_node_is_survived(void **state)
     ask(&to_b, id_b, "CLUSTER MYID");
     snprintf(words, sizeof(words), "CLUSTER ADDSLOTSRANGE 0 %d", ALL_SLOTS - 1);
     ask(&to_a, text, words);
-    snprintf(words, sizeof(words), "CLUSTER MEET 127.0.0.1 %d", port + 1);
+    snprintf(words, sizeof(words), "CLUSTER MEET 127.0.0.1 %d", port_b);
     ask(&to_a, text, words);
     wait_for(&to_a, "CLUSTER INFO", "cluster_known_nodes:2");
     wait_for(&to_a, "CLUSTER INFO", "cluster_state:ok");
@@ -91,7 +92,7 @@ static void redirection_to_a_dead_unknown_node_is_survived(void **state)
     client_close(&to_b);
     server_kill(&b);
 
-    snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d", port);
+    snprintf(url, sizeof(url), "redis+cluster://127.0.0.1:%d", port_a);
     client_open(&client, url, NULL, 0);
     run_until(&client, is_up);
     snprintf(words, sizeof(words), "CLUSTER SETSLOT %d NODE %s", redis_slot_of(SPAN_LIT("{t}:k")), id_b);
@@ -106,8 +107,7 @@ static void redirection_to_a_dead_unknown_node_is_survived(void **state)
     ask(&to_a, text, words);
     run_until(&client, is_up);
     int ok = client.ok;
-    struct redis_script s = counting();
-    eval_n(&client, &s, one_arg, 1, 1);
+    eval_n(&client, &count, one_arg, 1, 1);
     run_until(&client, all_answered);
     assert_int_equal(client.ok, ok + 1);
     client_close(&client);

@@ -29,7 +29,7 @@ static void start_pair(struct server *master, struct server *replica)
     char port[8], address[24];
     struct client client;
 
-    snprintf(port, sizeof(port), "%d", 20000 + (int)(getpid() % 20000));
+    snprintf(port, sizeof(port), "%d", free_port());
     client_open(&client, master->url, NULL, 0);
     run_until(&client, is_up);
     command(&client, "PING", NULL, NULL);
