@@ -128,7 +128,7 @@ bool kafka_producer_away(const struct kafka_producer *producer);
 /* Waits up to timeout_ms for what is pending (acks are called), then frees. */
 void kafka_producer_close(struct kafka_producer **producer, int64_t timeout_ms);
 
-/* A client failed for good (fenced, or its idempotence broke): only a new process helps. One listener for all
+/* A client failed for good (another one took its group.instance.id): only a new process helps. One listener for all
  * of them, called from the loop. */
 void kafka_on_fatal(void (*fn)(void *arg), void *arg);
 

@@ -37,6 +37,7 @@ static const struct property consumer_defaults[] = {
 
 static const struct property producer_defaults[] = {
     {"linger.ms", "5", false},
+    {"max.in.flight.requests.per.connection", "5", false}, /* little is sent again after a lost connection */
     {"partitioner", "murmur2_random", false}, /* as Java's, so that every producer agrees where a key goes */
     {"queue.buffering.max.messages", "200000", false},
     /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out again.
@@ -60,9 +61,17 @@ static const struct property consumer_fixed[] = {
     {"auto.offset.reset", "earliest", false},
 };
 
+/*
+ * Not idempotent, because that loses records: a broker that has no state of a producer takes any first
+ * sequence number, so when the first request of a producer to a partition fails and its second arrives,
+ * librdkafka holds the first for delivered as well ("implicit ack") and says so. Seen with Kafka 4.1 and
+ * librdkafka 2.0.2: tests/chaos/README.md. Without it each record counts when the brokers say so, one by one;
+ * a record may come twice, which everybody who reads our topics has to expect anyway. Order: one record a key
+ * is on its way at a time where it matters (workers/report/publish.c).
+ */
 static const struct property producer_fixed[] = {
     {"acks", "all", false},
-    {"enable.idempotence", "true", false},
+    {"enable.idempotence", "false", false},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -16,7 +16,6 @@ enum {
     TICK_MS = 250,
     CAUSE_KEPT_MS = 60000,   /* librdkafka repeats a connection's error every 30 s */
     REFUSED_KEPT_MS = 12000, /* the next try tells whether it is still refused, and there must be one */
-    NO_RIGHT_MS = 30000,     /* so that a supervisor does not start us anew in a loop */
     SCRAM_WORKS = 0x02060100,
 };
 
@@ -57,8 +56,7 @@ struct kafka_health {
     char error[150]; /* of the last probe */
     char cause[350]; /* why there is no connection, as librdkafka said; "": it did not */
     int64_t cause_mono_ms;
-    char fatal[200];       /* the handle cannot go on */
-    int64_t fatal_mono_ms; /* when to say so; 0: no need */
+    char fatal[200]; /* the handle cannot go on */
 };
 
 /* ---- on a thread of the pool ---- */
@@ -168,7 +166,6 @@ static void start_probe(struct kafka_health *health)
 }
 
 static void end_refusals(struct kafka_health *health);
-static void tell_fatal(struct kafka_health *health);
 
 static void on_tick(void *arg)
 {
@@ -176,8 +173,6 @@ static void on_tick(void *arg)
 
     if (health->any_refused)
         end_refusals(health);
-    if (health->fatal_mono_ms != 0 && loop_mono_ms(health->loop) >= health->fatal_mono_ms)
-        tell_fatal(health);
     if (health->n > 0 && health->probe == NULL && loop_mono_ms(health->loop) >= health->next_mono_ms)
         start_probe(health);
 }
@@ -235,32 +230,13 @@ void kafka_on_fatal(void (*fn)(void *arg), void *arg)
     on_fatal_arg = arg;
 }
 
-static void tell_fatal(struct kafka_health *health)
-{
-    health->fatal_mono_ms = 0;
-    if (on_fatal != NULL)
-        on_fatal(on_fatal_arg);
-}
-
-/* A producer that may write nowhere gets no id, and its handle never asks again: a new process does, later.
- */
 static void on_fatal_error(struct kafka_health *health, rd_kafka_t *rk)
 {
-    rd_kafka_resp_err_t code = rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
-    bool no_right = code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
-
-    if (health->fatal_mono_ms != 0)
-        return;
-    if (no_right)
-        snprintf(health->fatal, sizeof(health->fatal),
-                 "Kafka's ACLs do not allow writing to any topic (WRITE; brokers before 3.0 want "
-                 "IDEMPOTENT_WRITE on the cluster too)");
+    rd_kafka_fatal_error(rk, health->fatal, sizeof(health->fatal));
     LOG_ERROR("Kafka client failed for good, the process must be started anew",
-              LOG_STR("error", health->fatal), LOG_INT("ends_in_ms", no_right ? NO_RIGHT_MS : 0));
-    if (no_right)
-        health->fatal_mono_ms = loop_mono_ms(health->loop) + NO_RIGHT_MS;
-    else
-        tell_fatal(health);
+              LOG_STR("error", health->fatal));
+    if (on_fatal != NULL)
+        on_fatal(on_fatal_arg);
 }
 
 /* Of librdkafka before 2.6.1: its SCRAM repeats the client's nonce, which brokers refuse since Kafka 4.0 and

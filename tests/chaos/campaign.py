@@ -59,7 +59,7 @@ class Campaign:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
-                "enable.idempotence": True,
+                "acks": "all",
                 "linger.ms": 5,
                 "message.timeout.ms": 300000,
                 "log_level": 0,

@@ -150,8 +150,7 @@ class Run:
                 "acknowledged": campaign.acknowledged,
                 "failed": campaign.failed,
             },
-            # A worker that gave up is a fault, too: what it was doing may be in doubt.
-            "faults": faults.log + [_as_fault(entry) for entry in world.history if entry.get("gave_up")],
+            "faults": faults.log,
             "workers": world.history,
             "settings": world.settings,
             "request_timeout": REQUEST_TIMEOUT,
@@ -179,18 +178,13 @@ def _unsettled(client):
     return count
 
 
-def _as_fault(entry):
-    same = {key: entry[key] for key in ("at_ms", "in_flight")}
-    return {"kind": "gave_up", "target": entry["slot"], "end_ms": entry["at_ms"]} | same
-
-
 def _problems(world, campaign, quiet):
     """What no checker sees in the remains: workers that crashed or did not drain, a run that did not end."""
     found = [f"not quiet in time: {quiet}"] if quiet else []
     if campaign.failed:
         found.append(f"{campaign.failed} requests could not be produced")
     for entry in world.history:
-        if entry["what"] == "ended" and not entry["gave_up"]:
+        if entry["what"] == "ended":
             found.append(f"{entry['worker']} ended by itself with {entry['code']}: {entry['tail'].splitlines()[-1:]}")
         if entry["what"] == "left" and entry["code"] != 0:
             found.append(f"{entry['worker']} ended with {entry['code']} on SIGTERM")

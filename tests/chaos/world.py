@@ -55,10 +55,6 @@ SETTINGS = {
 }
 REQUEST_TIMEOUT = "3s"
 
-# What a worker says that ends with 1 because its Kafka client cannot go on: older librdkafkas lose count of an
-# idempotent producer's records when a leader dies. It is started again, and that it may happen is no violation.
-GAVE_UP = "Kafka client failed for good"
-
 # A provider on a bad day: each of them is one call in so many.
 PROVIDER_FAULTS = {
     "early": 0.05,
@@ -99,11 +95,6 @@ def _load_of(worker):
     except (requests.RequestException, AssertionError):
         return None
     return Load(int(metrics.value("ivr_in_flight")), int(metrics.value("ivr_placements_total")))
-
-
-def _left(worker):
-    """What a worker that drained and gave up could not bring to its end."""
-    return sum(line.get("left", 0) for line in worker.log() if str(line.get("msg", "")).startswith("drain timeout"))
 
 
 class Slot:
@@ -241,9 +232,7 @@ class World:
         """A worker that ended by itself is noted and started again, as its supervisor would."""
         for slot in self.slots.values():
             if slot.wanted and not slot.worker.alive():
-                code, tail = slot.worker.popen.returncode, slot.worker.tail(15)
-                gave_up = code == 1 and GAVE_UP in slot.worker.stderr()
-                self.note_worker("ended", slot, code=code, gave_up=gave_up, in_flight=_left(slot.worker), tail=tail)
+                self.note_worker("ended", slot, code=slot.worker.popen.returncode, tail=slot.worker.tail(15))
                 slot.start()
 
     def wait_ready(self, timeout):

@@ -240,7 +240,7 @@ def test_an_acl_that_is_taken_away_is_named_and_its_return_seen(broker, make_pip
 def test_a_user_who_may_write_nowhere_is_told_and_not_restarted_in_a_loop(broker, make_pipeline):
     pipeline = make_pipeline(start=False)
     worker = pipeline.start_worker("gateway", **with_password(broker, "nobody"))
-    wait_why(worker, "do not allow writing to any topic (WRITE")
+    wait_why(worker, pipeline.topics["DEAD_LETTERS"], "DESCRIBE")
     time.sleep(2)
     assert worker.alive(), worker.tail()
 

@@ -26,7 +26,7 @@ static void too_few_replicas_leave_the_whole_batch_unacked(void **state)
 /* The master listens on TCP too, because replication cannot use a socket file. */
 static void start_pair(struct server *master, struct server *replica)
 {
-    char port[8], address[24];
+    char port[16], address[32];
     struct client client;
 
     snprintf(port, sizeof(port), "%d", free_port());

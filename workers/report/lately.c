@@ -1,5 +1,7 @@
 #include "workers/report/lately.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -74,11 +76,18 @@ static void numbers_done(struct numbers *numbers)
 }
 
 /* An event's key is tenant/campaign; windows of a campaign are where its events are. */
+static int32_t partition_of(const struct lately *lately, const struct summary_key *key)
+{
+    char event_key[256];
+    int n =
+        snprintf(event_key, sizeof(event_key), "%.*s/%.*s", SPAN_ARG(key->tenant), SPAN_ARG(key->campaign));
+    assert(n > 0 && (size_t)n < sizeof(event_key)); /* 64 and 128 characters at most */
+    return kafka_key_partition(span_of(event_key, (size_t)n), lately->partitions);
+}
+
 static bool is_theirs(const struct lately *lately, const struct summary_key *key)
 {
-    const char *end = key->campaign.p + key->campaign.n;
-    struct span event_key = span_of(key->tenant.p, (size_t)(end - key->tenant.p)); /* both lie in one name */
-    return numbers_has(&lately->looking, kafka_key_partition(event_key, lately->partitions));
+    return numbers_has(&lately->looking, partition_of(lately, key));
 }
 
 static void mark(struct lately *lately, bool window, struct span name)
@@ -301,6 +310,16 @@ void lately_turn(struct lately *lately, struct kafka_consumer *consumer)
 void lately_gained(struct lately *lately, int32_t partition_id)
 {
     numbers_add(&lately->gained, partition_id);
+    look_later(lately, partition_id);
+}
+
+void lately_unsure(struct lately *lately, const struct summary_key *key)
+{
+    int32_t partition_id = partition_of(lately, key);
+    for (const struct later *later = lately->later; later != NULL; later = later->next)
+        if (later->partition_id == partition_id &&
+            later->at_mono_ms > loop_mono_ms(lately->worker->loop) + ZOMBIE_MS)
+            return;
     look_later(lately, partition_id);
 }
 

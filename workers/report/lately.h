@@ -23,6 +23,9 @@ struct lately;
 struct lately *lately_new(struct worker *worker, struct dirty *dirty);
 /* A partition came: its campaigns and windows that changed lately become dirty, in the background. */
 void lately_gained(struct lately *lately, int32_t partition_id);
+/* A record of this key may come twice, the second time after newer ones: its partition is looked at once more
+ * when no record that was on the way can come any more. */
+void lately_unsure(struct lately *lately, const struct summary_key *key);
 /* Goes on with it, and writes the marks of the partitions that are owned; called regularly. `consumer` tells
  * how many partitions there are, and which are ours. */
 void lately_turn(struct lately *lately, struct kafka_consumer *consumer);

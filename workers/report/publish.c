@@ -10,6 +10,9 @@
 enum {
     OUT_MAX = 32,    /* each reads all shards */
     AGAIN_MS = 1000, /* after Redis or Kafka did not answer */
+    /* As late as this it may be the acknowledgement of a second sending, while the first one still stands
+       before a broker that was stopped: it would come after the next revision and stay the last. */
+    LATE_MS = 1000,
     VALUE_MAX = 4 * 1024 * 1024,
     HEADERS = 6,
 };
@@ -17,6 +20,7 @@ enum {
 struct publisher {
     struct worker *worker;
     struct dirty *dirty;
+    struct lately *lately;
     const char *topic;
     struct buf key, id, value;
     size_t out;
@@ -29,6 +33,7 @@ struct publication {
     struct publisher *publisher;
     struct dirty_entry *entry;
     int64_t revision;
+    int64_t sent_mono_ms;
 };
 
 static void end(struct publication *publication, bool published)
@@ -72,6 +77,8 @@ static void on_ack(const char *error, void *arg)
         return;
     }
     metric_add(publisher->published, 1);
+    if (loop_mono_ms(publisher->worker->loop) - publication->sent_mono_ms > LATE_MS)
+        lately_unsure(publisher->lately, dirty_key(publication->entry));
     summary_is_latest(publisher->worker->store, dirty_key(publication->entry), publication->revision,
                       on_latest, publication);
 }
@@ -100,6 +107,7 @@ static void produce(struct publication *publication, const struct summary *summa
         {SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)},
         {SPAN_LIT("content-type"), SPAN_LIT("application/json")},
     };
+    publication->sent_mono_ms = loop_mono_ms(publisher->worker->loop);
     kafka_produce(publisher->worker->producer, publisher->topic, buf_span(&publisher->key),
                   buf_span(&publisher->value), headers, HEADERS, 0, on_ack, publication);
 }
@@ -130,7 +138,7 @@ bool publisher_turn(struct publisher *publisher)
         if (entry == NULL)
             break;
         struct publication *publication = mem_alloc(sizeof(*publication));
-        *publication = (struct publication){publisher, entry, 0};
+        *publication = (struct publication){.publisher = publisher, .entry = entry};
         publisher->out++;
         any = true;
         summary_revise(publisher->worker->store, dirty_key(entry), on_revised, publication);
@@ -143,11 +151,12 @@ size_t publisher_out(const struct publisher *publisher)
     return publisher->out;
 }
 
-struct publisher *publisher_new(struct worker *worker, struct dirty *dirty)
+struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct lately *lately)
 {
     struct publisher *publisher = mem_calloc(1, sizeof(*publisher));
     publisher->worker = worker;
     publisher->dirty = dirty;
+    publisher->lately = lately;
     publisher->topic = worker->settings->topics[TOPIC_DELIVERY_SUMMARIES];
     publisher->published = metric_series(M_SUMMARIES, NULL, NULL);
     buf_init(&publisher->key, 1024);

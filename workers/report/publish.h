@@ -8,12 +8,13 @@
 #include <stddef.h>
 
 #include "workers/report/dirty.h"
+#include "workers/report/lately.h"
 #include "workers/worker.h"
 
 struct publisher;
 
-/* `dirty` is borrowed. */
-struct publisher *publisher_new(struct worker *worker, struct dirty *dirty);
+/* `dirty` and `lately` are borrowed. */
+struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct lately *lately);
 /* Starts with what is due now, a bounded number at once; true when it started any. */
 bool publisher_turn(struct publisher *publisher);
 /* Being read or on their way to the brokers. */

@@ -115,8 +115,8 @@ int report_open(struct report **pointer, struct worker *worker, struct err *err)
     *pointer = report;
     report->worker = worker;
     report->dirty = dirty_new(on_nobody_holds, report);
-    report->publisher = publisher_new(worker, report->dirty);
     report->lately = lately_new(worker, report->dirty);
+    report->publisher = publisher_new(worker, report->dirty, report->lately);
     report->removal = removal_new(worker);
     report->letters = letters_new(worker);
     int rc =
