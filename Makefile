@@ -11,7 +11,7 @@ B         := build/obj$(VARIANT)
 BIN       := $(if $(SANITIZER),build/bin$(VARIANT),bin)
 TESTBIN   := build/bin$(VARIANT)
 
-PACKAGES  := rdkafka hiredis jansson libcurl libuv libmicrohttpd openssl
+PACKAGES  := rdkafka hiredis jansson libcurl libuv libmicrohttpd openssl glib-2.0
 # Debian 12 calls it msgpack, Debian 13 msgpack-c.
 PACKAGES  += $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 # TLS to Redis: hiredis 1.x has it (Debian 13), 0.14 has not; rediss:// is refused then.
@@ -54,6 +54,7 @@ UNIT_SRC   := $(call src,tests/unit)
 CORPUS_SRC := $(call src,tests/corpus)
 BENCH_SRC  := $(call src,tests/bench)
 SCHEMAS_SRC := $(call src,tests/schemas)
+HOURS_SRC := $(call src,tests/hours)
 FUZZ_SRC   := $(call src,tests/fuzz)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
@@ -63,11 +64,11 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(FUZZ_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -108,7 +109,7 @@ $(GEN)/scripts.c $(GEN)/scripts.h &: $(LUA) workers/scripts/embed.sh
 	$(Q)sh workers/scripts/embed.sh $(GEN) workers/scripts
 
 $(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
-$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC)): | $(GEN)/scripts.h
+$(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC)): | $(GEN)/scripts.h
 
 $(B)/libivr.a: $(SHARED_OBJ)
 	@rm -f $@
@@ -155,6 +156,12 @@ $(TESTBIN)/schemas/%: $(B)/tests/schemas/%.o $(B)/libivr.a
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
+
+$(TESTBIN)/hours/%: $(B)/tests/hours/%.o $(B)/libivr.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(ALLLDFLAGS) -o $@ $< $(B)/libivr.a $(LIBS)
+
 # A fuzz target of providers is built once for each of them.
 FUZZ_OF_PROVIDERS := callback response
 FUZZ_PROVIDERS := $(notdir $(patsubst %/,%,$(wildcard tests/corpus/*/)))
@@ -189,7 +196,7 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
 
 # The quick ones first. Parts of one run never overlap: what they measure and wait for would suffer.
-TEST_PARTS := test-programs unit scripts schemas-test checker fuzz-short integration chaos-short
+TEST_PARTS := test-programs unit hours-test scripts schemas-test checker fuzz-short integration chaos-short
 test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis, minutes of fuzzing and chaos
 	@MAKE="$(MAKE)" tests/all.sh $(TEST_PARTS)
 
@@ -197,7 +204,7 @@ sanitized: deps-test ## units, corpus and the whole system under AddressSanitize
 	@MAKE="$(MAKE)" tests/all.sh SANITIZER=address,undefined test-programs unit integration
 
 test-programs:
-	@$(MAKE) --no-print-directory -j$$(nproc) programs $(UNITS) $(TESTBIN)/ivr-corpus $(TESTBIN)/schemas/decode
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(UNITS) $(TESTBIN)/ivr-corpus $(TESTBIN)/schemas/decode $(TESTBIN)/hours/ask
 
 T ?= $(notdir $(UNITS))
 # The corpus belongs to the unit tests, unless one of them is asked for.
@@ -219,6 +226,9 @@ schemas: programs ## write what schemas/channels.schema.json says about provider
 
 schemas-test: programs $(TESTBIN)/schemas/decode ## the schemas, their examples, and that our decoders agree with them
 	@TEST_BIN=$(abspath $(BIN)) TEST_DECODE=$(abspath $(TESTBIN)/schemas/decode) $(PYTEST) -q tests/schemas
+
+hours-test: $(TESTBIN)/hours/ask ## calling hours against Python's zoneinfo, in every zone and around every change of a clock
+	@TEST_ASK=$(abspath $<) $(PYTEST) -q tests/hours
 
 # The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
 JOBS ?= 3

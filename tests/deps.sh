@@ -80,6 +80,8 @@ need_for_build() {
     need_library libmicrohttpd libmicrohttpd-dev
     need_library openssl libssl-dev
     need_library jemalloc libjemalloc-dev
+    need_library glib-2.0 libglib2.0-dev
+    [ -e "${TZDIR:-/usr/share/zoneinfo}/Africa/Nairobi" ] || missing+=(tzdata) # calling hours
     need_msgpack
 }
 

@@ -15,7 +15,6 @@ enum {
     CAMPAIGN_MAX = 128,
     CHANNEL_MAX = 128, /* that there is no such channel is said by who has the channels file */
     LANGUAGE_MAX = 35,
-    ALL_DAYS = 0x7F,
     /* Texts, and the canonical form, whose escapes may be longer than the sender's. */
     TEXT_MAX = 2 * REQUEST_MAX_BYTES,
     CANONICAL_MAX = 4 * REQUEST_MAX_BYTES,
@@ -254,7 +253,7 @@ static void set_defaults(struct request *request)
     *request = (struct request){
         .ring_timeout_s = 40,
         .time_limit_s = 3600,
-        .calling_hours = {.days = ALL_DAYS},
+        .calling_hours = {.days = HOURS_ALL_DAYS},
         .max_attempts = 1,
         .retry_on = REQUEST_DEFAULT_RETRY_ON,
         .delays_s = {REQUEST_DEFAULT_DELAY_1_S, REQUEST_DEFAULT_DELAY_2_S},

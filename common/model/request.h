@@ -17,6 +17,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/model/hours.h"
 #include "common/model/status.h"
 #include "common/span.h"
 
@@ -39,14 +40,6 @@ enum {
 
 enum message_kind { MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
 
-/* One day of the week is a bit: 0 = Monday .. 6 = Sunday. */
-struct calling_hours {
-    bool set;
-    char timezone[64];    /* IANA name, syntax checked */
-    int from_min, to_min; /* minutes after midnight, 0..1439; from > to: over midnight; equal is refused */
-    unsigned days;
-};
-
 /* All spans point into `text` (owned). Seconds are seconds. */
 struct request {
     struct span call_id;
@@ -56,15 +49,15 @@ struct request {
     struct span channel; /* as requested; SPAN_NONE: chosen by country code, then default_channel */
     struct span from;    /* SPAN_NONE: the channel's */
     enum message_kind message_kind;
-    struct span message;   /* the text or URL */
-    struct span language;  /* of say; SPAN_NONE */
-    int ring_timeout_s;    /* 5..600, default 40 */
-    int time_limit_s;      /* 1..86400, default 3600 */
-    int64_t not_before_ms; /* wall; 0: none */
-    int64_t expires_at_ms; /* wall; 0: none */
-    struct calling_hours calling_hours;
-    int max_attempts;  /* 1..20 */
-    unsigned retry_on; /* bit (1 << enum call_status) */
+    struct span message;        /* the text or URL */
+    struct span language;       /* of say; SPAN_NONE */
+    int ring_timeout_s;         /* 5..600, default 40 */
+    int time_limit_s;           /* 1..86400, default 3600 */
+    int64_t not_before_ms;      /* wall; 0: none */
+    int64_t expires_at_ms;      /* wall; 0: none */
+    struct hours calling_hours; /* its zone is NULL where there are none */
+    int max_attempts;           /* 1..20 */
+    unsigned retry_on;          /* bit (1 << enum call_status) */
     int delays_s[REQUEST_MAX_DELAYS];
     size_t delays_n;
     bool redial_in_doubt;

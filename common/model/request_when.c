@@ -1,5 +1,5 @@
 /* When a call may be placed, and placed again: not_before, expires_at, calling_hours, retry. */
-#include <string.h>
+#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/model/request_read.h"
@@ -34,85 +34,34 @@ int request_read_expires_at(struct request_reading *in, const json_t *value)
     return rc;
 }
 
-/* IANA's syntax: parts of letters, digits, _ + -, with slashes between. That such a zone exists is known
- * later. */
-static bool valid_timezone(struct span name)
+static int read_hours_member(struct request_reading *in, enum hours_member member, const json_t *value)
 {
-    bool letter_wanted = true;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        bool inside = (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-';
-        if (c == '/' ? letter_wanted : !letter && (letter_wanted || !inside))
-            return false;
-        letter_wanted = c == '/';
-    }
-    return name.n < sizeof((struct calling_hours *)0)->timezone && !letter_wanted;
+    char field[REQUEST_FIELD_MAX];
+    const char *expected = hours_read(&in->request->calling_hours, member, &value);
+    if (!expected)
+        return 0;
+    snprintf(field, sizeof field, "calling_hours.%s", hours_member_name(member));
+    return request_refuse(in, field, value, expected);
 }
 
 static int read_timezone(struct request_reading *in, const json_t *value)
 {
-    struct span name = request_text(value);
-    if (!valid_timezone(name))
-        return request_refuse(in, "calling_hours.timezone", value, "a name like \"Africa/Nairobi\"");
-    memcpy(in->request->calling_hours.timezone, name.p, name.n);
-    return 0;
-}
-
-static bool two_digits(const char *p, int below, int *out)
-{
-    if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
-        return false;
-    *out = (p[0] - '0') * 10 + p[1] - '0';
-    return *out < below;
-}
-
-static int read_minute(struct request_reading *in, const char *field, const json_t *value, int *out)
-{
-    struct span text = request_text(value);
-    int hour, minute;
-    if (text.n != 5 || text.p[2] != ':' || !two_digits(text.p, 24, &hour) ||
-        !two_digits(text.p + 3, 60, &minute))
-        return request_refuse(in, field, value, "a time of day from \"00:00\" to \"23:59\"");
-    *out = hour * 60 + minute;
-    return 0;
+    return read_hours_member(in, HOURS_TIMEZONE, value);
 }
 
 static int read_hours_from(struct request_reading *in, const json_t *value)
 {
-    return read_minute(in, "calling_hours.from", value, &in->request->calling_hours.from_min);
+    return read_hours_member(in, HOURS_FROM, value);
 }
 
 static int read_hours_to(struct request_reading *in, const json_t *value)
 {
-    struct calling_hours *hours = &in->request->calling_hours;
-    int rc = read_minute(in, "calling_hours.to", value, &hours->to_min);
-    if (rc == 0 && hours->to_min == hours->from_min)
-        return request_refuse(in, "calling_hours.to", value,
-                              "another time than calling_hours.from, the window would never open");
-    return rc;
+    return read_hours_member(in, HOURS_TO, value);
 }
 
 static int read_days(struct request_reading *in, const json_t *value)
 {
-    static const char *const expected = "a list of one or more of mon, tue, wed, thu, fri, sat, sun";
-    static const char *const days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-    unsigned bits = 0;
-    if (!value)
-        return 0;
-    if (json_array_size(value) == 0)
-        return request_refuse(in, "calling_hours.days", value, expected);
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        const json_t *day = json_array_get(value, i);
-        int d = 0;
-        while (d < 7 && !span_is(request_text(day), days[d]))
-            d++;
-        if (d == 7)
-            return request_refuse(in, "calling_hours.days", day, "one of mon, tue, wed, thu, fri, sat, sun");
-        bits |= 1u << d;
-    }
-    in->request->calling_hours.days = bits;
-    return 0;
+    return read_hours_member(in, HOURS_DAYS, value);
 }
 
 static int read_max_attempts(struct request_reading *in, const json_t *value)
@@ -163,6 +112,18 @@ static int read_delays(struct request_reading *in, const json_t *value)
     return 0;
 }
 
+/* Whether a request is refused depends on what stands in it, never on when it is read: a window that does not
+ * open between now and expires_at is no contradiction, the call waits and expires. */
+static int check_opening(struct request_reading *in, const json_t *hours)
+{
+    const struct request *request = in->request;
+    if (request->not_before_ms == 0 || request->expires_at_ms <= LONG_PAST_MS ||
+        hours_next_open(&request->calling_hours, request->not_before_ms) < request->expires_at_ms)
+        return 0;
+    return request_refuse(in, "calling_hours", hours,
+                          "a window that opens between not_before and expires_at");
+}
+
 int request_read_calling_hours(struct request_reading *in, const json_t *value)
 {
     static const struct request_field fields[] = {{"timezone", read_timezone},
@@ -174,8 +135,8 @@ int request_read_calling_hours(struct request_reading *in, const json_t *value)
         return 0;
     if (!json_is_object(value))
         return request_refuse(in, "calling_hours", value, "an object");
-    in->request->calling_hours.set = true;
-    return request_read_object(in, "calling_hours", value, fields);
+    int rc = request_read_object(in, "calling_hours", value, fields);
+    return rc ? rc : check_opening(in, value);
 }
 
 int request_read_retry(struct request_reading *in, const json_t *value)

@@ -7,8 +7,6 @@
 #include "common/json.h"
 #include "common/model/request.h"
 
-enum { ALL_DAYS = 0x7F };
-
 static void add_optional(struct buf *b, const char *key, struct span text)
 {
     if (text.p)
@@ -29,41 +27,6 @@ static void add_message(struct buf *b, const struct request *request)
     buf_addc(b, '{');
     json_kstr(b, kinds[request->message_kind], request->message);
     add_optional(b, "language", request->language);
-    buf_addc(b, '}');
-}
-
-static void add_minute(struct buf *b, const char *key, int minutes)
-{
-    char text[5] = {(char)('0' + minutes / 600), (char)('0' + minutes / 60 % 10), ':',
-                    (char)('0' + minutes % 60 / 10), (char)('0' + minutes % 10)};
-    json_kstr(b, key, span_of(text, sizeof text));
-}
-
-static void add_days(struct buf *b, unsigned bits)
-{
-    static const char *const days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-    json_key(b, "days");
-    buf_addc(b, '[');
-    for (int d = 0; d < 7; d++) {
-        if (bits >> d & 1) {
-            json_sep(b);
-            json_str(b, span_str(days[d]));
-        }
-    }
-    buf_addc(b, ']');
-}
-
-static void add_calling_hours(struct buf *b, const struct calling_hours *hours)
-{
-    if (!hours->set)
-        return;
-    json_key(b, "calling_hours");
-    buf_addc(b, '{');
-    json_kstrz(b, "timezone", hours->timezone);
-    add_minute(b, "from", hours->from_min);
-    add_minute(b, "to", hours->to_min);
-    if (hours->days != ALL_DAYS)
-        add_days(b, hours->days);
     buf_addc(b, '}');
 }
 
@@ -133,7 +96,10 @@ void request_add_json(struct buf *b, const struct request *request)
     add_unless(b, "ring_timeout", request->ring_timeout_s, 40);
     add_unless(b, "time_limit", request->time_limit_s, 3600);
     add_times(b, request);
-    add_calling_hours(b, &request->calling_hours);
+    if (request->calling_hours.zone) {
+        json_key(b, "calling_hours");
+        hours_add_json(b, &request->calling_hours);
+    }
     add_retry(b, request);
     if (request->redial_in_doubt)
         json_kbool(b, "redial_in_doubt", true);

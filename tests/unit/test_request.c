@@ -94,7 +94,7 @@ static void the_smallest_request_has_the_contract_s_defaults(void **state)
     assert_int_equal(r->time_limit_s, 3600);
     assert_int_equal(r->not_before_ms, 0);
     assert_int_equal(r->expires_at_ms, 0);
-    assert_false(r->calling_hours.set);
+    assert_null(r->calling_hours.zone);
     assert_int_equal(r->max_attempts, 1);
     assert_int_equal(r->retry_on,
                      1 << STATUS_NO_ANSWER | 1 << STATUS_USER_BUSY | 1 << STATUS_SUBSCRIBER_ABSENT);
@@ -112,7 +112,7 @@ static const char everything[] =
     IDS ", \"channel\": \"ke-main\", \"from\": \"+254711082000\", \"message\": {\"say\": \"Bei\", "
         "\"language\": \"sw-KE\"},"
         "\"ring_timeout\": 30, \"time_limit\": 600, \"not_before\": \"2026-11-22T18:50:50.5Z\","
-        "\"expires_at\": \"2026-11-22T23:50:50+03:00\"," HOURS ", \"days\": [\"tue\", \"mon\"]},"
+        "\"expires_at\": \"2026-11-23T23:50:50+03:00\"," HOURS ", \"days\": [\"tue\", \"mon\"]},"
         "\"retry\": {\"max_attempts\": 3, \"on\": [\"Gateway_unavailable\", \"No_answer\"], \"delays\": [1, "
         "2, 3]},"
         "\"redial_in_doubt\": true, \"priority\": 0, \"metadata\": {\"b\": [1, null], \"a\": {\"y\": 0.1, "
@@ -129,9 +129,8 @@ static void every_field_is_read(void **state)
     assert_int_equal(r->ring_timeout_s, 30);
     assert_int_equal(r->time_limit_s, 600);
     assert_int_equal(r->not_before_ms, INT64_C(1795373450500));
-    assert_int_equal(r->expires_at_ms, INT64_C(1795380650000));
-    assert_true(r->calling_hours.set);
-    assert_string_equal(r->calling_hours.timezone, "Africa/Nairobi");
+    assert_int_equal(r->expires_at_ms, INT64_C(1795467050000));
+    assert_string_equal(zone_name(r->calling_hours.zone), "Africa/Nairobi");
     assert_int_equal(r->calling_hours.from_min, 480);
     assert_int_equal(r->calling_hours.to_min, 1170);
     assert_int_equal(r->calling_hours.days, 3);
@@ -501,7 +500,7 @@ static void assert_hours_refused(const char *zone, const char *from, const char 
 
 static void a_window_that_cannot_open_is_refused(void **state)
 {
-    static const char *const times[] = {"\"25:00\"", "\"24:00\"", "\"08:60\"", "\"8:00\"", "\"08.00\"",
+    static const char *const times[] = {"\"25:00\"", "\"24:01\"", "\"08:60\"", "\"8:00\"", "\"08.00\"",
                                         "\"0800\"",  "480",       "\"\"",      "\"-1:00\""};
     static const char *const zones[] = {"\"\"",
                                         "\"/UTC\"",
@@ -511,7 +510,10 @@ static void a_window_that_cannot_open_is_refused(void **state)
                                         "\"+03:00\"",
                                         "\"Africa/Nai robi\"",
                                         "3",
-                                        "\"Africa/Nairobi\\n\""};
+                                        "\"Africa/Nairobi\\n\"",
+                                        "\"Africa/Nairobbi\"",
+                                        "\"africa/nairobi\"",
+                                        "\"EST5EDT4\""};
     (void)state;
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         assert_hours_refused("\"UTC\"", times[i], "\"19:00\"", "null", "calling_hours.from");
@@ -519,6 +521,7 @@ static void a_window_that_cannot_open_is_refused(void **state)
     }
     for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++)
         assert_hours_refused(zones[i], "\"08:00\"", "\"19:00\"", "null", "calling_hours.timezone");
+    assert_hours_refused("\"UTC\"", "\"24:00\"", "\"19:00\"", "null", "calling_hours.from");
     assert_hours_refused("\"UTC\"", "\"08:00\"", "\"08:00\"", "null", "calling_hours.to");
     assert_hours_refused("\"UTC\"", "\"08:00\"", "\"09:00\"", "[]", "calling_hours.days");
     assert_hours_refused("\"UTC\"", "\"08:00\"", "\"09:00\"", "\"mon\"", "calling_hours.days");
@@ -539,6 +542,62 @@ static void a_window_may_reach_over_midnight(void **state)
     assert_int_equal(out.request.calling_hours.from_min, 1320);
     assert_int_equal(out.request.calling_hours.to_min, 0);
     assert_int_equal(out.request.calling_hours.days, 0x7F);
+    request_done(&out.request);
+}
+
+static void a_window_may_be_the_whole_day(void **state)
+{
+    struct outcome out =
+        accept(BASIC ", \"calling_hours\": {\"timezone\": \"UTC\", \"from\": \"00:00\", \"to\": \"24:00\"}");
+    struct buf json;
+    (void)state;
+    assert_int_equal(out.request.calling_hours.to_min, 1440);
+    assert_true(hours_open(&out.request.calling_hours, 0));
+    buf_init(&json, 4096);
+    request_add_json(&json, &out.request);
+    assert_non_null(strstr(json.p, "\"from\":\"00:00\",\"to\":\"24:00\"}"));
+    buf_done(&json);
+    request_done(&out.request);
+}
+
+/* 2026-11-27 is a Friday. */
+static void a_window_that_does_not_open_in_time_is_refused(void **state)
+{
+    static const struct {
+        const char *not_before, *expires_at;
+        bool fits;
+    } rows[] = {
+        {"2026-11-27T19:00:00Z", "2026-11-30T07:59:59.999Z", false},
+        {"2026-11-27T19:00:00Z", "2026-11-30T08:00:00Z", false},
+        {"2026-11-27T19:00:00Z", "2026-11-30T08:00:00.001Z", true},
+        {"2026-11-27T18:59:59.999Z", "2026-11-27T19:00:00Z", true},
+        {"2026-11-27T20:00:00+01:00", "2026-11-28T08:00:00-12:00", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "\"not_before\": \"%s\", \"expires_at\": \"%s\", \"calling_hours\": {\"timezone\": \"UTC\", "
+                 "\"from\": \"08:00\", \"to\": \"19:00\", \"days\": [\"mon\", \"fri\"]}",
+                 rows[i].not_before, rows[i].expires_at);
+        if (!rows[i].fits) {
+            assert_option_refused(text, "calling_hours");
+            continue;
+        }
+        char whole[1024];
+        snprintf(whole, sizeof whole, BASIC ", %s", text);
+        struct outcome out = accept(whole);
+        request_done(&out.request);
+    }
+}
+
+/* What is read later must not be refused for being late: it waits for its hours, and expires. */
+static void a_window_that_opens_after_expires_at_alone_is_no_contradiction(void **state)
+{
+    struct outcome out = accept(BASIC ", \"expires_at\": \"2026-11-28T08:00:00Z\", \"calling_hours\": {"
+                                      "\"timezone\": \"UTC\", \"from\": \"08:00\", \"to\": \"19:00\", "
+                                      "\"days\": [\"mon\"]}");
+    (void)state;
     request_done(&out.request);
 }
 
@@ -711,6 +770,9 @@ int main(void)
         cmocka_unit_test(a_whole_number_may_be_written_with_a_fraction_of_zero),
         cmocka_unit_test(a_window_that_cannot_open_is_refused),
         cmocka_unit_test(a_window_may_reach_over_midnight),
+        cmocka_unit_test(a_window_may_be_the_whole_day),
+        cmocka_unit_test(a_window_that_does_not_open_in_time_is_refused),
+        cmocka_unit_test(a_window_that_opens_after_expires_at_alone_is_no_contradiction),
         cmocka_unit_test(what_is_no_json_is_told_from_what_does_not_fit),
         cmocka_unit_test(a_cut_request_is_never_accepted),
         cmocka_unit_test(deep_and_huge_documents_are_refused),
