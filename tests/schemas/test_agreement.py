@@ -9,6 +9,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+import wall_clock
 from decoder import answers
 from generate import Generator, line_of
 from harness import schemas
@@ -52,9 +53,30 @@ def expires_before_it_may_start(document):
     return bool(start and end and instant(start) and instant(end) and instant(end) <= instant(start))
 
 
-def window_never_opens(document):
+def windows(document):
+    """The request's window, or all of those of a channels file."""
     hours = document.get("calling_hours")
-    return isinstance(hours, dict) and hours.get("from") == hours.get("to")
+    if not isinstance(hours, dict):
+        return []
+    found = hours.values() if "channels" in document else [hours]
+    return [window for window in found if isinstance(window, dict)]
+
+
+def has_unknown_zone(document):
+    zones = [window["timezone"] for window in windows(document) if isinstance(window.get("timezone"), str)]
+    return any(not wall_clock.is_zone(zone) for zone in zones)
+
+
+def window_never_opens(document):
+    return any(window.get("from") == window.get("to") for window in windows(document))
+
+
+def opens_too_late(document):
+    start, end = (instant(next(iter(text_places(document, name)), "")) for name in ("not_before", "expires_at"))
+    if not (start and end and windows(document)) or has_unknown_zone(document) or window_never_opens(document):
+        return False
+    opens_ms = wall_clock.next_open(windows(document)[0], (start - wall_clock.EPOCH) // timedelta(milliseconds=1))
+    return opens_ms >= (end - wall_clock.EPOCH) // timedelta(milliseconds=1)
 
 
 def names_of(document):
@@ -122,6 +144,16 @@ EXCEPTIONS = {
             lambda document: any(instant(text) is None for text in times(document)),
             REQUEST | {"not_before": "2026-02-30T00:00:00Z"},
         ),
+        "calling_hours.timezone is a zone of tzdata: the machine": (
+            has_unknown_zone,
+            REQUEST | {"calling_hours": {"timezone": "Africa/Nairobbi", "from": "08:00", "to": "20:00"}},
+        ),
+        "calling_hours open between not_before and expires_at: compares members": (
+            opens_too_late,
+            REQUEST
+            | {"calling_hours": {"timezone": "UTC", "from": "08:00", "to": "09:00"}}
+            | {"not_before": "2026-11-22T09:00:00Z", "expires_at": "2026-11-23T08:00:00Z"},
+        ),
         "calling_hours.from is not to: compares two members": (
             window_never_opens,
             REQUEST | {"calling_hours": {"timezone": "Africa/Nairobi", "from": "08:00", "to": "08:00"}},
@@ -155,6 +187,14 @@ EXCEPTIONS = {
         "fallback names channels of this file: compares members": (
             lambda document: any(not set(names) <= names_of(document) for names in fallbacks(document).values()),
             one_channel(fallback=["b"]),
+        ),
+        "a timezone is a zone of tzdata: the machine": (
+            has_unknown_zone,
+            one_channel() | {"calling_hours": {"254": {"timezone": "Africa/Nairobbi", "from": "08:00", "to": "20:00"}}},
+        ),
+        "from is not to: compares two members": (
+            window_never_opens,
+            one_channel() | {"calling_hours": {"254": {"timezone": "UTC", "from": "08:00", "to": "08:00"}}},
         ),
         "fallback does not lead in a circle: compares members": (falls_back_in_a_circle, one_channel(fallback=["a"])),
         "a URL's port is 1 to 65535: a number within a text": (
@@ -234,7 +274,7 @@ KINDS = {
     "call-request": (consistent_request, {"url": some_url, "timezone": some_zone, "time": some_time}),
     "channels": (
         consistent_channels,
-        {"base_url": some_base_url, "env": lambda r: ENVIRONMENT_NAME, "file": lambda r: FILE_NAME},
+        {"base_url": some_base_url, "timezone": some_zone, "env": lambda r: ENVIRONMENT_NAME, "file": lambda r: FILE_NAME},
     ),
 }
 

@@ -130,8 +130,7 @@ static void every_field_is_read(void **state)
         "\"base_url\": \"https://space.signalwire.com/api/laml/\", \"calls_per_second\": 0.5, "
         "\"concurrent_calls\": 200.0,"
         "\"request_timeout\": \"2s\", \"idle_timeout\": \"500ms\", \"country_codes\": [\"254\", \"1246\"],"
-        "\"fallback\": [\"b\"], \"callback_secret\": [\"s1\", \"s2\"], \"insecure\": true, \"tenants\": {}, "
-        "\"calling_hours\": {}},"
+        "\"fallback\": [\"b\"], \"callback_secret\": [\"s1\", \"s2\"], \"insecure\": true, \"tenants\": {}},"
         "\"b\": {" TW "}}, \"default_channel\": \"b\"}");
     struct channel *channel = channels_at(channels, 0);
     (void)state;
@@ -410,6 +409,64 @@ static void a_request_s_channel_is_its_own_then_by_country_then_the_default(void
     channels_free(&channels);
 }
 
+#define NAIROBI           "\"timezone\": \"Africa/Nairobi\", \"from\": \"08:00\", \"to\": \"20:00\""
+#define WITH_HOURS(hours) "{\"channels\": {\"a\": {" TW "}}, \"calling_hours\": " hours "}"
+
+static const char *zone_for(const struct channels *channels, const char *number)
+{
+    const struct hours *hours = channels_hours(channels, span_str(number));
+    return hours ? zone_name(hours->zone) : "none";
+}
+
+static void calling_hours_are_those_of_the_longest_country_code(void **state)
+{
+    struct channels *channels = load_good(
+        WITH_HOURS("{\"1\": {\"timezone\": \"America/New_York\", \"from\": \"09:00\", \"to\": \"21:00\", "
+                   "\"days\": [\"mon\", \"sat\"]}, \"254\": {" NAIROBI
+                   "}, \"1808\": {\"timezone\": \"Pacific/Honolulu\", \"from\": \"22:00\", \"to\": "
+                   "\"24:00\"}}"));
+    const char *code;
+    const struct hours *hours = channels_hours_at(channels, 0, &code);
+    (void)state;
+    assert_string_equal(code, "1");
+    assert_int_equal(hours->days, 1 | 1 << 5);
+    assert_null(channels_hours_at(channels, 3, &code));
+    assert_string_equal(zone_for(channels, "+12125551212"), "America/New_York");
+    assert_string_equal(zone_for(channels, "+18085551212"), "Pacific/Honolulu");
+    assert_string_equal(zone_for(channels, "+254722000111"), "Africa/Nairobi");
+    assert_string_equal(zone_for(channels, "+255722000111"), "none");
+    assert_string_equal(zone_for(channels, "+2547"), "Africa/Nairobi");
+    assert_string_equal(zone_for(channels, ""), "none");
+    channels_free(&channels);
+    channels = load_one(TW);
+    assert_null(channels_hours(channels, SPAN_LIT("+254722000111")));
+    channels_free(&channels);
+}
+
+static void calling_hours_that_cannot_be_are_named(void **state)
+{
+    (void)state;
+    assert_problem(WITH_HOURS("[]"), "calling_hours: ", "expected an object");
+    assert_problem(WITH_HOURS("{\"+254\": {" NAIROBI "}}"), "calling_hours: ", "\"+254\", expected digits");
+    assert_problem(WITH_HOURS("{\"254\": \"08:00-20:00\"}"), "calling_hours.254: ", "expected an object");
+    assert_problem(WITH_HOURS("{\"254\": {" NAIROBI ", \"day\": []}}"),
+                   "calling_hours.254.day: ", "no such field");
+    assert_problem(WITH_HOURS("{\"254\": {" NAIROBI ", \"days\": []}}"),
+                   "calling_hours.254.days: ", "one or more");
+    assert_problem(WITH_HOURS("{\"254\": {" NAIROBI ", \"days\": [\"Mon\"]}}"),
+                   "calling_hours.254.days: ", "\"Mon\", expected one of mon");
+    assert_problem(WITH_HOURS("{\"254\": {\"from\": \"08:00\", \"to\": \"20:00\"}}"),
+                   "calling_hours.254.timezone: ", "is missing");
+    assert_problem(
+        WITH_HOURS("{\"254\": {\"timezone\": \"Africa/Nairobbi\", \"from\": \"08:00\", \"to\": \"20:00\"}}"),
+        "calling_hours.254.timezone: ", "\"Africa/Nairobbi\", expected an IANA time zone");
+    assert_problem(WITH_HOURS("{\"254\": {\"timezone\": \"UTC\", \"from\": \"8\", \"to\": \"20:00\"}}"),
+                   "calling_hours.254.from: ", "time of day");
+    assert_problem(WITH_HOURS("{\"254\": {\"timezone\": \"UTC\", \"from\": \"08:00\", \"to\": \"08:00\"}}"),
+                   "calling_hours.254.to: ", "would never open");
+    assert_channel_problem(TW ", \"calling_hours\": {}", "calling_hours", "no such field");
+}
+
 static void a_channel_in_use_outlives_its_file(void **state)
 {
     struct channels *channels = load_one(TW);
@@ -501,6 +558,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_there_is_named),
         cmocka_unit_test(all_problems_are_told_at_once),
         cmocka_unit_test(a_request_s_channel_is_its_own_then_by_country_then_the_default),
+        cmocka_unit_test(calling_hours_are_those_of_the_longest_country_code),
+        cmocka_unit_test(calling_hours_that_cannot_be_are_named),
         cmocka_unit_test(a_channel_in_use_outlives_its_file),
         cmocka_unit_test(a_callback_token_guards_one_path_under_any_of_the_secrets),
         cmocka_unit_test(a_channel_without_secret_has_no_token),

@@ -84,6 +84,30 @@ static void add_channel_text(struct buf *b, const struct channel *chan, int name
     buf_adds(b, is_default ? ", default\n" : "\n");
 }
 
+static void add_hours_json(struct buf *b, const struct channels *channels)
+{
+    const struct hours *hours;
+    const char *code;
+    json_key(b, "calling_hours");
+    buf_addc(b, '{');
+    for (size_t i = 0; (hours = channels_hours_at(channels, i, &code)) != NULL; i++) {
+        json_key(b, code);
+        hours_add_json(b, hours);
+    }
+    buf_addc(b, '}');
+}
+
+static void add_hours_text(struct buf *b, const struct channels *channels)
+{
+    const struct hours *hours;
+    const char *code;
+    for (size_t i = 0; (hours = channels_hours_at(channels, i, &code)) != NULL; i++) {
+        buf_addf(b, "calling hours of +%s: ", code);
+        hours_add_text(b, hours);
+        buf_addc(b, '\n');
+    }
+}
+
 static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
 {
     const char *chosen = channels_default(channels);
@@ -103,8 +127,13 @@ static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channe
         else
             add_channel_text(b, chan, name_columns, is_default);
     }
-    if (ctl->json)
-        buf_adds(b, "]}\n");
+    if (ctl->json) {
+        buf_addc(b, ']');
+        add_hours_json(b, channels);
+        buf_adds(b, "}\n");
+    } else {
+        add_hours_text(b, channels);
+    }
 }
 
 static int run(struct ivrctl *ctl, const struct args *args)
@@ -133,8 +162,9 @@ const struct command command_channels = {
     .more =
         "Reads IVR_CHANNELS here and now: running workers took it at their start or their last SIGHUP. A "
         "line is\n"
-        "name, provider, caller id, limits of ours, base URL. A file with a mistake is exit code 2, naming "
-        "the field.\n"
+        "name, provider, caller id, limits of ours, base URL; then the calling hours by country code. A file "
+        "with a\n"
+        "mistake is exit code 2, naming the field.\n"
         "\nExamples:\n"
         "  ivrctl channels\n"
         "  IVR_CHANNELS=new.json ivrctl channels && kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",

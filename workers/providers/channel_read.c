@@ -298,7 +298,7 @@ static void read_duration(struct reader *r, const char *field, const json_t *val
     buf_done(&max);
 }
 
-static bool is_country_code(struct span code)
+bool reader_country_code(struct span code)
 {
     if (code.n == 0 || code.n > 7 || code.p[0] == '0')
         return false;
@@ -334,7 +334,7 @@ static void read_insecure(struct reader *r, struct channel *channel, const json_
     channel->insecure = json_is_true(value);
 }
 
-/* `tenants` and `calling_hours` belong to files that later versions read: known, and left alone. */
+/* `tenants` belongs to files that later versions read: known, and left alone. */
 void reader_unknown(struct reader *r, json_t *object, const char *const *known)
 {
     const char *name;
@@ -390,21 +390,13 @@ static void read_provider_fields(struct reader *r, struct channel *channel, cons
 
 static void read_fields(struct reader *r, struct channel *channel, json_t *object)
 {
-    static const char *const known[] = {"provider",
-                                        "from",
-                                        "credentials",
-                                        "base_url",
-                                        "calls_per_second",
-                                        "concurrent_calls",
-                                        "request_timeout",
-                                        "idle_timeout",
-                                        "country_codes",
-                                        "fallback",
-                                        "callback_secret",
-                                        "insecure",
-                                        "tenants",
-                                        "calling_hours",
-                                        NULL};
+    static const char *const known[] = {"provider",         "from",
+                                        "credentials",      "base_url",
+                                        "calls_per_second", "concurrent_calls",
+                                        "request_timeout",  "idle_timeout",
+                                        "country_codes",    "fallback",
+                                        "callback_secret",  "insecure",
+                                        "tenants",          NULL};
     reader_unknown(r, object, known);
     read_provider(r, channel, json_object_get(object, "provider"));
     read_from(r, channel, json_object_get(object, "from"));
@@ -415,7 +407,7 @@ static void read_fields(struct reader *r, struct channel *channel, json_t *objec
     read_duration(r, "idle_timeout", json_object_get(object, "idle_timeout"), 0, IDLE_MAX_MS,
                   &channel->idle_timeout_ms);
     channel->country_codes = read_list(r, "country_codes", json_object_get(object, "country_codes"),
-                                       is_country_code, "digits like \"254\"");
+                                       reader_country_code, "digits like \"254\"");
     channel->fallback =
         read_list(r, "fallback", json_object_get(object, "fallback"), valid_name, "the name of a channel");
     read_callback_secrets(r, channel, json_object_get(object, "callback_secret"));

@@ -34,6 +34,9 @@ void reader_unknown(struct reader *r, json_t *object, const char *const *known);
  */
 struct channel *channel_read(struct reader *r, const char *name, json_t *object);
 
+/* One to seven digits, the first not 0. */
+bool reader_country_code(struct span code);
+
 /* Appends a file's bytes; 0, else errno (EFBIG when the buffer does not take it). */
 int reader_file(struct buf *b, const char *path);
 /* buf_done() that leaves no secret behind. */

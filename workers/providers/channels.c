@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "workers/providers/channel_read.h"
+#include "workers/providers/country_hours.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -14,6 +15,7 @@ struct channels {
     struct channel **items;
     size_t n;
     struct channel *fallback; /* default_channel; NULL without */
+    struct country_hours hours;
 };
 
 /* ---- the file as a whole ---- */
@@ -93,6 +95,7 @@ static void read_root(struct reader *r, struct channels *channels, json_t *root)
     }
     check_fallbacks(r, channels);
     read_default(r, channels, json_object_get(root, "default_channel"));
+    country_hours_read(r, &channels->hours, json_object_get(root, "calling_hours"));
 }
 
 static void read_text(struct reader *r, struct channels *channels, struct span text)
@@ -133,6 +136,7 @@ void channels_free(struct channels **channels)
     for (size_t i = 0; i < old->n; i++)
         channel_unref(&old->items[i]);
     free(old->items);
+    country_hours_done(&old->hours);
     free(old);
 }
 
@@ -189,6 +193,19 @@ struct channel *channels_at(const struct channels *channels, size_t i)
 const char *channels_default(const struct channels *channels)
 {
     return channels->fallback ? channels->fallback->name : NULL;
+}
+
+const struct hours *channels_hours(const struct channels *channels, struct span to)
+{
+    return country_hours_find(&channels->hours, to);
+}
+
+const struct hours *channels_hours_at(const struct channels *channels, size_t i, const char **code)
+{
+    if (i >= channels->hours.n)
+        return NULL;
+    *code = channels->hours.items[i].code;
+    return &channels->hours.items[i].hours;
 }
 
 struct channel *channel_ref(struct channel *channel)

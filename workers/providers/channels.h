@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/model/hours.h"
 #include "common/span.h"
 #include "workers/providers/provider.h"
 
@@ -55,6 +56,12 @@ struct channel *channels_choose(const struct channels *channels, struct span req
 size_t channels_count(const struct channels *channels);
 struct channel *channels_at(const struct channels *channels, size_t i); /* in the file's order */
 const char *channels_default(const struct channels *channels);          /* NULL when none */
+
+/* The calling hours of a number whose request has none of its own: those of the longest country code that it
+ * begins with; NULL: none. Borrowed. */
+const struct hours *channels_hours(const struct channels *channels, struct span to);
+/* In the file's order; NULL past the last. Both are borrowed. */
+const struct hours *channels_hours_at(const struct channels *channels, size_t i, const char **code);
 
 struct channel *channel_ref(struct channel *channel);
 void channel_unref(struct channel **channel); /* wipes the secrets with the last one */
