@@ -91,6 +91,9 @@ class Store:
     def claim(self, call, token, channel="ch", claim_ms=15000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]
 
+    def postpone(self, call, opening):
+        return self.batch("postpone", [[call, opening, "twilio"]])[0]
+
     def due(self, limit=64, lease=30000, suspended=(), lost_ms=""):
         return self.run("due", limit, lease, pack(list(suspended)), lost_ms)
 

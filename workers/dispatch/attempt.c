@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "workers/dispatch/opening.h"
 #include "workers/store/parked.h"
 
 enum {
@@ -80,6 +81,7 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->number = 0;
     a->tries = 0;
     a->wait_ms = 0;
+    a->not_before_ms = 0;
     a->again = NULL;
     memset(&a->request, 0, sizeof(a->request));
     buf_clear(&a->id);
@@ -323,14 +325,14 @@ static void give_back(struct attempt *a, int64_t wait_ms)
     conclude(a);
 }
 
-/* The claim is ours. Whoever drains, or lost the partition, hands it on; a send that would be late is refused
- * by common/http too. */
+/* The claim is ours. Whoever drains, or lost the partition, hands it on, and what may not be dialled any more
+ * is due again to be put off; a send that would be late is refused by common/http too. */
 static void claimed(struct attempt *a, int number)
 {
     a->number = number;
     a->tries = 0;
     bool owned = a->record == NULL || kafka_still_owned(a->record);
-    if (a->dispatch->draining || !owned)
+    if (a->dispatch->draining || !owned || !opening_is_now(a))
         give_back(a, 0);
     else
         place(a);
@@ -449,7 +451,7 @@ static void ask_request(struct attempt *a)
         .redial_in_doubt = r->redial_in_doubt,
         .expires_at_ms = r->expires_at_ms,
         .recorded_ms = a->record->timestamp_ms,
-        .not_before_ms = r->not_before_ms,
+        .not_before_ms = a->not_before_ms,
         .token = a->admitted ? span_str(a->token) : SPAN_NONE,
         .claim_ms = a->channel->request_timeout_ms + CLAIM_SLACK_MS,
         .wait_ms = a->wait_ms,
@@ -464,7 +466,9 @@ void attempt_begin(struct attempt *a)
     buf_addspan(&a->id, a->request.tenant);
     buf_addc(&a->id, '/');
     buf_addspan(&a->id, a->request.call_id);
-    admit(a);
+    a->not_before_ms = opening_not_before_ms(a);
+    if (a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop))
+        admit(a);
     ask_request(a);
 }
 
@@ -499,6 +503,10 @@ static void ask_claim(struct attempt *a)
 
 void attempt_begin_due(struct attempt *a)
 {
+    if (!opening_is_now(a)) {
+        opening_wait(a);
+        return;
+    }
     admit(a);
     if (a->admitted)
         ask_claim(a);

@@ -2,8 +2,8 @@
  * One call on its way through this process.
  *
  *   PARSED ─► CLAIMING ─► PLACING ─► LINKING ─► RECORDING ─► free
- *               │  └─(draining, revoked, unsayable)──────▲
- *               └─(duplicate, stored to wait, ...)──► free, or a dead letter first
+ *               │  └─(draining, revoked, unsayable, closed)▲
+ *               └─(duplicate, stored to wait, put off, ...)──► free, or a dead letter first
  *
  * The claim comes last, after every wait, with a transfer slot in hand: between the claim's answer and the
  * send nothing waits. Every step that Redis does not confirm is asked again with the same values (the scripts
@@ -20,7 +20,7 @@
 enum attempt_state {
     ATTEMPT_FREE,
     ATTEMPT_PARSED,    /* its request is known, nothing was asked */
-    ATTEMPT_CLAIMING,  /* request.lua or claim.lua is asked */
+    ATTEMPT_CLAIMING,  /* request.lua, claim.lua or postpone.lua is asked */
     ATTEMPT_PLACING,   /* the HTTP request may be out */
     ATTEMPT_LINKING,   /* the provider's id is being linked */
     ATTEMPT_RECORDING, /* outcome.lua is asked */
@@ -45,6 +45,7 @@ struct attempt {
     struct http_slot *slot;
     int64_t asked_mono_ms; /* when the claim was asked for first */
     int64_t wait_ms;       /* store only: before the first try */
+    int64_t not_before_ms; /* of a record: the request's, or when its calling hours open */
     struct verdict verdict;
     void (*again)(struct attempt *); /* the step to ask again */
     int tries;
@@ -63,7 +64,7 @@ void attempt_end(struct attempt *attempt);
  * are set. */
 void attempt_begin(struct attempt *attempt);
 /* Claims a call that was due (`id`, `request`, `channel` are set). Ends at once when the channel may not be
- * dialled: the offer comes again after its lease. */
+ * dialled: the offer comes again after its lease. Outside its calling hours the call is put off. */
 void attempt_begin_due(struct attempt *attempt);
 /* Sends the record to the dead letters, then ends. */
 void attempt_dead_letter(struct attempt *attempt, const char *reason, struct span detail);

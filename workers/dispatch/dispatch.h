@@ -7,6 +7,7 @@
  *   judge.c     what became of a placement
  *   reconcile.c silent attempts, asked for at their provider
  *   gate.c      may the channel be dialled now
+ *   opening.c   may the contact be called now
  *   waiting.c   how many calls wait, for /metrics
  */
 #ifndef IVR_DISPATCH_DISPATCH_H

@@ -22,7 +22,15 @@ void batches_on_events(struct batches *batches, store_events_fn fn, store_lost_f
 size_t batches_pending(const struct batches *batches);
 
 /* Which script, in the order of batch.c's table. */
-enum batch_kind { BATCH_REQUEST, BATCH_CLAIM, BATCH_LINK, BATCH_OUTCOME, BATCH_EVIDENCE, BATCH_KINDS };
+enum batch_kind {
+    BATCH_REQUEST,
+    BATCH_CLAIM,
+    BATCH_POSTPONE,
+    BATCH_LINK,
+    BATCH_OUTCOME,
+    BATCH_EVIDENCE,
+    BATCH_KINDS
+};
 
 /* Adds a record, packed; it is copied. */
 void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, struct span record,

@@ -285,6 +285,24 @@ void store_claim(struct store *store, const struct store_claim *claim, store_cla
     record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
 }
 
+static void deliver_postpone(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                             void *arg)
+{
+    (void)result;
+    ((store_postpone_fn)fn)(status, arg);
+}
+
+void store_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
+                    store_postpone_fn fn, void *arg)
+{
+    msgpack_packer p;
+    record_begin(store, &p, 3);
+    pack_span(&p, id);
+    msgpack_pack_int64(&p, opening_ms);
+    pack_span(&p, provider);
+    record_send(store, BATCH_POSTPONE, id, deliver_postpone, (void (*)(void))fn, arg);
+}
+
 /* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
  */
 static void deliver_link(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)

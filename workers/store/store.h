@@ -82,7 +82,7 @@ size_t store_pending(const struct store *store);
 /* A fresh claim token: random, unique. */
 void store_token(char out[STORE_TOKEN_LEN + 1]);
 
-/* ---- requests and claims (request.lua, due.lua, claim.lua, outcome.lua) ---- */
+/* ---- requests and claims (request.lua, due.lua, postpone.lua, claim.lua, outcome.lua) ---- */
 
 enum store_request_what {
     REQUEST_CLAIMED,
@@ -153,6 +153,12 @@ struct store_claim {
 };
 typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what, int attempt, void *arg);
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);
+
+/* Puts a due call off until its calling hours open, at `opening_ms` (wall). Nothing where it does not wait
+ * any more or is not due; asked again it changes nothing. */
+typedef void (*store_postpone_fn)(enum store_status status, void *arg);
+void store_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
+                    store_postpone_fn fn, void *arg);
 
 enum store_outcome_kind {
     OUTCOME_ACCEPTED,
