@@ -74,6 +74,11 @@ def by_hand():
         "priority": 0, "metadata": {"farmer": "17", "nested": {"a": [1, 2.5, None]}},
     }
     yield "request", json.dumps(request).encode()
+    night = {"timezone": "America/Sao_Paulo", "from": "22:30", "to": "24:00", "days": ["fri"]}
+    yield "request", json.dumps(request | {"calling_hours": night, "expires_at": "2026-12-01T00:00:00Z"}).encode()
+    channel = {"provider": "twilio", "credentials": {"account_sid": "AC1", "auth_token": "x"}}
+    hours = {"1": night, "254": {"timezone": "Etc/GMT-3", "from": "23:59", "to": "00:00"}}
+    yield "channels", json.dumps({"channels": {"main": channel}, "calling_hours": hours}).encode()
     yield "query", END.join((b"/ivr/answer/vonage/main/acme/c%2D1/2", b"a=b&token=x%41&%74oken=y&c=%"))
     for url in ("redis://user:p%40ss@h:6379/3", "rediss://h", "unix:///run/redis.sock?db=1",
                 "redis+sentinel://:pw@a:26379,b:26379/mymaster/2", "redis+cluster://a:1,b:2", "redis://[::1]:1/0"):

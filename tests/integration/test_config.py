@@ -153,6 +153,11 @@ def changed(channel_changes=None, **top):
     return json.dumps({"channels": {"main": channel}, "default_channel": "main"} | top)
 
 
+def hours(**changes):
+    """A file whose default hours for Kenya are these."""
+    return changed(calling_hours={"254": {"timezone": "Africa/Nairobi", "from": "08:00", "to": "20:00"} | changes})
+
+
 BAD_FILES = {
     "no JSON": ("{", "channels.json"),
     "empty": ("", "channels.json"),
@@ -178,6 +183,12 @@ BAD_FILES = {
     "plain http": (changed({"base_url": "http://api.example.test"}), "base_url"),
     "base_url no URL": (changed({"base_url": "api.example.test"}), "base_url"),
     "default_channel unknown": (changed(default_channel="other"), "default_channel"),
+    "calling_hours of nowhere": (hours(timezone="Africa/Nairobbi"), "calling_hours.254.timezone"),
+    "calling_hours of no length": (hours(to="08:00"), "calling_hours.254.to"),
+    "calling_hours on no day": (hours(days=[]), "calling_hours.254.days"),
+    "calling_hours until past midnight": (hours(to="24:30"), "calling_hours.254.to"),
+    "calling_hours of no country": (changed(calling_hours={"KE": {}}), "calling_hours"),
+    "calling_hours within a channel": (changed({"calling_hours": {}}), "main.calling_hours"),
     "fallback unknown": (changed({"fallback": ["other"]}), "fallback"),
 }
 

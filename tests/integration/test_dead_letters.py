@@ -102,6 +102,30 @@ BAD = {
         "invalid_request",
         "calling_hours.days",
     ),
+    "calling_hours of nowhere": (
+        body(calling_hours={"timezone": "Africa/Nairobbi", "from": "08:00", "to": "19:00"}),
+        "invalid_request",
+        "calling_hours.timezone",
+    ),
+    "calling_hours of no length": (
+        body(calling_hours={"timezone": "Africa/Nairobi", "from": "08:00", "to": "08:00"}),
+        "invalid_request",
+        "calling_hours.to",
+    ),
+    "calling_hours that open when it has expired": (
+        body(
+            calling_hours={"timezone": "UTC", "from": "08:00", "to": "19:00"},
+            not_before="2031-05-01T19:00:00Z",
+            expires_at="2031-05-02T08:00:00Z",
+        ),
+        "invalid_request",
+        "not_before and expires_at",
+    ),
+    "expires_at before not_before": (
+        body(not_before="2031-05-01T19:00:00Z", expires_at="2031-05-01T19:00:00+03:00"),
+        "invalid_request",
+        "expires_at",
+    ),
     "retry a number": (body(retry=3), "invalid_request", "retry"),
     "retry.max_attempts a string": (body(retry={"max_attempts": "3"}), "invalid_request", "retry.max_attempts"),
     "retry.max_attempts zero": (body(retry={"max_attempts": 0}), "invalid_request", "retry.max_attempts"),
