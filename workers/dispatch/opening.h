@@ -18,8 +18,8 @@
 
 /* Whether its call may be dialled now. */
 bool opening_is_now(const struct attempt *attempt);
-/* The request's not_before, or when its hours open from then (or from now) on, where that is later. 0: now.
- */
+/* The first instant from now and from the request's not_before on at which its hours are open; where that is
+ * now, its not_before as it is. */
 int64_t opening_not_before_ms(const struct attempt *attempt);
 /* Puts a call that was due off until its hours open, and ends the attempt. */
 void opening_wait(struct attempt *attempt);
