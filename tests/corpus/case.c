@@ -9,8 +9,8 @@
 #include "common/json_memory.h"
 
 static const struct corpus_kind *const kinds[] = {
-    &corpus_place, &corpus_lookup, &corpus_open,     &corpus_response, &corpus_looked_up,
-    &corpus_find,  &corpus_found,  &corpus_callback, &corpus_verify,   &corpus_answer};
+    &corpus_place, &corpus_lookup, &corpus_hang_up,  &corpus_open,   &corpus_response, &corpus_looked_up,
+    &corpus_find,  &corpus_found,  &corpus_callback, &corpus_verify, &corpus_answer};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -185,8 +185,9 @@ static void find_kind(struct corpus_case *c)
         c->input = input;
     }
     if (!c->kind)
-        corpus_problem(c, "no kind of case, expected one of place, open, response, callback, lookup, "
-                          "looked_up, find, found, answer, verify");
+        corpus_problem(c,
+                       "no kind of case, expected one of place, open, response, callback, lookup, hang_up, "
+                       "looked_up, find, found, answer, verify");
 }
 
 static void check_form(struct corpus_case *c)

@@ -42,8 +42,8 @@ struct corpus_kind {
     void (*run)(struct corpus_case *c, struct buf *came);
 };
 
-extern const struct corpus_kind corpus_place, corpus_lookup, corpus_open, corpus_response, corpus_looked_up,
-    corpus_find, corpus_found, corpus_callback, corpus_verify, corpus_answer;
+extern const struct corpus_kind corpus_place, corpus_lookup, corpus_hang_up, corpus_open, corpus_response,
+    corpus_looked_up, corpus_find, corpus_found, corpus_callback, corpus_verify, corpus_answer;
 
 /* Runs the case of `provider` in the file `path`; its problems are in c->problems. corpus_case_done() in any
  * case. */

@@ -141,27 +141,39 @@ static const char *const place_keys[] = {"attempt", "public_url", NULL};
 const struct corpus_kind corpus_place = {
     .name = "place", .keys = place_keys, .uses_request = true, .run = run_place};
 
-/* ---- look-ups ---- */
+/* ---- look-ups, and hanging up ---- */
 
-static void run_lookup(struct corpus_case *c, struct buf *came)
+static void ask_by_id(struct corpus_case *c, struct buf *came,
+                      int (*build)(const struct channel *channel, struct span provider_call_id,
+                                   struct http_request *http, struct err *err))
 {
-    struct span id = json_get_span(c->input, "provider_call_id");
     struct http_request http;
     struct err err = ERR_INIT;
-    if (!c->channel->provider->lookup) {
-        corpus_problem(c, "lookup: %s cannot be asked", c->channel->provider->name);
+    if (!build) {
+        corpus_problem(c, "%s cannot be asked", c->channel->provider->name);
         return;
     }
     http_request_init(&http);
-    if (c->channel->provider->lookup(c->channel, id, &http, &err) != 0)
+    if (build(c->channel, json_get_span(c->input, "provider_call_id"), &http, &err) != 0)
         corpus_add_sentence(c, came, "refused", err.text);
     else
         add_http(c, came, &http);
     http_request_done(&http);
 }
 
-static const char *const lookup_keys[] = {"provider_call_id", NULL};
-const struct corpus_kind corpus_lookup = {.name = "lookup", .keys = lookup_keys, .run = run_lookup};
+static void run_lookup(struct corpus_case *c, struct buf *came)
+{
+    ask_by_id(c, came, c->channel->provider->lookup);
+}
+
+static void run_hang_up(struct corpus_case *c, struct buf *came)
+{
+    ask_by_id(c, came, c->channel->provider->hang_up);
+}
+
+static const char *const id_keys[] = {"provider_call_id", NULL};
+const struct corpus_kind corpus_lookup = {.name = "lookup", .keys = id_keys, .run = run_lookup};
+const struct corpus_kind corpus_hang_up = {.name = "hang_up", .keys = id_keys, .run = run_hang_up};
 
 struct doubt corpus_doubt(struct corpus_case *c, const char *key, const struct request *request)
 {

@@ -100,6 +100,29 @@ class Store:
     def settle(self, limit=64, look_ups=8):
         return self.run("settle", limit, look_ups)
 
+    def control(self, what, key):
+        """What an operator says of a campaign, tenant or channel; the state of it afterwards."""
+        return self.run("controls", what, key)[0]
+
+    def control_call(self, what, call="t/c1"):
+        return self.run("control", call, what)[0]
+
+    def sweep(self, limit=64):
+        """One step; whether there is more to do."""
+        return self.run("sweep", limit)[0] == 1
+
+    def sweep_all(self, limit=64):
+        for _ in range(1000):
+            if not self.sweep(limit):
+                return
+        raise AssertionError("a sweep without end")
+
+    def hangups(self, limit=64):
+        return self.run("hangup", limit)
+
+    def held(self, key):
+        return [member.decode() for member in self.redis.zrange(f"{self.shard}:hold:{key}", 0, -1)]
+
     def state(self, call="t/c1"):
         raw = self.redis.hget(f"{self.shard}:call:{call}", "s")
         return msgpack.unpackb(raw) if raw else None

@@ -57,6 +57,19 @@ static void a_probe_that_was_not_used_leaves_its_turn_to_the_next(void **state)
     gates_free(&gates);
 }
 
+static void an_operator_s_resume_ends_the_suspension_of_that_channel(void **state)
+{
+    (void)state;
+    struct gates *gates = gates_new();
+    int64_t wait = 0;
+    gate_release(gates, MAIN, GATE_SUSPENDED, WHY, 0);
+    gate_release(gates, OTHER, GATE_SUSPENDED, WHY, 0);
+    gate_resume(gates, MAIN);
+    assert_true(gate_admit(gates, MAIN, 1, &wait));
+    assert_false(gate_admit(gates, OTHER, 1, &wait));
+    gates_free(&gates);
+}
+
 static void a_changed_channels_file_ends_every_suspension(void **state)
 {
     (void)state;
@@ -74,6 +87,7 @@ int main(void)
         cmocka_unit_test(a_suspended_channel_admits_nobody_and_delays_no_other),
         cmocka_unit_test(one_probe_at_a_time_opens_the_channel_or_not),
         cmocka_unit_test(a_probe_that_was_not_used_leaves_its_turn_to_the_next),
+        cmocka_unit_test(an_operator_s_resume_ends_the_suspension_of_that_channel),
         cmocka_unit_test(a_changed_channels_file_ends_every_suspension),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/dispatch/opening.h"
+#include "workers/store/dnc.h"
 #include "workers/store/parked.h"
 
 enum {
@@ -18,6 +19,8 @@ enum {
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
     AWAY_MS = 1000, /* before a call is offered that could not be dialled because Kafka or Redis is not fit */
+    /* Contract: what operators say is effective within a second. So is what the do-not-call lists say. */
+    ANSWER_HOLDS_MS = 1000,
     BUF_MAX = 256 * 1024,
 };
 
@@ -78,6 +81,8 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->state = ATTEMPT_PARSED;
     a->record = NULL;
     a->admitted = false;
+    a->listed = LISTED_NOT_ASKED;
+    a->ended = false;
     a->number = 0;
     a->tries = 0;
     a->wait_ms = 0;
@@ -105,6 +110,10 @@ void attempt_end(struct attempt *a)
 {
     struct kafka_record *record = a->record;
     gate_back(a, GATE_UNUSED, SPAN_NONE);
+    if (a->listed == LISTED_ASKING) {
+        a->ended = true;
+        return;
+    }
     request_done(&a->request);
     if (a->channel != NULL)
         channel_unref(&a->channel);
@@ -174,7 +183,8 @@ static void record(struct attempt *a);
  * left of the call. */
 static bool forgotten_unsent(const struct attempt *a, enum store_outcome_what what)
 {
-    bool unsent = a->verdict.kind == OUTCOME_BACK || a->verdict.kind == OUTCOME_UNREACHED;
+    bool unsent = a->verdict.kind == OUTCOME_BACK || a->verdict.kind == OUTCOME_LISTED ||
+                  a->verdict.kind == OUTCOME_UNREACHED;
     return what == OUTCOME_UNKNOWN && unsent && a->record != NULL;
 }
 
@@ -325,17 +335,59 @@ static void give_back(struct attempt *a, int64_t wait_ms)
     conclude(a);
 }
 
-/* The claim is ours. Whoever drains, or lost the partition, hands it on, and what may not be dialled any more
- * is due again to be put off; a send that would be late is refused by common/http too. */
+/* The claim is ours, and the do-not-call lists have answered. Whoever drains, or lost the partition, hands it
+ * on, and what may not be dialled any more is due again to be put off; a send that would be late is refused
+ * by common/http too. */
+static void go_on(struct attempt *a)
+{
+    struct dispatch *d = a->dispatch;
+    bool owned = a->record == NULL || kafka_still_owned(a->record);
+    bool fresh = loop_mono_ms(d->worker->loop) - a->asked_mono_ms <= ANSWER_HOLDS_MS;
+    if (a->listed == LISTED_YES) {
+        judge_listed(&a->verdict);
+        gate_back(a, GATE_UNUSED, SPAN_NONE);
+        conclude(a);
+    } else if (a->listed != LISTED_NO) {
+        LOG_LIMITED(LOG_LEVEL_WARN, "the do-not-call lists cannot be read, a call is not dialled for now",
+                    LOG_SPAN("call", buf_span(&a->id)));
+        give_back(a, AWAY_MS);
+    } else if (d->draining || !owned || !fresh || !opening_is_now(a)) {
+        give_back(a, 0);
+    } else {
+        place(a);
+    }
+}
+
 static void claimed(struct attempt *a, int number)
 {
     a->number = number;
     a->tries = 0;
-    bool owned = a->record == NULL || kafka_still_owned(a->record);
-    if (a->dispatch->draining || !owned || !opening_is_now(a))
-        give_back(a, 0);
-    else
-        place(a);
+    a->state = ATTEMPT_CLAIMED;
+    if (a->listed != LISTED_ASKING)
+        go_on(a);
+}
+
+/* ---- the do-not-call lists ---- */
+
+static void ask_lists(struct attempt *a);
+
+/* While the worker leaves, its other parts may be gone: then nothing but the same question. */
+static void on_listed(enum store_status status, bool listed, void *arg)
+{
+    struct attempt *a = arg;
+    a->listed = status != STORE_OK ? LISTED_UNREAD : listed ? LISTED_YES : LISTED_NO;
+    if (a->ended)
+        attempt_end(a);
+    else if (a->state == ATTEMPT_CLAIMED && status != STORE_OK && a->dispatch->draining)
+        later_backoff(a, ask_lists);
+    else if (a->state == ATTEMPT_CLAIMED)
+        go_on(a);
+}
+
+static void ask_lists(struct attempt *a)
+{
+    a->listed = LISTED_ASKING;
+    dnc_look(a->dispatch->worker->store, a->request.tenant, a->request.to, on_listed, a);
 }
 
 /* ---- claiming ---- */
@@ -354,16 +406,20 @@ static void admit(struct attempt *a)
     assert(a->slot != NULL); /* there are as many as attempts */
     store_token(a->token);
     a->asked_mono_ms = loop_mono_ms(d->worker->loop);
+    if (a->listed != LISTED_ASKING)
+        ask_lists(a);
 }
 
-/* Too few replicas have the claim, so a failover could forget it: nothing is sent under it. */
-static bool claimed_unsafely(struct attempt *a, enum store_status status, bool taken, int number)
+/* Too few replicas have the claim, so a failover could forget it; or operators halted the call meanwhile:
+ * nothing is sent under it. */
+static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted, int number)
 {
-    if (status != STORE_UNACKED || !taken)
+    bool unsafe = status == STORE_UNACKED && (taken || halted);
+    if (!unsafe && !(status == STORE_OK && halted))
         return false;
     a->number = number;
     a->tries = 0;
-    give_back(a, AWAY_MS);
+    give_back(a, unsafe ? AWAY_MS : 0);
     return true;
 }
 
@@ -372,10 +428,11 @@ static void ask_request(struct attempt *a);
 static void on_request(enum store_status status, enum store_request_what what, int number, void *arg)
 {
     static const char *const words[] = {
-        [REQUEST_CLAIMED] = "stored",    [REQUEST_STORED] = "stored",   [REQUEST_DUPLICATE] = "duplicate",
-        [REQUEST_CONFLICT] = "conflict", [REQUEST_TOO_OLD] = "too_old", [REQUEST_DROPPED] = "dropped"};
+        [REQUEST_CLAIMED] = "stored",      [REQUEST_HALTED] = "stored",     [REQUEST_STORED] = "stored",
+        [REQUEST_DUPLICATE] = "duplicate", [REQUEST_CONFLICT] = "conflict", [REQUEST_TOO_OLD] = "too_old",
+        [REQUEST_DROPPED] = "dropped"};
     struct attempt *a = arg;
-    if (claimed_unsafely(a, status, what == REQUEST_CLAIMED, number))
+    if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, number))
         return;
     if (status != STORE_OK) {
         later_backoff(a, ask_request);
@@ -384,6 +441,7 @@ static void on_request(enum store_status status, enum store_request_what what, i
     metric_count(M_REQUESTS, words[what], NULL);
     switch (what) {
     case REQUEST_CLAIMED:
+    case REQUEST_HALTED: /* given back above */
         claimed(a, number);
         return;
     case REQUEST_CONFLICT:
@@ -477,7 +535,7 @@ static void ask_claim(struct attempt *a);
 static void on_claim(enum store_status status, enum store_claim_what what, int number, void *arg)
 {
     struct attempt *a = arg;
-    if (claimed_unsafely(a, status, what == CLAIM_TAKEN, number))
+    if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, number))
         return;
     if (status != STORE_OK) {
         later_backoff(a, ask_claim);

@@ -1,14 +1,18 @@
 /*
  * One call on its way through this process.
  *
- *   PARSED ─► CLAIMING ─► PLACING ─► LINKING ─► RECORDING ─► free
- *               │  └─(draining, revoked, unsayable, closed)▲
+ *   PARSED ─► CLAIMING ─► CLAIMED ─► PLACING ─► LINKING ─► RECORDING ─► free
+ *               │  └─(draining, revoked, unsayable, closed, listed)─▲
  *               └─(duplicate, stored to wait, put off, ...)──► free, or a dead letter first
  *
  * The claim comes last, after every wait, with a transfer slot in hand: between the claim's answer and the
  * send nothing waits. Every step that Redis does not confirm is asked again with the same values (the scripts
  * may run twice), so an attempt leaves this process only by an answer or by the process' death; then the
  * claim's deadline settles it.
+ *
+ * The do-not-call lists are asked together with the claim, in the same turn, and both answers are waited for.
+ * What operators said (store/control.h) the claim reads itself. Both hold as of the question: a second after
+ * it they count for nothing, and the claim is given back.
  */
 #ifndef IVR_DISPATCH_ATTEMPT_H
 #define IVR_DISPATCH_ATTEMPT_H
@@ -21,11 +25,14 @@ enum attempt_state {
     ATTEMPT_FREE,
     ATTEMPT_PARSED,    /* its request is known, nothing was asked */
     ATTEMPT_CLAIMING,  /* request.lua, claim.lua or postpone.lua is asked */
+    ATTEMPT_CLAIMED,   /* it is ours; the do-not-call lists have not answered yet */
     ATTEMPT_PLACING,   /* the HTTP request may be out */
     ATTEMPT_LINKING,   /* the provider's id is being linked */
     ATTEMPT_RECORDING, /* outcome.lua is asked */
     ATTEMPT_LETTER,    /* its dead letter is on the way */
 };
+
+enum attempt_listed { LISTED_NOT_ASKED, LISTED_ASKING, LISTED_UNREAD, LISTED_NO, LISTED_YES };
 
 struct attempt {
     struct dispatch *dispatch;
@@ -41,6 +48,8 @@ struct attempt {
     const char *letter; /* dead letter's reason */
     char token[STORE_TOKEN_LEN + 1];
     bool admitted; /* holds the gate's admission and a slot */
+    enum attempt_listed listed;
+    bool ended; /* but the lists have not answered: their answer frees it */
     int number;
     struct http_slot *slot;
     int64_t asked_mono_ms; /* when the claim was asked for first */

@@ -8,6 +8,8 @@
  *   reconcile.c silent attempts, asked for at their provider
  *   gate.c      may the channel be dialled now
  *   opening.c   may the contact be called now
+ *   sweep.c     what operators said, carried out with the calls that stand in Redis
+ *   hangup.c    cancelled calls, hung up at their provider
  *   waiting.c   how many calls wait, for /metrics
  */
 #ifndef IVR_DISPATCH_DISPATCH_H

@@ -101,6 +101,8 @@ static void take_offer(struct dispatch *d, const struct store_due *item)
     struct err err = ERR_INIT;
     char field[64];
     bool not_json;
+    if (item->request.n == 0)
+        return; /* paused or cancelled */
     struct attempt *a = attempt_take(d, true);
     if (a == NULL)
         return; /* offered again after the lease */

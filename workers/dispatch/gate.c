@@ -105,6 +105,13 @@ size_t gates_suspended(const struct gates *gates, struct span *channels, size_t 
     return n;
 }
 
+void gate_resume(struct gates *gates, struct span channel)
+{
+    for (struct gate *gate = gates->first; gate != NULL; gate = gate->next)
+        if (span_is(channel, gate->channel))
+            gate_open(gate);
+}
+
 void gates_reset(struct gates *gates)
 {
     for (struct gate *gate = gates->first; gate != NULL; gate = gate->next)

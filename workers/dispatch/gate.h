@@ -28,6 +28,8 @@ void gate_release(struct gates *gates, struct span channel, enum gate_news news,
                   int64_t mono_ms);
 /* The names of the suspended channels, at most `max`; borrowed until the next call. Returns how many. */
 size_t gates_suspended(const struct gates *gates, struct span *channels, size_t max);
+/* An operator resumed the channel: its suspension ends. */
+void gate_resume(struct gates *gates, struct span channel);
 /* The channels file was read again: every suspension ends. */
 void gates_reset(struct gates *gates);
 

@@ -145,3 +145,9 @@ void judge_unsent(struct verdict *v, int64_t wait_ms)
 {
     back(v, "given_back", wait_ms);
 }
+
+void judge_listed(struct verdict *v)
+{
+    back(v, "do_not_call", 0);
+    v->kind = OUTCOME_LISTED;
+}

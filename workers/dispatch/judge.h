@@ -27,8 +27,8 @@ struct verdict {
     struct evidence evidence; /* complete unless kind is OUTCOME_BACK; then its reason says why */
     int64_t wait_ms;          /* OUTCOME_BACK */
     bool suspend;             /* it speaks of the channel, not of the call */
-    const char
-        *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back */
+    const char *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back,
+                         do_not_call */
 };
 
 /* `own_from`: the request brought its own caller id. */
@@ -39,5 +39,7 @@ void judge_unsayable(const struct err *err, struct verdict *verdict);
 /* Claimed and not sent (drain, revoked partition, too few replicas): its number is used again after wait_ms.
  */
 void judge_unsent(struct verdict *verdict, int64_t wait_ms);
+/* Claimed and not sent: the number is on a do-not-call list. */
+void judge_listed(struct verdict *verdict);
 
 #endif

@@ -5,7 +5,9 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/hangup.h"
 #include "workers/dispatch/reconcile.h"
+#include "workers/dispatch/sweep.h"
 #include "workers/dispatch/waiting.h"
 
 enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
@@ -70,8 +72,8 @@ static size_t busy(void *arg)
 static int open_parts(struct dispatch *d, struct err *err)
 {
     struct worker *w = d->worker;
-    const struct http_client_options http = {.max_transfers = (unsigned)d->attempts_n + RECONCILE_MAX,
-                                             .user_agent = "ivr-workers"};
+    const struct http_client_options http = {
+        .max_transfers = (unsigned)d->attempts_n + RECONCILE_MAX + HANGUP_MAX, .user_agent = "ivr-workers"};
     const struct kafka_consumer_events events = {.record = intake_record, .arg = d};
     if (http_client_new(&d->http, w->loop, &http, err) != 0)
         return (int)err->code;
@@ -107,6 +109,7 @@ int main(int argc, char **argv)
     kafka_producer_needs_topic(w.producer, w.settings->topics[TOPIC_CALLBACKS]);
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
+    struct sweep *sweep = sweep_new(&d);
     struct waiting *waiting = waiting_new(w.loop, w.store);
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
@@ -115,12 +118,14 @@ int main(int argc, char **argv)
 
     loop_timer_stop(&producer_look);
     due_stop(due);
+    sweep_stop(sweep);
     waiting_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
     worker_disconnect(&w); /* the last callbacks of attempts and due calls */
     kafka_consumer_close(&d.consumer);
     due_free(&due);
+    sweep_free(&sweep);
     waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);

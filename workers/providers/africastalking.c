@@ -8,7 +8,9 @@
  * Sources: AfricasTalkingLtd/africastalking-node.js lib/voice.js and test/voice.js, -python
  * africastalking/Voice.py, -php src/Voice.php, africastalking.Net (the sandbox's host, clientRequestId);
  * SamuelMwangiW/africastalking-laravel tests/Fixtures/Saloon/voice (replies of the live service);
- * beamkenya/africastalking-elixir test/at_ex/gateway/Voice (plain text with a 400).
+ * beamkenya/africastalking-elixir test/at_ex/gateway/Voice (plain text with a 400). None of these clients
+ * knows a way to ask for a call's state, or to hang up: a call that is cancelled once it is placed goes on to
+ * its end.
  */
 #include "workers/providers/africastalking.h"
 

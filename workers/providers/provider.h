@@ -122,6 +122,10 @@ struct provider {
                   struct err *err);
     /* Reads a complete reply to a look-up: evidence; STATUS_NONE for "not found" and anything unclear. */
     void (*looked_up)(const struct channel *channel, int status, struct span body, struct evidence *ev);
+    /* Asks the provider to end a call, ringing or answered, by its id; NULL: it cannot be asked. Any answer
+     * but 401, 403, 408, 429 and 5xx settles it: what the call came to, its reports say. */
+    int (*hang_up)(const struct channel *channel, struct span provider_call_id, struct http_request *http,
+                   struct err *err);
     /* Asks for the calls among which an attempt in doubt would be; NULL: cannot be asked. */
     int (*find)(const struct channel *channel, const struct doubt *doubt, struct http_request *http,
                 struct err *err);

@@ -344,6 +344,25 @@ static int lookup(const struct channel *channel, struct span provider_call_id, s
     return 0;
 }
 
+/* "completed" ends a call that rings as well as one that is answered; "canceled" only the former [Twilio:
+ * call resource, update]. */
+static int hang_up(const struct channel *channel, struct span provider_call_id, struct http_request *http,
+                   struct err *err)
+{
+    if (provider_call_id.n == 0)
+        return err_set(err, ERR_INVALID, "provider_call_id: none to hang up");
+    http->method = "POST";
+    http->once = false;
+    add_account_url(&http->url, channel);
+    buf_adds(&http->url, "/Calls/");
+    url_add_encoded(&http->url, provider_call_id);
+    buf_adds(&http->url, ".json");
+    authenticate(http, channel);
+    buf_adds(&http->headers, "Content-Type: " FIELDS_FORM_TYPE "\n");
+    buf_adds(&http->body, "Status=completed");
+    return 0;
+}
+
 /* Newest first. The list can be cut by days only, so the reader looks at the times. */
 static int find(const struct channel *channel, const struct doubt *doubt, struct http_request *http,
                 struct err *err)
@@ -377,6 +396,7 @@ const struct provider twilio_provider = {
     .answer = answer,
     .lookup = lookup,
     .looked_up = twilio_looked_up,
+    .hang_up = hang_up,
     .find = find,
     .found = twilio_found,
 };

@@ -313,6 +313,22 @@ static int lookup(const struct channel *channel, struct span provider_call_id, s
     return add_headers(&http->headers, channel, err);
 }
 
+/* 204 where it rang or was answered; 404 where it is over [Vonage: Voice API, modify a call]. */
+static int hang_up(const struct channel *channel, struct span provider_call_id, struct http_request *http,
+                   struct err *err)
+{
+    if (provider_call_id.n == 0)
+        return err_set(err, ERR_INVALID, "provider_call_id: none to hang up");
+    http->method = "PUT";
+    http->once = false;
+    buf_adds(&http->url, channel->base_url);
+    buf_adds(&http->url, "/v1/calls/");
+    url_add_encoded(&http->url, provider_call_id);
+    buf_adds(&http->headers, "Content-Type: application/json\n");
+    buf_adds(&http->body, "{\"action\":\"hangup\"}");
+    return add_headers(&http->headers, channel, err);
+}
+
 static int open_channel(struct channel *channel, struct err *err)
 {
     if (channel->from && !phone_valid(span_str(channel->from)))
@@ -336,4 +352,5 @@ const struct provider vonage_provider = {
     .answer = answer,
     .lookup = lookup,
     .looked_up = vonage_looked_up,
+    .hang_up = hang_up,
 };

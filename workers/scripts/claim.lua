@@ -2,10 +2,12 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, token, claim ms, channel, provider, trace}
--- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'no'
--- (another has it, or it is over), 'over' (its time ran out: it ended here, not dialled).
+-- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'halted' (the
+-- same, but operators paused or cancelled it since: give it back), 'no' (another has it, it is paused, or it is over),
+-- 'over' (its time ran out, or it is cancelled: it ended here, not dialled).
 --
--- Promise: of all who ask, one may dial; the same token asks twice for one claim.
+-- Promises: of all who ask, one may dial; the same token asks twice for one claim; what is paused or cancelled is not
+-- claimed, and who asks again is told.
 --#include lib/call.lua
 
 local function claim(r)
@@ -18,7 +20,7 @@ local function claim(r)
   c.provider = provider
   if s[PHASE] == PLACING and s[TOKEN] == token then
     claim_until(id, now + claim_ms)
-    return {'claimed', s[ATTEMPT]}
+    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
   end
   if s[PHASE] ~= WAITING or s[NEXT_AT] > now then
     return {'no', 0}
@@ -26,6 +28,10 @@ local function claim(r)
   if is_over(c) then
     run_out(c, trace)
     return {'over', 0}
+  end
+  if obey(c, channel, trace) then
+    call_save(c)
+    return {s[FINAL] == 1 and 'over' or 'no', 0}
   end
   s[ATTEMPT] = s[ATTEMPT] + 1
   enter(s, PLACING, 0, 0)

@@ -4,7 +4,7 @@
 --   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace, channel, provider}
 -- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider
 -- could not be contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again
--- after wait ms).
+-- after wait ms), 'listed' (not sent: the number is on a do-not-call list, so no attempt and no further one).
 -- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others:
 -- evidence only), 2 unknown (no such call or attempt).
 --
@@ -14,7 +14,7 @@
 
 local RECORDED, LATE, UNKNOWN = 0, 1, 2
 
-local function give_back(c, wait_ms, trace)
+local function give_back(c, wait_ms, listed, trace)
   local s, n = c.s, c.n
   if c.a[A_REPORTED] == 1 then
     -- The provider knows this attempt although we hold that it was not sent: believe the provider.
@@ -29,7 +29,11 @@ local function give_back(c, wait_ms, trace)
     return enter(s, DONE, 1, 0)
   end
   enter(s, WAITING, 0, before_expiry(c, now + wait_ms))
-  emit(c, 'waiting', -1, s[STATUS], 0, trace)
+  if listed then
+    wind_up(c, 'do_not_call', trace)
+  elseif not obey(c, s[CHANNEL], trace) or s[FINAL] == 0 then
+    emit(c, 'waiting', -1, s[STATUS], 0, trace)
+  end
 end
 
 -- Of the attempts that reached nobody a call keeps the first and the last nine.
@@ -47,7 +51,7 @@ end
 local function record(r)
   local id, n, token, kind, evidence, wait_ms, jitter, trace, channel, provider = unpack(r)
   local c = call_load(id, n)
-  local sent, forgotten = kind ~= 'back' and kind ~= 'unreached', c and not c.a
+  local sent, forgotten = kind ~= 'back' and kind ~= 'listed' and kind ~= 'unreached', c and not c.a
   if not c or (forgotten and not (sent and attempt_known(c, channel, provider))) then
     return UNKNOWN
   end
@@ -59,8 +63,8 @@ local function record(r)
   if ours then
     s[TOKEN] = ''
   end
-  if kind == 'back' then
-    give_back(c, wait_ms, trace)
+  if kind == 'back' or kind == 'listed' then
+    give_back(c, wait_ms, kind == 'listed', trace)
   else
     if kind == 'unreached' then
       note_unreached(c)

@@ -2,7 +2,8 @@
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, opening ms (the asker's clock, wall time), provider}
--- Returns {outbox id, events, results}; a result is 1 (put off) or 0 (not: another has it, its time has moved, it is over).
+-- Returns {outbox id, events, results}; a result is 1 (put off) or 0 (not: another has it, its time has moved,
+-- it is paused, cancelled or over).
 --
 -- Promises: only a call that waits and is due is put off, and only to later, so that asking twice puts off once; its
 -- expires_at comes first where that is earlier; its time to give up does not run meanwhile.
@@ -14,7 +15,7 @@ local SOON_MS = 1000
 local function postpone(r)
   local id, opening, provider = unpack(r)
   local c = call_load(id)
-  if not c or c.s[PHASE] ~= WAITING or c.s[NEXT_AT] > now then
+  if not c or c.s[PHASE] ~= WAITING or c.s[NEXT_AT] > now or c.hold ~= '' or c.s[CANCELLED] == 1 then
     return 0
   end
   local s = c.s

@@ -5,23 +5,25 @@
 --    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay
 --    unsettled), wait ms (before the first try, where it is stored only), trace}
 -- Returns {outbox id, events, results}; a result is {what, attempt}:
---   'claimed' (dial it as that attempt), 'stored' (it waits in :due), 'duplicate', 'conflict', 'too_old', 'dropped'
---   (expired).
+--   'claimed' (dial it as that attempt), 'halted' (the same, but operators paused or cancelled it since: give it back),
+--   'stored' (it waits), 'duplicate', 'conflict', 'too_old', 'dropped' (expired or cancelled).
 --
--- Promises: a call is stored once; a redelivered request is not dialled again; the same token asks twice for one claim.
+-- Promises: a call is stored once; a redelivered request is not dialled again; the same token asks twice for one claim; what
+-- is paused waits, what is cancelled is dropped.
 -- A request that Redis does not know and that is older than the retention may have been dialled already: too_old.
 --#include lib/call.lua
 
-local function known(fingerprint, id, key, token, claim_ms)
+local function known(fingerprint, id, channel, token, claim_ms)
   if fingerprint.stored ~= fingerprint.asked then
     return {'conflict', 0}
   end
-  local s = unpack_value(call('HGET', key, 's'))
+  local c = call_load(id)
+  local s = c.s
   if token ~= '' and s[TOKEN] == token then
     if s[PHASE] == PLACING then
       claim_until(id, now + claim_ms)
     end
-    return {'claimed', s[ATTEMPT]}
+    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
   end
   return {'duplicate', 0}
 end
@@ -32,24 +34,27 @@ local function store(r)
   local key = shard .. ':call:' .. id
   local stored = call('HGET', key, 'f')
   if stored then
-    return known({stored = stored, asked = fingerprint}, id, key, token, claim_ms)
+    return known({stored = stored, asked = fingerprint}, id, channel, token, claim_ms)
   end
   if recorded > 0 and recorded < now - retention_ms then
     return {'too_old', 0}
   end
   local s = {0, WAITING, 0, 0, 0, campaign, channel, now, now, 0, '', 0, 0, 0, '', '', 0, 0, {}}
-  local c = {id = id, key = key, s = s, identity = identity, policy = unpack_value(packed_policy), phase = DONE, final = 0,
+  local c = {id = id, key = key, s = s, identity = identity, policy = unpack_value(packed_policy), phase = DONE, hold = '', final = 0,
     next_at = 0, n = 0, provider = provider}
   local expires = policy(c)[P_EXPIRES]
   call('HSET', key, 'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint)
   first_calls[campaign] = true
   emit(c, 'accepted', -1, 0, 0, trace)
   local result
-  if expires > 0 and expires <= now then
-    s[PHASE], s[FINAL], s[DROP] = DROPPED, 1, 'expired'
-    emit(c, 'dropped', -1, 0, 0, trace)
+  local expired = expires > 0 and expires <= now
+  if expired then
+    wind_up(c, 'expired', trace)
+  end
+  local halted = not expired and obey(c, channel, trace)
+  if s[FINAL] == 1 then
     result = {'dropped', 0}
-  elseif token ~= '' and not_before <= now then
+  elseif token ~= '' and not_before <= now and not halted then
     s[PHASE], s[ATTEMPT], s[TOKEN] = PLACING, 1, token
     c.n, c.a = 1, attempt_new(channel, provider)
     claim_until(id, now + claim_ms)

@@ -29,6 +29,8 @@ enum batch_kind {
     BATCH_LINK,
     BATCH_OUTCOME,
     BATCH_EVIDENCE,
+    BATCH_DNC,
+    BATCH_DNC_EDIT,
     BATCH_KINDS
 };
 

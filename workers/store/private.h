@@ -2,12 +2,14 @@
 #ifndef IVR_STORE_PRIVATE_H
 #define IVR_STORE_PRIVATE_H
 
+#include "workers/store/batch.h"
 #include "workers/store/store.h"
 
 /* Counts script calls outside the batches, for store_pending(). */
 void store_command_began(struct store *store);
 void store_command_ended(struct store *store);
 
+struct batches *store_batches(const struct store *store);
 int64_t store_retention_ms(const struct store *store);
 int64_t store_unknown_keep_ms(const struct store *store);
 

@@ -238,8 +238,8 @@ static void pack_policy(msgpack_packer *out, const struct store_request *request
 static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void),
                             void *arg)
 {
-    static const char *const words[] = {"claimed", "stored",  "duplicate", "conflict",
-                                        "too_old", "dropped", NULL};
+    static const char *const words[] = {"claimed",  "halted",  "stored",  "duplicate",
+                                        "conflict", "too_old", "dropped", NULL};
     enum store_request_what what = result != NULL ? (enum store_request_what)word_of(result, 0, words) : 0;
     ((store_request_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
 }
@@ -267,7 +267,7 @@ void store_request(struct store *store, const struct store_request *request, sto
 
 static void deliver_claim(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
-    static const char *const words[] = {"claimed", "no", "over", NULL};
+    static const char *const words[] = {"claimed", "halted", "no", "over", NULL};
     enum store_claim_what what = result != NULL ? (enum store_claim_what)word_of(result, 0, words) : 0;
     ((store_claim_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
 }
@@ -359,6 +359,7 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
         [OUTCOME_ACCEPTED] = "accepted",       [OUTCOME_REFUSED] = "refused",
         [OUTCOME_REFUSED_NOW] = "refused_now", [OUTCOME_DOUBT] = "doubt",
         [OUTCOME_UNREACHED] = "unreached",     [OUTCOME_BACK] = "back",
+        [OUTCOME_LISTED] = "listed",
     };
     msgpack_packer p;
     record_begin(store, &p, 10);
@@ -477,6 +478,11 @@ void store_command_began(struct store *store)
 void store_command_ended(struct store *store)
 {
     store->commands--;
+}
+
+struct batches *store_batches(const struct store *store)
+{
+    return store->batches;
 }
 
 int64_t store_retention_ms(const struct store *store)

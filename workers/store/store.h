@@ -13,10 +13,10 @@
  *      └──► dropped (expired, cancelled: never attempted)
  *
  *   killed before request:  the offset is not committed, the request is delivered again
- *   killed while waiting:   the call stands in :due, any dispatch worker takes it
- *   killed while placing:   the claim runs out in :open and is settled as in doubt: never dialled again on
- * its own killed while placed:    nothing is lost: callbacks carry our reference killed after a script:  its
- * events stand in :out, and any worker produces them
+ *   killed while waiting:   the call stands in :due, any dispatch worker takes it; or in a hold, while
+ * operators pause it (control.h) killed while placing:   the claim runs out in :open and is settled as in
+ * doubt: never dialled again on its own killed while placed:    nothing is lost: callbacks carry our
+ * reference killed after a script:  its events stand in :out, and any worker produces them
  *
  * Every script may run twice: a caller whose result is STORE_LOST asks again with the same values (same
  * token).
@@ -86,6 +86,7 @@ void store_token(char out[STORE_TOKEN_LEN + 1]);
 
 enum store_request_what {
     REQUEST_CLAIMED,
+    REQUEST_HALTED, /* as CLAIMED, but operators paused or cancelled the call since: give the claim back */
     REQUEST_STORED,
     REQUEST_DUPLICATE,
     REQUEST_CONFLICT,
@@ -116,7 +117,8 @@ struct store_request {
     struct span trace; /* "traceparent\ntracestate"; SPAN_NONE */
 };
 
-/* `attempt` is the attempt's number with REQUEST_CLAIMED. `what` is set with STORE_OK and STORE_UNACKED. */
+/* `attempt` is the attempt's number with REQUEST_CLAIMED and REQUEST_HALTED. `what` is set with STORE_OK and
+ * STORE_UNACKED. */
 typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt,
                                  void *arg);
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
@@ -124,7 +126,8 @@ void store_request(struct store *store, const struct store_request *request, sto
 struct store_due {
     struct span id;
     struct span channel;
-    struct span request;
+    struct span
+        request; /* empty: nothing to dial, a call that operators paused or cancelled was moved away */
     int attempt; /* the number that its claim will have */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
@@ -142,7 +145,7 @@ struct store_due_asked {
 void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg);
 
 /* Set with STORE_OK and STORE_UNACKED. */
-enum store_claim_what { CLAIM_TAKEN, CLAIM_NO, CLAIM_OVER };
+enum store_claim_what { CLAIM_TAKEN, CLAIM_HALTED, CLAIM_NO, CLAIM_OVER }; /* HALTED: as of a request */
 struct store_claim {
     struct span id;
     struct span token;
@@ -166,14 +169,15 @@ enum store_outcome_kind {
     OUTCOME_REFUSED_NOW,
     OUTCOME_DOUBT,
     OUTCOME_UNREACHED,
-    OUTCOME_BACK
+    OUTCOME_BACK,
+    OUTCOME_LISTED /* not sent: the number is on a do-not-call list; the call ends */
 };
 struct store_outcome {
     struct span id;
     int attempt;
     struct span token;
     enum store_outcome_kind kind;
-    const struct evidence *evidence; /* not needed for OUTCOME_BACK */
+    const struct evidence *evidence; /* not needed for OUTCOME_BACK, OUTCOME_LISTED */
     int64_t wait_ms;                 /* OUTCOME_BACK: before it is due again */
     struct span trace;
     struct span channel;

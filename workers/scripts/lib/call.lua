@@ -4,7 +4,15 @@
 --   :call:TENANT/CALL_ID    hash: s state, p policy, i identity (JSON fragment for events), q request, f fingerprint,
 --                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (positions below)
 --   :due                    zset of waiting calls, by the time of their next attempt
---   :waiting                hash, how many of them by channel (a gauge for people)
+--   :hold:KEY               zset of waiting calls that an operator's pause keeps out of :due, by their expiry; KEY is the
+--                           pause: "campaign:TENANT/CAMPAIGN", "tenant:TENANT", "channel:NAME", or "call": that call alone
+--   :holds                  set of those KEYs
+--   :ctl                    hash of what operators said: "pause:KEY" or "cancel:KEY", and when, ms (controls.lua). Each
+--                           shard has its own copy, so that a claim reads it where it is made: there is no moment between
+--                           the two, and who cannot read it cannot dial
+--   :sweep                  hash, how far the search for calls that were cancelled has come (sweep.lua)
+--   :hangups                zset of cancelled calls that their provider has, by the time to ask it to hang up
+--   :waiting                hash, how many of them wait by channel, held ones too (a gauge for people)
 --   :open                   zset of placing, placed and in-doubt calls, by the time somebody must look at them; claims stand
 --   before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
@@ -25,6 +33,9 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Positions in a call's state.
 local SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, NEXT_AT, DROP, SPENT, UNREACHED_SINCE,
   UNREACHED_N, TOKEN, REASON, SOURCE, WON, UNREACHED_KEPT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19
+-- Only where an operator had a say in the call: the KEY that holds it ('' none), since when, 1 once it is cancelled (no
+-- further attempt, whatever becomes of this one), and how often its provider was asked to hang up.
+local HOLD, HELD_AT, CANCELLED, HUNG_UP = 20, 21, 22, 23
 -- Phases.
 local WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
 -- Statuses (common/model/status.h).
@@ -215,8 +226,8 @@ local function call_load(id, n)
     a = n > 0 and call('HGET', key, 'a' .. n)
   end
   a = a and unpack_value(a) or nil
-  return {id = id, key = key, s = s, identity = read[2], n = n, a = a, phase = s[PHASE], final = s[FINAL],
-    next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n)}
+  return {id = id, key = key, s = s, identity = read[2], n = n, a = a, phase = s[PHASE], hold = s[HOLD] or '',
+    cancelled = s[CANCELLED], final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n)}
 end
 
 local function policy(c)
@@ -258,10 +269,45 @@ local function same_place(a, b)
     a[REASON] == b[REASON] and a[SOURCE] == b[SOURCE] and a[ATTEMPT] == b[ATTEMPT] and a[DROP] == b[DROP]
 end
 
+-- Where a waiting call stands: in :due, or where a pause keeps it until its expiry.
+local function index_waiting(c)
+  local s, was = c.s, c.phase == WAITING
+  local waits, hold = s[PHASE] == WAITING, s[HOLD] or ''
+  if was then
+    add(waiting, c.counted[CHANNEL], -1)
+    if c.hold ~= '' and not (waits and hold == c.hold) then
+      call('ZREM', shard .. ':hold:' .. c.hold, c.id)
+    elseif c.hold == '' and not (waits and hold == '') then
+      call('ZREM', shard .. ':due', c.id)
+    end
+  end
+  if waits then
+    add(waiting, s[CHANNEL], 1)
+  end
+  if waits and hold == '' then
+    call('ZADD', shard .. ':due', s[NEXT_AT], c.id)
+  elseif waits and not (was and hold == c.hold) then
+    local expires = policy(c)[P_EXPIRES]
+    call('ZADD', shard .. ':hold:' .. hold, expires > 0 and expires or '+inf', c.id)
+    call('SADD', shard .. ':holds', hold)
+  end
+end
+
+-- What no operator said is not stored.
+local function trim_controls(s)
+  local hold = s[PHASE] == WAITING and s[HOLD] or ''
+  if hold == '' and s[CANCELLED] ~= 1 then
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP] = nil, nil, nil, nil
+  else
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP] = hold, hold ~= '' and s[HELD_AT] or 0, s[CANCELLED] or 0, s[HUNG_UP] or 0
+  end
+end
+
 -- Writes the call back, with its indexes and its place in the counters.
 local function call_save(c)
   local s = c.s
   touch(s)
+  trim_controls(s)
   if c.a then
     call('HSET', c.key, 's', pack(s), 'a' .. c.n, pack(c.a))
   else
@@ -271,14 +317,9 @@ local function call_save(c)
     count_call(c.counted, -1)
     count_call(s, 1)
   end
-  if c.phase == WAITING then
-    add(waiting, c.counted[CHANNEL], -1)
-  end
-  if s[PHASE] == WAITING then
-    add(waiting, s[CHANNEL], 1)
-    call('ZADD', shard .. ':due', s[NEXT_AT], c.id)
-  elseif c.phase == WAITING then
-    call('ZREM', shard .. ':due', c.id)
+  index_waiting(c)
+  if s[PHASE] == PLACED and s[CANCELLED] == 1 and (c.phase ~= PLACED or c.cancelled ~= 1) then
+    call('ZADD', shard .. ':hangups', now, c.id)
   end
   local doubtful = is_doubtful(s, c.a, c.n)
   if s[PHASE] == PLACED and c.phase ~= PLACED then
@@ -294,6 +335,62 @@ local function call_save(c)
   elseif s[FINAL] == 0 and c.final == 1 then
     call('PERSIST', c.key)
   end
+end
+
+-- ---- what operators said ----
+
+local anything_said
+
+-- 'cancel', or 'pause' and its KEY, or nil, as operators said it of campaigns, tenants and channels. What is said of a
+-- channel's cancel concerns the calls that were there.
+local function said_of(c, channel)
+  if anything_said == nil then
+    anything_said = call('EXISTS', shard .. ':ctl') == 1
+  end
+  if not anything_said then
+    return nil
+  end
+  local s = c.s
+  local keys = {'campaign:' .. s[CAMPAIGN], 'tenant:' .. string.match(s[CAMPAIGN], '^[^/]*'), 'channel:' .. channel}
+  local said = call('HMGET', shard .. ':ctl', 'cancel:' .. keys[1], 'cancel:' .. keys[2], 'cancel:' .. keys[3],
+    'pause:' .. keys[1], 'pause:' .. keys[2], 'pause:' .. keys[3])
+  if said[1] or said[2] or (said[3] and s[CREATED] <= tonumber(said[3])) then
+    return 'cancel'
+  end
+  for i, key in ipairs(keys) do
+    if said[3 + i] then
+      return 'pause', key
+    end
+  end
+end
+
+-- The same, and what was said of this call alone.
+local function control_of(c, channel)
+  if c.s[CANCELLED] == 1 then
+    return 'cancel'
+  end
+  local what, key = said_of(c, channel)
+  if what ~= 'cancel' and c.s[HOLD] == 'call' then
+    return 'pause', 'call'
+  end
+  return what, key
+end
+
+local function hold(c, key)
+  local s = c.s
+  if (s[HOLD] or '') == '' then
+    s[HELD_AT] = now
+  end
+  s[HOLD] = key
+end
+
+-- The time to give up did not run meanwhile.
+local function let_go(c)
+  local s = c.s
+  if (s[HOLD] or '') ~= '' and s[UNREACHED_SINCE] > 0 then
+    s[UNREACHED_SINCE] = s[UNREACHED_SINCE] + math.max(now - s[HELD_AT], 0)
+  end
+  s[HOLD] = ''
 end
 
 -- ---- what comes next for a call ----
@@ -336,6 +433,9 @@ local function conclude(c, jitter)
   elseif a[A_TERMINAL] == 1 or in_doubt(a) then
     local at = s[PHASE] == WAITING and s[NEXT_AT] or nil
     local again = next_attempt_at(c, jitter)
+    if again and control_of(c, s[CHANNEL]) == 'cancel' then
+      again, s[CANCELLED] = nil, 1
+    end
     if again then
       enter(s, WAITING, 0, at or again)
     else
@@ -584,17 +684,39 @@ local function before_expiry(c, at)
   return expires > 0 and expires < at and expires or at
 end
 
--- Ends a waiting call whose expires_at or time to give up has come: with its status, or dropped when it has none.
-local function run_out(c, trace)
+-- Ends a call that waits, without saving it: with its status, or dropped for that reason when it has none.
+local function wind_up(c, reason, trace)
   local s, previous = c.s, c.s[STATUS]
+  if reason ~= 'expired' then
+    s[CANCELLED] = 1
+  end
   if s[STATUS] == 0 then
-    s[PHASE], s[FINAL], s[NEXT_AT], s[DROP] = DROPPED, 1, 0, 'expired'
+    s[PHASE], s[FINAL], s[NEXT_AT], s[DROP] = DROPPED, 1, 0, reason
     emit(c, 'dropped', -1, previous, 0, trace)
   else
     enter(s, DONE, 1, 0)
     emit(c, 'final', -1, previous, 0, trace)
   end
+end
+
+-- Ends a waiting call whose expires_at or time to give up has come.
+local function run_out(c, trace)
+  wind_up(c, 'expired', trace)
   call_save(c)
+end
+
+-- A call that waits, and that may be dialled on the channel as far as its time goes: does what operators said, without
+-- saving it. True when it may not be dialled.
+local function obey(c, channel, trace)
+  local what, key = control_of(c, channel)
+  if what == 'cancel' then
+    wind_up(c, 'cancelled', trace)
+  elseif what == 'pause' then
+    hold(c, key)
+  else
+    let_go(c)
+  end
+  return what ~= nil
 end
 
 local function is_over(c)

@@ -1,0 +1,33 @@
+/*
+ * Do-not-call lists: numbers that a tenant, or everybody (DNC_ALL), must not dial. A number's shard is that
+ * of the number itself, so a list of millions is spread over all of them; each shard's part is a sorted set
+ * "...:dnc:TENANT" (dnc.lua, dnc_edit.lua).
+ *
+ * The look at the lists is the last question before a call is dialled: dispatch asks it together with the
+ * claim. A number that was added is not dialled by any claim asked for from then on.
+ */
+#ifndef IVR_STORE_DNC_H
+#define IVR_STORE_DNC_H
+
+#include "workers/store/store.h"
+
+#define DNC_ALL "*" /* no tenant is called so */
+
+/* Set with STORE_OK: whether the number (E.164) is on the tenant's list or on everybody's. */
+typedef void (*dnc_look_fn)(enum store_status status, bool listed, void *arg);
+void dnc_look(struct store *store, struct span tenant, struct span number, dnc_look_fn fn, void *arg);
+
+/* `tenant` or DNC_ALL. `changed`: it was not so before. Otherwise than with STORE_OK: ask again with the
+ * same. */
+typedef void (*dnc_edit_fn)(enum store_status status, bool changed, void *arg);
+void dnc_add(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg);
+void dnc_remove(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg);
+
+enum { DNC_PAGE_MAX = 1000 };
+/* Numbers of one list, sorted, those behind `after` (SPAN_NONE: from the first), at most `limit`; fewer:
+ * these are the last. Borrowed until the callback returns. */
+typedef void (*dnc_list_fn)(enum store_status status, const struct span *numbers, size_t n, void *arg);
+void dnc_list(struct store *store, struct span tenant, struct span after, unsigned limit, dnc_list_fn fn,
+              void *arg);
+
+#endif
