@@ -17,6 +17,7 @@ struct ask {
     ask_fn question;
     void *arg;
     struct err *err;
+    int64_t timeout_ms;
     int rc;
     bool over;
 };
@@ -87,26 +88,30 @@ static void on_deadline(void *arg)
     buf_init(&why, 1024);
     redis_ready(ask->redis, &why);
     end(ask, err_set(ask->err, ERR_UNAVAILABLE, "Redis (IVR_REDIS_URL) did not answer within %d s%s%s",
-                     ASK_TIMEOUT_MS / 1000, why.n > 0 ? ": " : "", why.p));
+                     (int)(ask->timeout_ms / 1000), why.n > 0 ? ": " : "", why.p));
     buf_done(&why);
 }
 
 static int open_store(struct ask *ask)
 {
     const struct settings *s = ask->settings;
-    const struct redis_options options = {
-        .url = s->redis_url, .password = s->redis_password, .timeout_ms = ASK_TIMEOUT_MS};
+    const struct redis_options options = {.url = s->redis_url,
+                                          .password = s->redis_password,
+                                          .replicas = s->redis_replicas,
+                                          .timeout_ms = ASK_TIMEOUT_MS};
     int rc = redis_new(&ask->redis, ask->loop, &options, ask->err);
     return rc != 0 ? rc : store_new(&ask->store, ask->loop, ask->redis, s, ask->err);
 }
 
-int ask_redis(const struct settings *settings, ask_fn question, void *arg, struct err *err)
+static int ask_within(const struct settings *settings, int64_t timeout_ms, ask_fn question, void *arg,
+                      struct err *err)
 {
-    struct ask ask = {.settings = settings, .question = question, .arg = arg, .err = err};
+    struct ask ask = {
+        .settings = settings, .question = question, .arg = arg, .err = err, .timeout_ms = timeout_ms};
     ask.loop = loop_new();
     ask.rc = open_store(&ask);
     if (ask.rc == 0) {
-        ask.deadline = loop_timer_start(ask.loop, ASK_TIMEOUT_MS, 0, on_deadline, &ask);
+        ask.deadline = loop_timer_start(ask.loop, timeout_ms, 0, on_deadline, &ask);
         look_at_shards(&ask);
         loop_run(ask.loop);
     }
@@ -121,4 +126,14 @@ int ask_redis(const struct settings *settings, ask_fn question, void *arg, struc
         store_free(&ask.store);
     loop_free(&ask.loop);
     return ask.rc;
+}
+
+int ask_redis(const struct settings *settings, ask_fn question, void *arg, struct err *err)
+{
+    return ask_within(settings, ASK_TIMEOUT_MS, question, arg, err);
+}
+
+int ask_redis_shortly(const struct settings *settings, ask_fn question, void *arg, struct err *err)
+{
+    return ask_within(settings, ASK_SHORTLY_MS, question, arg, err);
 }

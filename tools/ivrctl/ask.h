@@ -9,7 +9,7 @@
 #include "common/settings.h"
 #include "workers/store/store.h"
 
-enum { ASK_TIMEOUT_MS = 5000 };
+enum { ASK_TIMEOUT_MS = 5000, ASK_SHORTLY_MS = 1000 };
 
 struct ask;
 
@@ -19,6 +19,8 @@ typedef void (*ask_fn)(struct store *store, struct ask *ask, void *arg);
 /* Runs until an answer came. ERR_UNAVAILABLE: Redis did not answer, with what it said. ERR_CONFIG: the calls
  * in this Redis are spread over another number of shards. */
 int ask_redis(const struct settings *settings, ask_fn question, void *arg, struct err *err);
+/* The same for what can be done without: gives up after ASK_SHORTLY_MS. */
+int ask_redis_shortly(const struct settings *settings, ask_fn question, void *arg, struct err *err);
 /* With STORE_OK the question is answered; otherwise it is asked again. */
 void ask_answered(struct ask *ask, enum store_status status);
 

@@ -1,13 +1,69 @@
 /* ivrctl channels: what the channels file configures, without its secrets. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
+#include "common/mem.h"
+#include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show.h"
 #include "workers/providers/channels.h"
+#include "workers/store/control.h"
 
 enum { TEXT_MAX = 1024 * 1024 };
+
+/* ---- what operators said of them ---- */
+
+/* Of one channel; what was not heard stays unknown. */
+struct pause {
+    struct pauses *owner;
+    enum control_state state;
+};
+
+struct pauses {
+    const struct channels *channels;
+    struct ask *ask;
+    struct pause *of; /* in the file's order */
+    size_t out;
+    enum store_status status;
+};
+
+static void on_pause(enum store_status status, enum control_state state, void *arg)
+{
+    struct pause *pause = arg;
+    struct pauses *pauses = pause->owner;
+    pause->state = status == STORE_OK ? state : CONTROL_UNKNOWN;
+    if (status != STORE_OK)
+        pauses->status = status;
+    if (--pauses->out == 0)
+        ask_answered(pauses->ask, pauses->status);
+}
+
+static void ask_pauses(struct store *store, struct ask *ask, void *arg)
+{
+    struct pauses *pauses = arg;
+    pauses->ask = ask;
+    pauses->status = STORE_OK;
+    pauses->out = channels_count(pauses->channels);
+    for (size_t i = 0; i < channels_count(pauses->channels); i++)
+        control_read(store, CONTROL_CHANNEL, span_str(channels_at(pauses->channels, i)->name), on_pause,
+                     &pauses->of[i]);
+}
+
+/* The file is shown without Redis too. */
+static void read_pauses(const struct ivrctl *ctl, struct pauses *pauses)
+{
+    struct err err = ERR_INIT;
+    size_t n = channels_count(pauses->channels);
+    pauses->of = mem_calloc(n + 1, sizeof(*pauses->of));
+    for (size_t i = 0; i < n; i++)
+        pauses->of[i] = (struct pause){.owner = pauses, .state = CONTROL_UNKNOWN};
+    if (n > 0 && ask_redis_shortly(&ctl->settings, ask_pauses, pauses, &err) != 0)
+        ctl_say("whether a channel is paused is not known: %s", err.text);
+}
+
+/* ---- showing ---- */
 
 static void add_list(struct buf *b, const char *key, char **items)
 {
@@ -30,7 +86,8 @@ static void add_rate(struct buf *b, const char *key, double rate)
         buf_adds(b, "null");
 }
 
-static void add_channel_json(struct buf *b, const struct channel *chan, bool is_default)
+static void add_channel_json(struct buf *b, const struct channel *chan, enum control_state state,
+                             bool is_default)
 {
     json_sep(b);
     buf_addc(b, '{');
@@ -45,6 +102,10 @@ static void add_channel_json(struct buf *b, const struct channel *chan, bool is_
     add_list(b, "country_codes", chan->country_codes);
     add_list(b, "fallback", chan->fallback);
     json_kbool(b, "insecure", chan->insecure);
+    if (state == CONTROL_UNKNOWN)
+        json_knull(b, "paused");
+    else
+        json_kbool(b, "paused", state == CONTROL_PAUSED);
     json_kbool(b, "default", is_default);
     buf_addc(b, '}');
 }
@@ -68,7 +129,8 @@ static int longest_name(const struct channels *channels)
     return (int)longest;
 }
 
-static void add_channel_text(struct buf *b, const struct channel *chan, int name_columns, bool is_default)
+static void add_channel_text(struct buf *b, const struct channel *chan, int name_columns,
+                             enum control_state state, bool is_default)
 {
     show_add_column(b, chan->name, name_columns + 2);
     show_add_column(b, chan->provider->name, 16);
@@ -81,7 +143,8 @@ static void add_channel_text(struct buf *b, const struct channel *chan, int name
     add_list_text(b, ", country codes", chan->country_codes);
     add_list_text(b, ", fallback", chan->fallback);
     buf_adds(b, chan->insecure ? ", insecure" : "");
-    buf_adds(b, is_default ? ", default\n" : "\n");
+    buf_adds(b, is_default ? ", default" : "");
+    buf_adds(b, state == CONTROL_PAUSED ? ", PAUSED\n" : "\n");
 }
 
 static void add_hours_json(struct buf *b, const struct channels *channels)
@@ -108,8 +171,9 @@ static void add_hours_text(struct buf *b, const struct channels *channels)
     }
 }
 
-static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
+static void add_all(struct buf *b, const struct ivrctl *ctl, const struct pauses *pauses)
 {
+    const struct channels *channels = pauses->channels;
     const char *chosen = channels_default(channels);
     int name_columns = longest_name(channels);
     if (ctl->json) {
@@ -123,9 +187,9 @@ static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channe
         const struct channel *chan = channels_at(channels, i);
         bool is_default = chosen != NULL && span_is(span_str(chan->name), chosen);
         if (ctl->json)
-            add_channel_json(b, chan, is_default);
+            add_channel_json(b, chan, pauses->of[i].state, is_default);
         else
-            add_channel_text(b, chan, name_columns, is_default);
+            add_channel_text(b, chan, name_columns, pauses->of[i].state, is_default);
     }
     if (ctl->json) {
         buf_addc(b, ']');
@@ -146,9 +210,12 @@ static int run(struct ivrctl *ctl, const struct args *args)
     if (channels_load(&channels, ctl->settings.channels_path, &text) != 0) {
         fputs(text.p, stderr);
     } else {
+        struct pauses pauses = {.channels = channels};
         buf_clear(&text);
-        add_all(&text, ctl, channels);
+        read_pauses(ctl, &pauses);
+        add_all(&text, ctl, &pauses);
         rc = ctl_print(buf_span(&text));
+        free(pauses.of);
         channels_free(&channels);
     }
     buf_done(&text);
@@ -165,6 +232,7 @@ const struct command command_channels = {
         "name, provider, caller id, limits of ours, base URL; then the calling hours by country code. A file "
         "with a\n"
         "mistake is exit code 2, naming the field.\n"
+        "Redis is asked which of them are paused (JSON: \"paused\", null where it does not answer).\n"
         "\nExamples:\n"
         "  ivrctl channels\n"
         "  IVR_CHANNELS=new.json ivrctl channels && kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",

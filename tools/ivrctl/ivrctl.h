@@ -38,7 +38,8 @@ struct command {
 };
 
 /* One a file; main.c lists them. */
-extern const struct command command_call, command_campaign, command_request, command_tail,
+extern const struct command command_call, command_campaign, command_request, command_tail, command_pause,
+    command_resume, command_cancel, command_dnc_add, command_dnc_remove, command_dnc_list,
     command_dead_letters_list, command_channels, command_providers, command_topics_create;
 
 /* "ivrctl: text" on stderr. */

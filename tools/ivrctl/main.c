@@ -14,8 +14,20 @@
 extern char **environ;
 
 static const struct command *const commands[] = {
-    &command_call,     &command_campaign,  &command_request,           &command_tail,
-    &command_channels, &command_providers, &command_dead_letters_list, &command_topics_create,
+    &command_call,
+    &command_campaign,
+    &command_request,
+    &command_tail,
+    &command_pause,
+    &command_resume,
+    &command_cancel,
+    &command_dnc_add,
+    &command_dnc_remove,
+    &command_dnc_list,
+    &command_channels,
+    &command_providers,
+    &command_dead_letters_list,
+    &command_topics_create,
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -131,6 +131,11 @@ void show_call(struct buf *out, const json_t *call)
     add_time_line(out, "created", show_text(call, "created_at", NULL));
     add_time_line(out, "changed", show_text(call, "updated_at", NULL));
     add_time_line(out, "next try", show_text(call, "next_attempt_at", NULL));
+    const char *paused_by = show_text(call, "paused_by", NULL);
+    if (paused_by != NULL) {
+        add_label(out, "paused by");
+        buf_addf(out, "%s\n", strcmp(paused_by, "call") == 0 ? "its own pause" : paused_by);
+    }
     int64_t omitted = show_int(call, "attempts_omitted");
     if (omitted > 0)
         buf_addf(out, "\n  %lld attempts that reached nobody are not kept\n", (long long)omitted);

@@ -24,6 +24,8 @@ enum {
     S_UPDATED,
     S_NEXT_AT,
     S_DROP,
+    S_HOLD = 19,
+    S_CANCELLED = 21,
 };
 enum {
     A_STATUS,
@@ -75,6 +77,8 @@ static void read_state(struct record *r, const msgpack_object *s)
     r->updated_at_ms = pack_get_int(s, S_UPDATED);
     r->next_attempt_at_ms = pack_get_int(s, S_NEXT_AT);
     r->drop_reason = pack_get_span(s, S_DROP);
+    r->paused_by = pack_get_span(s, S_HOLD);
+    r->cancelled = pack_get_int(s, S_CANCELLED) != 0;
 }
 
 /* Three values a hop: the provider's time, ours (0: not seen), its detail. */
@@ -335,6 +339,8 @@ void record_add_json(struct buf *b, const struct record *record, enum phone_show
     json_kstrz(b, "status", status_name(record->status));
     json_kbool(b, "final", record->final);
     add_text_or_null(b, "drop_reason", record->drop_reason);
+    add_text_or_null(b, "paused_by", record->paused_by);
+    json_kbool(b, "cancelled", record->cancelled);
     json_kint(b, "seq", record->seq);
     json_ktime(b, "next_attempt_at", record->next_attempt_at_ms);
     json_ktime(b, "created_at", record->created_at_ms);

@@ -47,6 +47,8 @@ struct record {
     bool final;
     int attempt;                                /* the latest number */
     struct span campaign, channel, drop_reason; /* campaign: "tenant/campaign" */
+    struct span paused_by; /* the pause that keeps it waiting: "campaign:acme/x", "call", ...; empty: none */
+    bool cancelled;        /* no further attempt */
     int64_t created_at_ms, updated_at_ms, next_attempt_at_ms;
     const struct record_attempt *attempts; /* by number; of those that reached nobody only some are kept */
     size_t attempts_n;

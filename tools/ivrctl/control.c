@@ -1,0 +1,213 @@
+/* ivrctl pause, resume, cancel: what an operator says of a campaign, a tenant, a channel or a call. */
+#include "workers/store/control.h"
+#include "common/json.h"
+#include "tools/ivrctl/ask.h"
+#include "tools/ivrctl/ivrctl.h"
+#include "workers/providers/channels.h"
+
+enum { TEXT_MAX = 64 * 1024 };
+
+struct saying {
+    struct ask *ask;
+    struct control control;
+    enum control_state state;
+};
+
+static void on_set(enum store_status status, enum control_state state, void *arg)
+{
+    struct saying *saying = arg;
+    saying->state = state;
+    ask_answered(saying->ask, status);
+}
+
+static void question(struct store *store, struct ask *ask, void *arg)
+{
+    struct saying *saying = arg;
+    saying->ask = ask;
+    control_set(store, &saying->control, on_set, saying);
+}
+
+/* A channel's name with a slip in it would be paused without anybody noticing. Where there is no channels
+ * file to look into, nobody can tell; and what was paused must be resumed whatever the file says. */
+static bool channel_is_missing(const struct ivrctl *ctl, const struct control *control)
+{
+    struct channels *channels = NULL;
+    struct buf problems;
+    bool missing = false;
+    if (control->kind != CONTROL_CHANNEL || control->what == CONTROL_RESUME)
+        return false;
+    buf_init(&problems, TEXT_MAX);
+    if (channels_load(&channels, ctl->settings.channels_path, &problems) == 0) {
+        missing = channels_find(channels, control->name) == NULL;
+        channels_free(&channels);
+    }
+    buf_done(&problems);
+    return missing;
+}
+
+static const char *unknown_because(enum control_kind kind)
+{
+    return kind == CONTROL_CALL ? "never received, or forgotten after IVR_RETENTION"
+                                : "no call of it was accepted, or it was forgotten after IVR_RETENTION; "
+                                  "--ahead says it of its first request on";
+}
+
+/* NULL when it was done, else why not. */
+static const char *undone(const struct control *control, enum control_state state)
+{
+    switch (state) {
+    case CONTROL_UNKNOWN:
+        return unknown_because(control->kind);
+    case CONTROL_NOT_WAITING:
+        return "it is on its way, and only a call that waits can be paused";
+    case CONTROL_FINAL:
+        return control->what == CONTROL_RESUME ? "it is final, and nothing brings it back" : "it is over";
+    case CONTROL_CANCELLED:
+        return control->what == CONTROL_CANCEL ? NULL
+               : control->kind == CONTROL_CALL ? "it is cancelled, and nothing brings it back"
+                                               : "it is cancelled; resume comes first";
+    case CONTROL_RUNNING:
+    case CONTROL_PAUSED:
+        break;
+    }
+    return NULL;
+}
+
+/* What holds from now on, as a sentence. */
+static const char *done(const struct control *control, enum control_state state)
+{
+    if (control->what == CONTROL_CANCEL && control->kind == CONTROL_CHANNEL)
+        return "what waited for it is cancelled; later requests are placed";
+    if (state == CONTROL_CANCELLED)
+        return control->kind == CONTROL_CALL ? "is cancelled"
+                                             : "is cancelled; later requests are dropped until resume";
+    return state == CONTROL_PAUSED ? "is paused" : "goes on";
+}
+
+static int print(const struct ivrctl *ctl, const struct control *control, enum control_state state)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    if (ctl->json) {
+        buf_addc(&b, '{');
+        json_kstrz(&b, "kind", control_kind_name(control->kind));
+        json_kstr(&b, "name", control->name);
+        json_kstrz(&b, "state", control_state_name(state));
+        buf_adds(&b, "}\n");
+    } else {
+        bool colon = control->what == CONTROL_CANCEL && control->kind == CONTROL_CHANNEL;
+        buf_addf(&b, "%s %.*s%s %s\n", control_kind_name(control->kind), SPAN_ARG(control->name),
+                 colon ? ":" : "", done(control, state));
+    }
+    int rc = ctl_print(buf_span(&b));
+    buf_done(&b);
+    return rc;
+}
+
+static int say(struct ivrctl *ctl, const struct args *args, enum control_what what, const char *word)
+{
+    struct err err = ERR_INIT;
+    struct saying saying = {.control = {.what = what, .ahead = args_has(args, "--ahead")}};
+    struct control *control = &saying.control;
+    control->name = span_str(args->words[1]);
+    if (!control_kind_read(span_str(args->words[0]), &control->kind))
+        return ctl_usage(word, "\"%s\" is none of campaign, tenant, channel, call", args->words[0]);
+    if (!control_name_valid(control->kind, control->name))
+        return ctl_usage(word, "\"%s\" is no name of a %s", args->words[1], args->words[0]);
+    if (channel_is_missing(ctl, control)) {
+        ctl_say("channel %s is unknown: it is not in %s", args->words[1], ctl->settings.channels_path);
+        return EXIT_FATAL;
+    }
+    if (ask_redis(&ctl->settings, question, &saying, &err) != 0) {
+        ctl_say("it may hold in a part of the calls only: say it again once Redis answers");
+        return ctl_fail(&err);
+    }
+    const char *why_not = undone(control, saying.state);
+    if (why_not != NULL) {
+        ctl_say("%s %s%s: %s", args->words[0], args->words[1],
+                saying.state == CONTROL_UNKNOWN ? " is unknown" : "", why_not);
+        return EXIT_FATAL;
+    }
+    return print(ctl, control, saying.state);
+}
+
+static int run_pause(struct ivrctl *ctl, const struct args *args)
+{
+    return say(ctl, args, CONTROL_PAUSE, "pause");
+}
+
+static int run_resume(struct ivrctl *ctl, const struct args *args)
+{
+    return say(ctl, args, CONTROL_RESUME, "resume");
+}
+
+static int run_cancel(struct ivrctl *ctl, const struct args *args)
+{
+    return say(ctl, args, CONTROL_CANCEL, "cancel");
+}
+
+static const struct args_option options[] = {
+    {"--ahead", NULL, "also of a campaign that has no call yet, from its first request on"},
+    {NULL, NULL, NULL},
+};
+
+#define ARGUMENTS "campaign TENANT/CAMPAIGN | tenant TENANT | channel NAME | call TENANT/CALL_ID"
+
+const struct command command_pause = {
+    .name = "pause",
+    .arguments = ARGUMENTS,
+    .words_min = 2,
+    .words_max = 2,
+    .sentence = "keep calls waiting until resume",
+    .options = options,
+    .more = "Nothing of it is dialled any more, by any worker, once this has answered; what was dialled "
+            "already goes on. Requests\n"
+            "that come meanwhile wait too. expires_at still ends a call that waits; the time to give up "
+            "(IVR_GIVE_UP) does not run.\n"
+            "A call can be paused while it waits.\n"
+            "\nExamples:\n"
+            "  ivrctl pause campaign acme/maize-prices-w47\n"
+            "  ivrctl pause campaign acme/maize-prices-w48 --ahead     before its first request\n"
+            "  ivrctl pause channel ke-main\n",
+    .run = run_pause,
+};
+
+const struct command command_resume = {
+    .name = "resume",
+    .arguments = ARGUMENTS,
+    .words_min = 2,
+    .words_max = 2,
+    .sentence = "let go what was paused; take requests again of what was cancelled",
+    .options = options,
+    .more = "What waited is dialled within a second, as fast as its channel allows. What another pause holds "
+            "goes on waiting:\n"
+            "that of its tenant, say. Nothing brings back what is final. Of a channel it also ends a "
+            "suspension: a key, credit or\n"
+            "caller id that the provider refused is tried again at once.\n"
+            "\nExamples:\n"
+            "  ivrctl resume campaign acme/maize-prices-w47\n"
+            "  ivrctl resume channel ke-main\n",
+    .run = run_resume,
+};
+
+const struct command command_cancel = {
+    .name = "cancel",
+    .arguments = ARGUMENTS,
+    .words_min = 2,
+    .words_max = 2,
+    .sentence = "end the calls that wait, and hang up those that are placed",
+    .options = options,
+    .more =
+        "What waits ends: dropped (cancelled), or with its status where it had an attempt. A placed call is "
+        "hung up where its\n"
+        "provider can do that, and has no further attempt; of a campaign, tenant or channel only while it "
+        "rings: who hears the\n"
+        "message hears its end. Later requests of a cancelled campaign or tenant are dropped until resume; "
+        "of "
+        "a channel they are\n"
+        "placed.\n"
+        "\nExamples:\n"
+        "  ivrctl cancel campaign acme/maize-prices-w47\n"
+        "  ivrctl cancel call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41\n",
+    .run = run_cancel,
+};
