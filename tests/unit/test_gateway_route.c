@@ -124,6 +124,43 @@ static void v1_knows_calls_and_campaigns(void **state)
     assert_span(r.campaign, "maize-w47");
 }
 
+static void operators_say_pause_resume_and_cancel(void **state)
+{
+    struct route r;
+    (void)state;
+    assert_int_equal(kind_of(&r, "/v1/campaigns/acme/maize-w47/pause"), ROUTE_CONTROL);
+    assert_int_equal(r.control_kind, CONTROL_CAMPAIGN);
+    assert_int_equal(r.control_what, CONTROL_PAUSE);
+    assert_span(r.tenant, "acme");
+    assert_span(r.campaign, "maize-w47");
+    assert_int_equal(kind_of(&r, "/v1/tenants/acme/resume"), ROUTE_CONTROL);
+    assert_int_equal(r.control_kind, CONTROL_TENANT);
+    assert_int_equal(r.control_what, CONTROL_RESUME);
+    assert_int_equal(kind_of(&r, "/v1/channels/ke-main/cancel"), ROUTE_CONTROL);
+    assert_int_equal(r.control_kind, CONTROL_CHANNEL);
+    assert_int_equal(r.control_what, CONTROL_CANCEL);
+    assert_span(r.channel, "ke-main");
+    assert_int_equal(kind_of(&r, "/v1/calls/acme/pause/pause"), ROUTE_CONTROL);
+    assert_span(r.call_id, "pause");
+    assert_int_equal(kind_of(&r, "/v1/calls/acme/pause"), ROUTE_CALL);
+    assert_int_equal(kind_of(&r, "/v1/campaigns/acme/cancel"), ROUTE_CAMPAIGN);
+    assert_string_equal(route_methods(ROUTE_CONTROL), "POST, OPTIONS");
+}
+
+static void numbers_are_listed_by_tenant_or_for_all(void **state)
+{
+    struct route r;
+    (void)state;
+    assert_int_equal(kind_of(&r, "/v1/dnc/acme/+254722000111"), ROUTE_DNC);
+    assert_span(r.tenant, "acme");
+    assert_span(r.number, "+254722000111");
+    assert_int_equal(kind_of(&r, "/v1/dnc/*/%2B254722000111"), ROUTE_DNC);
+    assert_span(r.tenant, "*");
+    assert_span(r.number, "+254722000111");
+    assert_true(route_takes(ROUTE_DNC, "DELETE"));
+    assert_false(route_takes(ROUTE_DNC, "POST"));
+}
+
 static void anything_else_under_v1_still_asks_for_the_token(void **state)
 {
     static const char *const paths[] = {
@@ -134,6 +171,14 @@ static void anything_else_under_v1_still_asks_for_the_token(void **state)
         "/v1/calls/acme/..%2f..",
         "/v1/campaigns",
         "/v1/c/acme/x",
+        "/v1/campaigns/acme/maize/stop",
+        "/v1/campaigns/acme/../pause",
+        "/v1/tenants/acme",
+        "/v1/tenants/a%20b/pause",
+        "/v1/channels/ke-main/x/pause",
+        "/v1/dnc/acme/254722000111",
+        "/v1/dnc/*",
+        "/v1/dnc/a*/+254722000111",
         "/v1/calls/acme/c/1",
         "/v1/campaigns/acme/..",
         "/v1/a/b/c/d/e/f/g",
@@ -210,6 +255,8 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_nothing_of_ours),
         cmocka_unit_test(a_path_of_any_length_is_read),
         cmocka_unit_test(v1_knows_calls_and_campaigns),
+        cmocka_unit_test(operators_say_pause_resume_and_cancel),
+        cmocka_unit_test(numbers_are_listed_by_tenant_or_for_all),
         cmocka_unit_test(anything_else_under_v1_still_asks_for_the_token),
         cmocka_unit_test(the_public_path_may_be_there_or_cut_off),
         cmocka_unit_test(each_kind_has_its_methods),

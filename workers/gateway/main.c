@@ -9,6 +9,7 @@
 #include "workers/gateway/access.h"
 #include "workers/gateway/answers.h"
 #include "workers/gateway/callbacks.h"
+#include "workers/gateway/controls.h"
 #include "workers/gateway/gateway.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
@@ -35,7 +36,7 @@ static const struct worker_info info = {
 
 static bool is_v1(enum route_kind kind)
 {
-    return kind == ROUTE_CALLS || kind == ROUTE_CALL || kind == ROUTE_CAMPAIGN || kind == ROUTE_V1;
+    return kind != ROUTE_NONE && kind != ROUTE_CALLBACK && kind != ROUTE_ANSWER;
 }
 
 static bool may_use_v1(const struct gateway *g, const struct httpd_request *req)
@@ -73,6 +74,12 @@ static void serve(struct gateway *g, struct httpd_request *req, const struct rou
         return;
     case ROUTE_CAMPAIGN:
         state_campaign(g, req, route);
+        return;
+    case ROUTE_CONTROL:
+        controls_say(g, req, route);
+        return;
+    case ROUTE_DNC:
+        controls_dnc(g, req, route);
         return;
     case ROUTE_NONE:
     case ROUTE_V1:

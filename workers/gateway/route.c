@@ -4,7 +4,9 @@
 
 #include "common/buf.h"
 #include "common/model/request.h"
+#include "common/phone.h"
 #include "common/url.h"
+#include "workers/store/dnc.h"
 
 enum { ATTEMPT_MAX_DIGITS = 9 };
 
@@ -73,12 +75,55 @@ static bool read_call_path(struct route *route, const struct span *segments, siz
            read_attempt(segments[5], &route->attempt);
 }
 
+/* /v1/{campaigns|calls}/{tenant}/{name}/{what}, /v1/{tenants|channels}/{name}/{what} */
+static bool read_control(struct route *route, const struct span *segments, size_t n)
+{
+    static const char *const collections[] = {[CONTROL_CAMPAIGN] = "campaigns",
+                                              [CONTROL_TENANT] = "tenants",
+                                              [CONTROL_CHANNEL] = "channels",
+                                              [CONTROL_CALL] = "calls"};
+    unsigned kind = 0;
+    while (kind <= CONTROL_CALL && !span_is(segments[1], collections[kind]))
+        kind++;
+    bool two = kind == CONTROL_CAMPAIGN || kind == CONTROL_CALL;
+    if (kind > CONTROL_CALL || n != (two ? 5 : 4) ||
+        !control_what_read(segments[n - 1], &route->control_what))
+        return false;
+    route->control_kind = (enum control_kind)kind;
+    if (kind == CONTROL_CHANNEL)
+        route->channel = segments[2];
+    else
+        route->tenant = segments[2];
+    if (kind == CONTROL_CAMPAIGN)
+        route->campaign = segments[3];
+    else if (kind == CONTROL_CALL)
+        route->call_id = segments[3];
+    return request_valid_tenant(segments[2]) &&
+           (kind != CONTROL_CAMPAIGN || request_valid_campaign(segments[3])) &&
+           (kind != CONTROL_CALL || request_valid_call_id(segments[3]));
+}
+
+static bool read_dnc(struct route *route, const struct span *segments, size_t n)
+{
+    if (n != 4 || !span_is(segments[1], "dnc"))
+        return false;
+    route->tenant = segments[2];
+    route->number = segments[3];
+    return (span_is(route->tenant, DNC_ALL) || request_valid_tenant(route->tenant)) &&
+           phone_valid(route->number);
+}
+
 static enum route_kind read_v1(struct route *route, const struct span *segments, size_t n)
 {
     bool calls = n > 1 && span_is(segments[1], "calls"),
          campaigns = n > 1 && span_is(segments[1], "campaigns");
     if (calls && n == 2)
         return ROUTE_CALLS;
+    /* A call may be named "pause": the longer path is the control. */
+    if (n > 3 && read_control(route, segments, n))
+        return ROUTE_CONTROL;
+    if (n > 3 && read_dnc(route, segments, n))
+        return ROUTE_DNC;
     if (n != 4 || !(calls || campaigns) || !request_valid_tenant(segments[2]))
         return ROUTE_V1;
     route->tenant = segments[2];
@@ -132,7 +177,10 @@ const char *route_methods(enum route_kind kind)
     case ROUTE_ANSWER:
         return "GET, POST, OPTIONS";
     case ROUTE_CALLS:
+    case ROUTE_CONTROL:
         return "POST, OPTIONS";
+    case ROUTE_DNC:
+        return "GET, HEAD, PUT, DELETE, OPTIONS";
     case ROUTE_CALL:
     case ROUTE_CAMPAIGN:
         return "GET, HEAD, OPTIONS";

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "common/span.h"
+#include "workers/store/control.h"
 
 enum route_kind {
     ROUTE_NONE,     /* nothing of ours */
@@ -13,6 +14,9 @@ enum route_kind {
     ROUTE_CALLS,    /* /v1/calls */
     ROUTE_CALL,     /* /v1/calls/{tenant}/{call_id} */
     ROUTE_CAMPAIGN, /* /v1/campaigns/{tenant}/{campaign} */
+    ROUTE_CONTROL,  /* /v1/{campaigns|calls}/{tenant}/{name}/{pause|resume|cancel},
+                       /v1/{tenants|channels}/{name}/... */
+    ROUTE_DNC,      /* /v1/dnc/{tenant|*}/{number} */
     ROUTE_V1,       /* anything else under /v1: not found, but only for who may know */
 };
 
@@ -26,7 +30,10 @@ struct route {
     struct span provider, channel;         /* callback, answer */
     struct span tenant, call_id, campaign; /* empty where the path has none */
     int attempt;                           /* from 1; 0: the short form */
-    char text[ROUTE_MAX_TEXT];             /* private: what the spans point to, so do not copy the struct */
+    enum control_what control_what;        /* control: and tenant, campaign, call_id or channel */
+    enum control_kind control_kind;
+    struct span number;        /* dnc: E.164; and tenant, which may be "*" */
+    char text[ROUTE_MAX_TEXT]; /* private: what the spans point to, so do not copy the struct */
 };
 
 /* Segments are decoded after splitting, so that an encoded slash never makes a segment. `public_path` is the

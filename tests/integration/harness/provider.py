@@ -178,9 +178,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.requests_seen += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "/Calls/" in self.path:
+            self.hang_up(body)
+            return
         placement = Placement(body, self.path, dict(self.headers), self.client_address, self.requests_seen)
         reply = self.server.provider.take(placement)
         reply(Exchange(self, placement, self.server.provider))
+
+    def do_PUT(self):
+        self.requests_seen += 1
+        self.hang_up(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def hang_up(self, body):
+        status, answered = self.server.provider.hang_up(self.path, self.headers, body)
+        Exchange(self, None, self.server.provider).send(status, answered)
 
     def do_GET(self):
         self.requests_seen += 1
@@ -197,6 +208,8 @@ class Provider:
         self._gateway = None
         self._registered = {}
         self.lookups = []
+        self.hangups = []  # (the provider's id, what was said)
+        self.hangup_answers = []  # status codes to answer the next ones with; then they are done
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.provider = self
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -259,6 +272,25 @@ class Provider:
         if placed is None:
             return language.not_found()
         return language.denied(headers) or (200, language.shown(placed))
+
+    # Hanging up: the test reports what the call came to, if it wants to.
+
+    def hang_up(self, path, headers, body):
+        vonages = path.startswith("/v1/calls/")
+        denied = (vonage if vonages else twilio).denied(headers)
+        sid = urlsplit(path).path.rsplit("/", 1)[-1].removesuffix(".json")
+        with self._lock:
+            self.hangups.append((sid, body.decode()))
+            status = self.hangup_answers.pop(0) if self.hangup_answers else None
+        if denied or status:
+            return denied or (status, {})
+        return (200, {}) if vonages else (200, {"sid": sid, "status": "in-progress"})
+
+    def wait_hangup(self, placement, times=1, timeout=10.0):
+        """What was said of this placement, once it was asked so many times."""
+        said = lambda: [body for sid, body in list(self.hangups) if sid == placement.sid]
+        wait_until(lambda: len(said()) >= times, f"{times} requests to hang up {placement}", timeout)
+        return said()
 
     # Callbacks: signed for the public URL, delivered to where the gateway really listens.
 

@@ -95,6 +95,10 @@ def check_dead_letters(records):
 # --- what we answer --------------------------------------------------------------------------------------------------
 
 _ANSWERS = (
+    ("POST", "/v1/", 200, "http-control"),
+    ("GET", "/v1/dnc/", 200, "http-listed"),
+    ("PUT", "/v1/dnc/", 200, "http-listed"),
+    ("DELETE", "/v1/dnc/", 200, "http-listed"),
     ("POST", "/v1/calls", 202, "http-accepted"),
     ("POST", "/v1/calls", 422, "http-refused"),
     ("GET", "/v1/calls/", 200, "call"),
