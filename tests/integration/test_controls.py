@@ -159,15 +159,16 @@ def test_what_was_said_outlives_the_workers(pipeline):
         pipeline.placed(request)
 
 
-def test_resume_of_a_channel_ends_its_suspension(pipeline):
+def test_resume_of_a_channel_ends_its_suspension(make_pipeline):
+    pipeline = make_pipeline(CHANNELS)
     request = pipeline.new_request(channel="second")
     pipeline.provider.script(request["to"], refuse(401, 20003, "Authenticate"), accept())
     pipeline.send(request)
-    pipeline.worker("dispatch").wait_log(lambda line: "suspended" in line.get("message", ""), "the suspension")
+    pipeline.worker("dispatch").wait_log(lambda line: "suspended" in line["msg"], "the suspension")
     later = pipeline.request(channel="second")
     wait_waiting(pipeline, [later])
     say(pipeline, "resume", "channel", "second")
-    pipeline.worker("dispatch").wait_log(lambda line: "open again" in line.get("message", ""), "the channel to open", 5)
+    pipeline.worker("dispatch").wait_log(lambda line: "open again" in line["msg"], "the channel to open", 5)
     after = pipeline.request(channel="second")
     pipeline.wait_status(after, "Pending", 5)
 
@@ -209,7 +210,8 @@ def test_cancel_of_a_campaign_hangs_up_what_rings(pipeline):
     assert pipeline.provider.wait_hangup(placement) == ["Status=completed"]
     pipeline.report(ringing, "no-answer")
     pipeline.wait_final(ringing, "No_answer")
-    assert [sid for sid, _ in pipeline.provider.hangups] == [placement.sid], "who hears the message hears its end"
+    heard = pipeline.placed(talking).sid
+    assert heard not in [sid for sid, _ in pipeline.provider.hangups], "who hears the message hears its end"
     assert pipeline.provider.dials(ringing["to"]) == 1
 
 

@@ -63,7 +63,7 @@ def test_a_worker_that_cannot_read_the_lists_does_not_dial(pipeline):
         redis.set(key, "unreadable")
     request = pipeline.request()
     pipeline.worker("dispatch").wait_log(
-        lambda line: "do-not-call lists cannot be read" in line.get("message", ""), "the warning"
+        lambda line: "do-not-call lists cannot be read" in line["msg"], "the warning"
     )
     until = time.monotonic() + 1
     while time.monotonic() < until:

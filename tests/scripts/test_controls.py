@@ -173,6 +173,15 @@ def test_a_crowd_that_is_paused_does_not_stand_before_the_others(store):
     assert [item for item in offered if item[1]] == [["u/free", "ch", "{}", 1]]
 
 
+def test_a_script_that_cannot_read_what_was_said_does_nothing(store):
+    store.redis.set("{ivr:00}:ctl", "unreadable")
+    with pytest.raises(redis_py.ResponseError):
+        store.request(token="a")
+    assert store.redis.keys("*") == [b"{ivr:00}:ctl"]
+    store.redis.delete("{ivr:00}:ctl")
+    assert store.request(token="a") == ["claimed", 1]
+
+
 # --- cancel ------------------------------------------------------------------------------------------------------
 
 

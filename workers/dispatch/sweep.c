@@ -57,7 +57,7 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
 {
     for (size_t i = 0; i < n; i++) {
         struct resumed *resumed = resumed_of(sweep, items[i].channel);
-        if (items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
+        if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
         memcpy(resumed->when, items[i].when.p, items[i].when.n);
         resumed->when[items[i].when.n] = '\0';

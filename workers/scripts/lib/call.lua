@@ -339,14 +339,12 @@ end
 
 -- ---- what operators said ----
 
-local anything_said
+-- Looked at before anything is written: a script that cannot read it does nothing.
+local anything_said = call('HLEN', shard .. ':ctl') > 0
 
 -- 'cancel', or 'pause' and its KEY, or nil, as operators said it of campaigns, tenants and channels. What is said of a
 -- channel's cancel concerns the calls that were there.
 local function said_of(c, channel)
-  if anything_said == nil then
-    anything_said = call('EXISTS', shard .. ':ctl') == 1
-  end
   if not anything_said then
     return nil
   end
