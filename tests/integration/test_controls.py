@@ -82,16 +82,18 @@ def test_a_paused_campaign_is_not_dialled_and_its_calls_keep_waiting(pipeline):
     assert dials(pipeline, held) == 30
 
 
-def test_a_pause_in_the_middle_of_a_campaign_holds_within_a_second(pipeline):
+def test_a_pause_in_the_middle_of_a_campaign_holds_from_its_answer_on(pipeline):
+    """By the time of the claims, which is Redis': the requests of a crowd that was claimed arrive when they can."""
     pipeline.start("dispatch")
     first, campaign = known_campaign(pipeline)
     calls = more_of(pipeline, first, 400)
     wait_until(lambda: dials(pipeline, calls) > 0, "the campaign to begin")
     say(pipeline, "pause", "campaign", campaign)
-    answered = time.monotonic()
+    answered = stamp(datetime.now(timezone.utc))
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS", 30)
-    late = [p for p in pipeline.provider.placements() if p.at > answered + 1.0]
-    assert not late, f"{len(late)} placements later than a second after the pause"
+    time.sleep(1)
+    attempts = [attempt for request in calls for attempt in pipeline.call(request)["attempts"]]
+    assert [attempt["placed_at"] for attempt in attempts if attempt["placed_at"] > answered] == []
     say(pipeline, "resume", "campaign", campaign)
     wait_until(lambda: dials(pipeline, calls) == 400, "the rest", 30)
 
