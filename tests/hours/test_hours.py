@@ -1,5 +1,5 @@
-"""Calling hours in C (common/model/hours.c, common/zone.c) and by Python's zoneinfo are the same, at random instants and around
-every kind of change that a clock goes through. Seeded: the same seed asks the same questions."""
+"""Calling hours in C (common/model/hours.c, common/zone.c) and by Python's zoneinfo are the same, at random instants
+and around every kind of change that a clock goes through. Seeded: the same seed asks the same questions."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def clock_text(minute):
 
 
 def some_window(zone, rng, step, near=None):
-    """Its ends are multiples of `step` minutes; near a minute of the day where one is given, so that short ones fall into gaps."""
+    """Its ends are multiples of `step` minutes; near a minute of the day if one is given: short ones fall into gaps."""
     begin = rng.randrange(0, 24 * 60, step) if near is None else (near + rng.randrange(-6, 7) * step) % (24 * 60)
     length = rng.choice([step, 2 * step, rng.randrange(step, 24 * 60, step)])
     end = begin + length
@@ -76,7 +76,8 @@ def some_questions(zone, rng, count, step):
 def assert_same(questions, step):
     for (at_ms, window), told in zip(questions, answers(questions), strict=True):
         expected = (is_open(window, at_ms), next_open(window, at_ms, step))
-        assert told == expected, f"{window} at {at_ms} ({wall_clock(window['timezone'], at_ms)}): C says {told}, not {expected}"
+        local = wall_clock(window["timezone"], at_ms)
+        assert told == expected, f"{window} at {at_ms} ({local}): C says {told}, not {expected}"
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -91,7 +92,7 @@ def test_windows_open_at_their_minute(zone):
 
 @pytest.mark.parametrize("zone", sorted(zone for zone in ZONES if ZONES[zone] not in ("no changes", "5:45 from UTC")))
 def test_windows_around_every_change_of_the_last_decades(zone):
-    """A window that begins, ends, or lies in what is jumped over or comes twice, asked for just before, at and after it."""
+    """A window that begins, ends, or lies in what is jumped over or comes twice, asked for before, at and after it."""
     rng, questions = random.Random(f"{SEED} {zone} changes"), []
     for change in changes(zone, FIRST_MS, LAST_MS):
         for shift in (-HOUR_MS, -1, 0, 1, 29 * MINUTE_MS, HOUR_MS - 1, HOUR_MS):
@@ -115,14 +116,15 @@ def test_every_zone_of_tzdata_tells_the_time_as_zoneinfo_does():
             begin = (now + rng.randrange(-2, 3)) % (24 * 60)
             window = {"timezone": zone, "from": clock_text(begin), "to": clock_text(begin + 1)}
             questions.append((at_ms, window | {"days": [DAYS[local.weekday()]]}))
-    wrong = [(q, told) for q, told in zip(questions, answers(questions), strict=True) if told[0] != is_open(q[1], q[0])]
-    assert not wrong, wrong[:3]
+    for (at_ms, window), told in zip(questions, answers(questions), strict=True):
+        assert told[0] == is_open(window, at_ms), f"{window} at {at_ms}: C says {told}"
 
 
 @pytest.mark.parametrize(
     "zone",
-    ["Africa/Nairobbi", "africa/nairobi", "Africa", "", "/etc/localtime", "../zoneinfo/UTC", "EST5EDT4", "XYZ3", "+03:00",
-     "UTC+3", "localtime", "posixrules", "posix/UTC", "right/UTC", "tzdata.zi", "leapseconds", "Europe/London\n", "A" * 300],
+    ["Africa/Nairobbi", "africa/nairobi", "Africa", "", "/etc/localtime", "../zoneinfo/UTC", "EST5EDT4", "XYZ3",
+     "+03:00", "UTC+3", "localtime", "posixrules", "posix/UTC", "right/UTC", "tzdata.zi", "leapseconds",
+     "Europe/London\n", "A" * 300],
 )
 def test_what_is_no_zone_is_refused(zone):
     window = {"timezone": zone, "from": "08:00", "to": "20:00"}

@@ -1,5 +1,5 @@
-"""Calling hours by Python's zoneinfo: what common/model/hours.c is held against. It knows nothing of offsets and looks at the
-wall clock only, quarter by quarter."""
+"""Calling hours by Python's zoneinfo: what common/model/hours.c is held against. It knows nothing of offsets and looks
+at the wall clock only, minute by minute."""
 
 from datetime import datetime, timedelta, timezone
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
@@ -45,8 +45,8 @@ def is_open(window, at_ms):
 
 
 def next_open(window, at_ms, step=1):
-    """The first open instant from at_ms on, looked for every `step` minutes of UTC; `step` divides whatever the window and the
-    zone's changes are made of."""
+    """The first open instant from at_ms on, looked for every `step` minutes of UTC; `step` divides whatever the window
+    and the zone's changes are made of."""
     if is_open(window, at_ms):
         return at_ms
     step_ms = step * MINUTE_MS

@@ -33,7 +33,8 @@ def now():
 
 def wait_for(pipeline, request, moment):
     """The call waits, and says until when."""
-    return pipeline.wait_call(request, lambda call: call["next_attempt_at"] == stamp(moment), f"a wait until {stamp(moment)}")
+    until = stamp(moment)
+    return pipeline.wait_call(request, lambda call: call["next_attempt_at"] == until, f"a wait until {until}")
 
 
 def kinds(events):

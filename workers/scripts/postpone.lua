@@ -9,7 +9,7 @@
 -- expires_at comes first where that is earlier; its time to give up does not run meanwhile.
 --#include lib/call.lua
 
--- The asker's clock is behind ours: by ours it is open, and it is soon by the asker's. That changes nothing of the call.
+-- The asker's clock is behind ours: by ours it is open, and it is soon by the asker's. Nothing changes of the call.
 local SOON_MS = 1000
 
 local function postpone(r)

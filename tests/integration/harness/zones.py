@@ -1,5 +1,5 @@
-"""Time zones made for a test, so that a window opens or closes in a few seconds and not at the next minute: at a chosen instant
-the clocks there are put forward or back. The programs read them where TZDIR points to, as they read tzdata's."""
+"""Time zones made for a test, so that a window opens or closes in a few seconds and not at the next minute: at a chosen
+instant the clocks there are put forward or back. The programs read them where TZDIR points to, like tzdata's."""
 
 import itertools
 import struct
@@ -37,7 +37,7 @@ class Zones:
         return name
 
     def put_at(self, seconds, before, after):
-        """(zone, instant): in so many seconds its clocks, which are around the hour `before`, are put to around `after`."""
+        """(zone, instant): in so many seconds its clocks are put from the hour `before` to the hour `after`."""
         change = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=seconds + 1)
         midnight = -(int(change.timestamp()) % (24 * HOUR))  # the offset with which it is midnight at the change
         offsets = midnight + before * HOUR, midnight + after * HOUR
