@@ -107,7 +107,8 @@ class KafkaCluster:
         home = self._home(broker)
         home.mkdir(parents=True)
         (home / "server.properties").write_text(self._config(broker), encoding="utf-8")
-        argv = [*_JAVA, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", "server.properties"]
+        argv = [*_JAVA, "kafka.tools.StorageTool", "format"]
+        argv += [f"--cluster-id={self._cluster_id}", "-c", "server.properties"]  # it may begin with a dash
         return subprocess.Popen(argv, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     # --- brokers -------------------------------------------------------------------------------------------------
