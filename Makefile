@@ -209,10 +209,12 @@ test-programs:
 T ?= $(notdir $(UNITS))
 # The corpus belongs to the unit tests, unless one of them is asked for.
 CORPUS := $(if $(filter file,$(origin T)),$(TESTBIN)/ivr-corpus)
+# They wait more than they work.
+UNIT_JOBS ?= 3
 unit: $(addprefix $(TESTBIN)/unit/,$(T)) $(CORPUS) ## unit tests and the corpus (T=test_x for one test)
-	@failed=0; for t in $(addprefix $(TESTBIN)/unit/,$(T)); do \
-	  $$t > $$t.log 2>&1 || { failed=1; tail -n 40 $$t.log; echo "FAILED $$t"; }; done; \
-	[ $$failed = 1 ] || echo "unit tests: $(words $(T)) programs passed"; \
+	@failed=0; printf '%s\n' $(addprefix $(TESTBIN)/unit/,$(T)) | xargs -P $(UNIT_JOBS) -I {} \
+	  sh -c '{} > {}.log 2>&1 || { tail -n 40 {}.log; echo "FAILED {}"; exit 1; }' && \
+	  echo "unit tests: $(words $(T)) programs passed" || failed=1; \
 	$(if $(CORPUS),$(CORPUS) || failed=1;) exit $$failed
 
 corpus: $(TESTBIN)/ivr-corpus ## what providers say and are told (P=twilio/callback for the cases that begin so)
