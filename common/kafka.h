@@ -128,8 +128,8 @@ bool kafka_producer_away(const struct kafka_producer *producer);
 /* Waits up to timeout_ms for what is pending (acks are called), then frees. */
 void kafka_producer_close(struct kafka_producer **producer, int64_t timeout_ms);
 
-/* A client failed for good (another one took its group.instance.id): only a new process helps. One listener for all
- * of them, called from the loop. */
+/* A client failed for good (another one took its group.instance.id): only a new process helps. One listener
+ * for all of them, called from the loop. */
 void kafka_on_fatal(void (*fn)(void *arg), void *arg);
 
 /* Checks the kafka properties of the settings without connecting (--check). */

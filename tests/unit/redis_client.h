@@ -1,10 +1,11 @@
 /*
- * A Redis of one's own and a client of it on a loop, for the tests of common/redis: a real redis-server on a socket
- * in a directory of its own.
+ * A Redis of one's own and a client of it on a loop, for the tests of common/redis: a real redis-server on a
+ * socket in a directory of its own.
  */
 #ifndef IVR_UNIT_REDIS_CLIENT_H
 #define IVR_UNIT_REDIS_CLIENT_H
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -49,9 +49,19 @@ static inline void server_start(struct server *server)
     if (freopen("/dev/null", "w", stdout) == NULL)
         _exit(126);
     enum { BASE = 13 };
-    char *argv[BASE + 2 * EXTRA_MAX + 1] = {"redis-server", "--port", "0", "--unixsocket", server->socket,
-                                            "--dir", server->dir, "--save", "", "--maxmemory-policy",
-                                            server->policy, "--repl-diskless-sync-delay", "0"};
+    char *argv[BASE + 2 * EXTRA_MAX + 1] = {"redis-server",
+                                            "--port",
+                                            "0",
+                                            "--unixsocket",
+                                            server->socket,
+                                            "--dir",
+                                            server->dir,
+                                            "--save",
+                                            "",
+                                            "--maxmemory-policy",
+                                            server->policy,
+                                            "--repl-diskless-sync-delay",
+                                            "0"};
     size_t n = BASE;
     for (size_t i = 0; i < EXTRA_MAX && server->extra[i][0][0] != 0; i++) {
         argv[n++] = server->extra[i][0];
@@ -106,9 +116,8 @@ static inline void server_done(struct server *server)
 
 static inline bool port_is_free(int port)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool is_free = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
 
@@ -116,8 +125,8 @@ static inline bool port_is_free(int port)
     return is_free;
 }
 
-/* One where the port 10000 above is free, too (the bus of a cluster's node). Below those that are handed out to
- * clients. */
+/* One where the port 10000 above is free, too (the bus of a cluster's node). Below those that are handed out
+ * to clients. */
 static inline int free_port(void)
 {
     static int offset = -1;
@@ -272,8 +281,8 @@ static inline struct redis_script counting(void)
     return script("count", "return redis.call('incrby', KEYS[1], ARGV[1])", true);
 }
 
-static inline void eval_n(struct client *client, const struct redis_script *s, const struct span *args, size_t argc,
-                   int n)
+static inline void eval_n(struct client *client, const struct redis_script *s, const struct span *args,
+                          size_t argc, int n)
 {
     client->inside = true;
     for (int i = 0; i < n; i++)

@@ -1,6 +1,6 @@
 /* Which addresses of a Redis are taken, and what is said of the others. */
-#include "tests/unit/redis_client.h"
 #include "common/redis_tls.h"
+#include "tests/unit/redis_client.h"
 
 static void addresses_that_do_not_fit_are_named(void **state)
 {

@@ -1,6 +1,7 @@
-/* common/redis_cluster.c where a real cluster cannot be brought to on purpose: tests/integration has the rest. */
-#include "tests/unit/redis_client.h"
+/* common/redis_cluster.c where a real cluster cannot be brought to on purpose: tests/integration has the
+ * rest. */
 #include "common/redis_slot.h"
+#include "tests/unit/redis_client.h"
 
 enum { ALL_SLOTS = 16384 };
 
@@ -64,7 +65,8 @@ static bool a_while_has_passed(struct client *client)
     return clock_mono_ms() > client->deadline_mono_ms - 19000;
 }
 
-/* MOVED leads to a node that no map has named and that is gone: until the next map the slot's commands are refused. */
+/* MOVED leads to a node that no map has named and that is gone: until the next map the slot's commands are
+ * refused. */
 static void redirection_to_a_dead_unknown_node_is_survived(void **state)
 {
     struct server a, b;
