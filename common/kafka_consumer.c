@@ -53,6 +53,7 @@ struct kafka_consumer {
     unsigned why;               /* bits of those who paused us */
     bool woken;                 /* librdkafka may have something */
     bool joined;                /* an assignment was seen */
+    bool lost;                  /* partitions were taken from it at some time */
     bool closed_in_time;        /* left the group; also before anything was opened */
     bool rebalanced;            /* during the call into librdkafka that is on the stack */
     bool on_hold;               /* the partitions are paused at librdkafka */
@@ -440,6 +441,7 @@ static void on_revoked(struct kafka_consumer *consumer, const rd_kafka_topic_par
 {
     bool lost = rd_kafka_assignment_lost(consumer->rk) != 0;
 
+    consumer->lost = consumer->lost || lost;
     log_rebalance(lost ? "partitions lost" : "partitions revoked", consumer, list);
     for (int i = 0; i < list->cnt; i++) {
         struct kafka_partition *partition =
@@ -574,11 +576,12 @@ static int open_handle(struct kafka_consumer *consumer, const struct settings *s
 }
 
 /* Before 2.3.0 librdkafka asserts when a cooperative-sticky consumer is destroyed that has not seen its first
- * assignment (its issue 4312). And while brokers are away, destroying waits for them as long as it likes.
- * Such a handle is left to the end of the process, which comes next. */
+ * assignment (its issue 4312). While brokers are away, destroying waits for them as long as it likes;
+ * and 2.0.2 was seen waiting for ever on its main thread after partitions had been lost. Such a handle is
+ * left to the end of the process, which comes next. */
 static bool may_destroy(const struct kafka_consumer *consumer)
 {
-    if (!consumer->closed_in_time)
+    if (!consumer->closed_in_time || consumer->lost)
         return false;
     return consumer->joined || rd_kafka_version() >= 0x02030000;
 }

@@ -1,5 +1,6 @@
 #include "workers/dispatch/sweep.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/crypto.h"
@@ -59,8 +60,7 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
         struct resumed *resumed = resumed_of(sweep, items[i].channel);
         if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
-        memcpy(resumed->when, items[i].when.p, items[i].when.n);
-        resumed->when[items[i].when.n] = '\0';
+        snprintf(resumed->when, sizeof(resumed->when), "%.*s", SPAN_ARG(items[i].when));
         if (sweep->looked)
             gate_resume(sweep->dispatch->gates, items[i].channel);
     }
