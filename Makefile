@@ -68,7 +68,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -195,13 +195,16 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 	@$(BIN)/ivr-sandbox $(if $(CALLS),--calls $(CALLS)) $(if $(KAFKA),--kafka $(KAFKA)) \
 	  $(if $(REDIS),--redis $(REDIS)) $(if $(KEEP),--keep)
 
-# The quick ones first. Parts of one run never overlap: what they measure and wait for would suffer.
-TEST_PARTS := test-programs unit hours-test scripts schemas-test checker fuzz-short integration chaos-short
+# The quick ones first. Parts of one run never overlap: what they measure and wait for would suffer. Those that only
+# compute are one part.
+TEST_PARTS := test-programs unit computed scripts fuzz-short integration chaos-short
 test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis, minutes of fuzzing and chaos
 	@MAKE="$(MAKE)" tests/all.sh $(TEST_PARTS)
 
 sanitized: deps-test ## units, corpus and the whole system under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer
 	@MAKE="$(MAKE)" tests/all.sh SANITIZER=address,undefined test-programs unit integration
+
+computed: hours-test schemas-test checker
 
 test-programs:
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(UNITS) $(TESTBIN)/ivr-corpus $(TESTBIN)/schemas/decode $(TESTBIN)/hours/ask
