@@ -209,7 +209,8 @@ def test_a_late_answer_corrects_earlier_failures(pipeline, provider):
     tell(pipeline, placement, busy)
     pipeline.wait_final(request, "User_busy")
     tell(pipeline, placement, completed)
-    call = pipeline.wait_final(request, "Completed")
+    pipeline.wait_final(request, "Completed")  # since the answer; the closing report comes after it
+    call = pipeline.wait_call(request, lambda call: call["attempts"][0]["talk_seconds"], "the closing report")
     assert call["attempts"][0]["provider_call_id"] == placement.sid and call["attempts"][0]["talk_seconds"] > 0
     tell(pipeline, placement, busy)
     pipeline.wait_committed("ivr-status", "CALLBACKS")
