@@ -329,18 +329,25 @@ static void placed(const struct channel *channel, int status, struct span body, 
 
 /* ---- look-ups ---- */
 
-static int lookup(const struct channel *channel, struct span provider_call_id, struct http_request *http,
-                  struct err *err)
+/* The resource of one call; asking for it twice does no harm. */
+static void address_call(const struct channel *channel, struct span provider_call_id,
+                         struct http_request *http)
 {
-    if (provider_call_id.n == 0)
-        return err_set(err, ERR_INVALID, "provider_call_id: none to look up");
-    http->method = "GET";
     http->once = false;
     add_account_url(&http->url, channel);
     buf_adds(&http->url, "/Calls/");
     url_add_encoded(&http->url, provider_call_id);
     buf_adds(&http->url, ".json");
     authenticate(http, channel);
+}
+
+static int lookup(const struct channel *channel, struct span provider_call_id, struct http_request *http,
+                  struct err *err)
+{
+    if (provider_call_id.n == 0)
+        return err_set(err, ERR_INVALID, "provider_call_id: none to look up");
+    http->method = "GET";
+    address_call(channel, provider_call_id, http);
     return 0;
 }
 
@@ -352,12 +359,7 @@ static int hang_up(const struct channel *channel, struct span provider_call_id, 
     if (provider_call_id.n == 0)
         return err_set(err, ERR_INVALID, "provider_call_id: none to hang up");
     http->method = "POST";
-    http->once = false;
-    add_account_url(&http->url, channel);
-    buf_adds(&http->url, "/Calls/");
-    url_add_encoded(&http->url, provider_call_id);
-    buf_adds(&http->url, ".json");
-    authenticate(http, channel);
+    address_call(channel, provider_call_id, http);
     buf_adds(&http->headers, "Content-Type: " FIELDS_FORM_TYPE "\n");
     buf_adds(&http->body, "Status=completed");
     return 0;
