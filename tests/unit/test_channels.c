@@ -244,11 +244,20 @@ static void fields_are_typed_and_bounded(void **state)
         {"\"calls_per_second\": 1e9", "calls_per_second"},
         {"\"concurrent_calls\": 0", "concurrent_calls"},
         {"\"concurrent_calls\": 1.5", "concurrent_calls"},
+        {"\"calls_per_second\": -0.5", "calls_per_second"},
+        {"\"calls_per_second\": 0.0999", "calls_per_second"},
         {"\"concurrent_calls\": \"5\"", "concurrent_calls"},
+        {"\"calls_per_second\": true", "calls_per_second"},
+        {"\"calls_per_second\": null", "calls_per_second"},
+        {"\"calls_per_second\": [10]", "calls_per_second"},
+        {"\"calls_per_second\": 100000.5", "calls_per_second"},
         {"\"request_timeout\": 10", "request_timeout"},
         {"\"request_timeout\": \"10\"", "request_timeout"},
+        {"\"concurrent_calls\": -1", "concurrent_calls"},
         {"\"request_timeout\": \"0s\"", "request_timeout"},
         {"\"request_timeout\": \"6m\"", "request_timeout"},
+        {"\"concurrent_calls\": null", "concurrent_calls"},
+        {"\"concurrent_calls\": 1000001", "concurrent_calls"},
         {"\"idle_timeout\": \"soon\"", "idle_timeout"},
         {"\"idle_timeout\": \"2h\"", "idle_timeout"},
         {"\"country_codes\": \"254\"", "country_codes"},
@@ -278,6 +287,24 @@ static void plain_http_is_refused_away_from_loopback(void **state)
                                       "http://127.0.0.1.evil.test",
                                       "http://localhost.evil.test",
                                       "http://[::2]"};
+static void rates_from_a_call_in_ten_seconds_to_100000_a_second_are_taken(void **state)
+{
+    static const char *const rows[] = {"0.1", "1e-1", "0.5", "1", "10.25", "5000", "100000", "1e5"};
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(text, sizeof text, TW ", \"calls_per_second\": %s, \"concurrent_calls\": 1000000", rows[i]);
+        struct channels *channels = load_one(text);
+        assert_true(channels_at(channels, 0)->calls_per_second == strtod(rows[i], NULL));
+        assert_int_equal(channels_at(channels, 0)->concurrent_calls, 1000000);
+        channels_free(&channels);
+    }
+    assert_channel_problem(TW ", \"calls_per_second\": 0.01", "calls_per_second",
+                           "expected a number from 0.1 to 100000");
+    assert_channel_problem(TW ", \"concurrent_calls\": -1", "concurrent_calls",
+                           "expected a whole number from 1 to 1000000");
+}
+
     static const char *const good[] = {"http://localhost:1", "http://127.0.0.1", "http://127.8.9.1:80/x",
                                        "http://[::1]:8080"};
     char text[512];
@@ -312,6 +339,10 @@ static void fallbacks_must_exist_and_end(void **state)
                    "channels.c.fallback: ", "a cycle");
 }
 
+    assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"b\", \"z\"]}, \"b\": {" TW "}}}",
+                   "channels.a.fallback: ", "\"z\" is no channel");
+    assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"b\", \"a\"]}, \"b\": {" TW "}}}",
+                   "channels.a.fallback: ", "\"a\" falls back to this channel in turn: a cycle");
 static void the_file_must_be_an_object_with_channels(void **state)
 {
     (void)state;
@@ -567,3 +598,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
+        cmocka_unit_test(rates_from_a_call_in_ten_seconds_to_100000_a_second_are_taken),

@@ -25,7 +25,8 @@ enum {
     IDLE_MAX_MS = 60 * 60 * 1000,
 };
 
-static const double RATE_MAX = 100000;
+/* Less than a call in ten seconds is a mistaken unit more often than a rate. */
+static const double RATE_MIN = 0.1, RATE_MAX = 100000;
 
 /* ---- problems ---- */
 
@@ -260,8 +261,8 @@ static void read_calls_per_second(struct reader *r, struct channel *channel, con
     double rate = json_number_value(value);
     if (!value)
         return;
-    if (!json_is_number(value) || !(rate > 0) || rate > RATE_MAX)
-        reader_problem(r, "calls_per_second", "expected a number above 0, at most %.0f", RATE_MAX);
+    if (!json_is_number(value) || !(rate >= RATE_MIN && rate <= RATE_MAX))
+        reader_problem(r, "calls_per_second", "expected a number from %.1f to %.0f", RATE_MIN, RATE_MAX);
     else
         channel->calls_per_second = rate;
 }
