@@ -191,7 +191,12 @@ BAD_FILES = {
     "calling_hours until past midnight": (hours(to="24:30"), "calling_hours.254.to"),
     "calling_hours of no country": (changed(calling_hours={"KE": {}}), "calling_hours"),
     "calling_hours within a channel": (changed({"calling_hours": {}}), "main.calling_hours"),
-    "fallback unknown": (changed({"fallback": ["other"]}), "fallback"),
+    "fallback unknown": (changed({"fallback": ["other"]}), "main.fallback"),
+    "fallback to itself": (changed({"fallback": ["main"]}), "main.fallback"),
+    "one_call_per_number a string": (changed({"one_call_per_number": "no"}), "main.one_call_per_number"),
+    "a tenant without a line": (changed(tenants={"acme": {"concurrent_calls": 0}}), "tenants.acme.concurrent_calls"),
+    "a tenant with a setting that is none": (changed(tenants={"acme": {"lines": 5}}), "tenants.acme.lines"),
+    "tenants within a channel": (changed({"tenants": {}}), "main.tenants"),
 }
 
 
