@@ -76,13 +76,13 @@ def test_probes_come_after_1_2_4_up_to_60_seconds(channel):
         assert seconds - 1 < until_probe(channel) / SECOND <= seconds
 
 
-def test_a_probe_that_nobody_hears_of_is_made_again(channel):
-    shut(channel)
-    probe_now(channel)
-    assert channel.slots(1, epoch=1) == [0]
-    assert 29 < until_probe(channel) / SECOND <= 30
-    probe_now(channel)
-    assert channel.slots(1, epoch=1) == [0]
+@pytest.mark.parametrize("said, seconds", [({"fails": 5}, 10), ({"suspend": 1}, 30)])
+def test_a_probe_that_nobody_hears_of_is_made_again(channel, said, seconds):
+    channel.admit(why="x", **said)
+    for _ in range(2):
+        probe_now(channel)
+        assert channel.slots(1, epoch=1) == [0]
+        assert seconds - 1 < until_probe(channel) / SECOND <= seconds
 
 
 def test_a_probe_that_the_rate_puts_off_is_not_used_up(channel):

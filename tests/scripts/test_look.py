@@ -57,34 +57,48 @@ def test_a_call_whose_time_ran_out_ends_here(store):
     assert store.state()[PHASE] == DROPPED and store.events[-1]["drop"] == "expired"
 
 
-def test_an_attempt_under_way_is_live(store):
-    store.request()
-    store.claim("t/c1", "a")
-    assert store.look() == ["live"] and store.claim("t/c1", "b") == ["no", 1]
-    store.outcome("t/c1", 1, "a", "accepted", accepted())
-    assert store.look() == ["live"] and store.claim("t/c1", "b") == ["no", 1]
+LIVE = ["live"]
+
+
+def test_an_attempt_under_way_keeps_its_line_until_it_is_over(store):
+    token = store.lined()
+    assert store.look() == LIVE and store.claim("t/c1", "b") == ["no", 1]
+    store.outcome("t/c1", 1, token, "accepted", accepted())
+    assert store.look() == LIVE and store.claim("t/c1", "b") == ["no", 1]
     store.evidence("t/c1", evidence(COMPLETED, hops=[CONNECTED]))
-    assert store.look() == ["live"]
+    assert store.look() == LIVE
     store.evidence("t/c1", evidence(COMPLETED, terminal=1, hops=[TERMINATE]))
     assert store.look() == GONE and store.claim("t/c1", "b") == ["no", 0]
 
 
-def test_an_attempt_in_doubt_is_live(store):
-    store.request()
-    store.claim("t/c1", "a")
-    store.outcome("t/c1", 1, "a", "doubt", evidence(UNAVAILABLE, code="no_response"))
-    assert store.look() == ["live"]
+def test_an_attempt_in_doubt_keeps_its_line(store):
+    token = store.lined()
+    store.outcome("t/c1", 1, token, "doubt", evidence(UNAVAILABLE, code="no_response"))
+    assert store.look() == LIVE
+    store.lined("t/c2")
+    store.later("t/c2", 20000)
+    store.settle()
+    assert store.look("t/c2") == LIVE
 
 
-def test_an_attempt_that_reached_nobody_or_was_closed_is_gone(store):
-    store.request()
-    store.claim("t/c1", "a")
-    store.outcome("t/c1", 1, "a", "unreached", evidence(UNAVAILABLE, 1, code="unreachable"))
+def test_an_attempt_that_reached_nobody_or_was_closed_keeps_none(store):
+    token = store.lined()
+    store.outcome("t/c1", 1, token, "unreached", evidence(UNAVAILABLE, 1, code="unreachable"))
     assert store.look(attempt=1) == GONE
-    store.placed("t/c2")
+    token = store.lined("t/c2")
+    store.outcome("t/c2", 1, token, "accepted", accepted())
     store.age("t/c2", DAY_MS + 1000)
     store.settle()
     assert store.look("t/c2") == GONE
+
+
+def test_an_attempt_keeps_no_line_of_a_channel_that_it_is_not_on(store):
+    store.request()
+    store.claim("t/c1", "a", channel="second", line=1)
+    assert store.look() == GONE and store.look(channel="second") == LIVE
+    store.request("t/c2")
+    store.claim("t/c2", "a")
+    assert store.look("t/c2") == GONE, "it was claimed without one"
 
 
 def test_a_retry_is_ready_with_its_own_number_alone(store):
