@@ -22,6 +22,7 @@ enum {
     LEASE_SLACK_MS = 2000, /* before a ticket's lease is over nothing of it may be on its way */
     AGAIN_FIRST_MS = 50,   /* after a question that Redis did not answer */
     AGAIN_MAX_MS = 1000,
+    UNREACHED_COUNTS = 2, /* a doubt may be the fault of one reply; who cannot be contacted is gone */
     CAPS_MAX = 4096,
     WHY_MAX = 320,
     CODE_MAX = 64,
@@ -46,7 +47,8 @@ struct lane {
     struct lanes *owner;
     struct lane *next;
     char *name;
-    struct channel *channel; /* a reference; NULL: gone from the file */
+    struct channel *channel;    /* a reference; NULL: gone from the file */
+    uint8_t digest[SHA256_LEN]; /* of the channel, also of one that is gone */
     /* as the last answer said */
     enum queue_shut shut;
     int64_t epoch, queued, lines;
@@ -524,11 +526,11 @@ void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const str
         return;
     }
     snprintf(lane->now.why, sizeof(lane->now.why), "%s %s", why->reason_code, why->reason_detail);
-    if (news == LANE_FAILED) {
-        told->fails++;
-    } else {
+    if (news == LANE_SUSPENDED) {
         told->suspend = true;
         set_shut(lane, QUEUE_SUSPENDED, span_str(lane->now.why));
+    } else {
+        told->fails += news == LANE_UNREACHED ? UNREACHED_COUNTS : 1;
     }
     ask_now(lane);
 }
@@ -598,29 +600,33 @@ static void read_caps(struct lanes *lanes)
         lanes->caps[lanes->caps_n++] = (struct queue_cap){span_str(name), cap};
 }
 
+/* The rate may have changed, and another key is another chance. */
+static void take_channel(struct lane *lane, struct channel *channel)
+{
+    static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
+    bool changed = memcmp(lane->digest, channel->digest, sizeof(lane->digest)) != 0;
+    memcpy(lane->digest, channel->digest, sizeof(lane->digest));
+    lane->channel = channel_ref(channel);
+    lane->slot_from_mono_ms = 0;
+    if (changed && lane->shut != QUEUE_OPEN)
+        lane->now.news.resumed_ms = ALWAYS;
+    ask_now(lane);
+}
+
 static void read_channels(struct lanes *lanes)
 {
     const struct channels *channels = lanes->dispatch->worker->channels;
     for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
         if (lane->channel != NULL)
             channel_unref(&lane->channel);
-    for (size_t i = 0; i < channels_count(channels); i++) {
-        struct channel *channel = channels_at(channels, i);
-        struct lane *lane = lane_of(lanes, channel);
-        lane->channel = channel_ref(channel);
-        lane->slot_from_mono_ms = 0; /* the rate may have changed */
-        ask_now(lane);
-    }
+    for (size_t i = 0; i < channels_count(channels); i++)
+        take_channel(lane_of(lanes, channels_at(channels, i)), channels_at(channels, i));
     read_caps(lanes);
 }
 
 void lanes_channels_changed(struct lanes *lanes)
 {
-    static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
     read_channels(lanes);
-    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
-        if (lane->shut != QUEUE_OPEN)
-            lanes_resumed(lanes, span_str(lane->name), ALWAYS);
 }
 
 void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms)

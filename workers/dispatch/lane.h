@@ -12,9 +12,9 @@
  * A send time that passed while this process was busy is not used; its call gets another one. One question at
  * a time is out for a channel, at most every few milliseconds, whatever waits: its size grows with the load.
  *
- * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row that reached
- * nobody, or are in doubt) or it is suspended (the provider refused its key, its credit or its caller id,
- * which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
+ * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row are in
+ * doubt, or ten reached nobody) or it is suspended (the provider refused its key, its credit or its caller
+ * id, which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
  * single calls go out as probes, and the first one that the provider answers opens it.
  */
 #ifndef IVR_DISPATCH_LANE_H
@@ -31,7 +31,7 @@ void lanes_stop(struct lanes *lanes);
 /* Things that are still to be told to Redis. */
 size_t lanes_busy(const struct lanes *lanes);
 void lanes_free(struct lanes **lanes);
-/* The channels file was read again: every channel is open until it shows otherwise. */
+/* The channels file was read again: a channel that was changed is open until it shows otherwise. */
 void lanes_channels_changed(struct lanes *lanes);
 /* An operator resumed the channel, at that time (Redis'). */
 void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms);
@@ -69,7 +69,7 @@ bool lane_in_hand(const struct attempt *attempt);
 /* A ticket in hand was looked at. */
 void lane_looked(struct lane *lane);
 
-enum lane_news { LANE_ANSWERED, LANE_FAILED, LANE_SUSPENDED };
+enum lane_news { LANE_ANSWERED, LANE_DOUBTFUL, LANE_UNREACHED, LANE_SUSPENDED };
 /* What became of a placement that began at `epoch`; `code` and `detail` say why. */
 void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why);
 

@@ -53,7 +53,7 @@ struct queue_cap {
 struct queue_news {
     int64_t epoch;
     unsigned ok;    /* the provider answered */
-    unsigned fails; /* could not be contacted, or in doubt, in a row since the last `ok` */
+    unsigned fails; /* in a row since the last `ok`: 1 for a doubt, 2 where nobody could be contacted */
     bool suspend;   /* the key, the credit or the caller id was refused */
     struct span why;
     int64_t
