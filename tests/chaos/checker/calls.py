@@ -5,6 +5,7 @@ from .words import COMPLETED, GATEWAY_UNAVAILABLE, HOPS, MESSAGE_OUT, PENDING, s
 
 KEPT_UNREACHED = 10
 AROUND_MS = 60_000
+LIMITS = {"calls_per_second", "concurrent_calls"}
 
 
 def in_doubt(attempt):
@@ -73,6 +74,20 @@ def _check_status(call, findings):
     if call.phase in ("done", "dropped") and call.status != status:
         shown = {n: status_name(a.status) for n, a in known.items()}
         findings.wrong("status is not that of its attempts", call.id, f"{status_name(call.status)}, attempts {shown}")
+
+
+def check_limited(run, requests, store, findings):
+    """That they ended is checked with all others; here is how many had to wait their turn for it."""
+    limited = {name for name, channel in run.channels["channels"].items() if LIMITS & channel.keys()}
+    capped = run.channels.get("tenants", {})
+    count, ended = 0, 0
+    for request in requests.accepted.values():
+        if request.first_channel(run) in limited or request.id.partition("/")[0] in capped:
+            call = store.calls.get(request.id)
+            count += 1
+            ended += call is not None and call.phase in ("done", "dropped")
+    if count:
+        findings.checked("calls of limited channels and tenants", count, f"{ended:,} ended")
 
 
 def check_hops(run, store, findings):
