@@ -10,12 +10,13 @@ import msgpack
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
 from checker.check import check  # noqa: E402
 from checker.events import Event, check_stories  # noqa: E402
 from checker.findings import Findings  # noqa: E402
 from checker.words import STATUS_RANK  # noqa: E402
+from redis_aof import DurableRedis  # noqa: E402
 from synthetic import COMPLETED, START, Remains  # noqa: E402
 
 PENDING, NO_ANSWER, USER_BUSY = (STATUS_RANK[name] for name in ("Pending", "No_answer", "User_busy"))
@@ -668,6 +669,33 @@ def test_command_tells_what_it_checked_and_what_is_wrong(remains, tmp_path):
     done = run_command(remains.write(tmp_path / "bad"))
     assert done.returncode == 1 and "callback not on the topic (25)" in done.stdout
     assert "... and 5 more" in done.stdout
+
+
+def load(client, keys):
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            client.hset(key, mapping=value)
+        elif isinstance(value, list):
+            client.zadd(key, dict(value))
+        else:
+            client.set(key, value)
+
+
+def test_living_redis_says_what_its_copy_says(remains, tmp_path):
+    remains.redis["{ivr:ch:main}:taken"] = [("acme/call-1/1", START)]
+    remains.redis["{ivr:05}:lock:acme|main|+254700000001:w"] = [("acme/call-1", START)]
+    directory = remains.write(tmp_path / "run")
+    (directory / "redis.ndjson").unlink()
+    redis = DurableRedis(tmp_path / "redis")
+    try:
+        load(redis.client, remains.redis)
+        (directory / "redis.url").write_text(redis.url, encoding="utf-8")
+        _, living = check(directory, save=True)
+    finally:
+        redis.stop()
+    _, copied = check(directory)
+    assert copied.violations == living.violations and copied.rows == living.rows
+    assert living.kinds() == {"ticket left", "call left waiting for a number"}, living.violations
 
 
 def test_directory_that_is_no_run(tmp_path):
