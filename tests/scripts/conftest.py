@@ -51,13 +51,14 @@ class Store:
         self.redis, self.shard = client, shard
         self.config = [retention, pending_limit, give_up, pending_check]
         self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
-        self.events = []
+        self.events, self.freed = [], []
         self.tokens = (f"token{n}" for n in itertools.count())
 
     def run(self, name, *args):
         entry, events, results = self.scripts[name](keys=[self.shard], args=[pack(self.config), *args])
-        new = [dict(zip(EVENT, values)) for values in msgpack.unpackb(events)] if events else []
-        self.events += new
+        new = msgpack.unpackb(events) if events else []
+        self.events += [dict(zip(EVENT, values)) for values in new if values[0] != "freed"]
+        self.freed += [tuple(values[1:]) for values in new if values[0] == "freed"]
         return msgpack.unpackb(results) if results else []
 
     def batch(self, name, records):
@@ -95,6 +96,9 @@ class Store:
         return self.batch("postpone", [[call, opening, "twilio"]])[0]
 
     def due(self, limit=64, lease=30000, suspended=(), lost_ms=""):
+        return [offer[:4] for offer in self.offers(limit, lease, suspended, lost_ms)]
+
+    def offers(self, limit=64, lease=30000, suspended=(), lost_ms=""):
         return self.run("due", limit, lease, pack(list(suspended)), lost_ms)
 
     def settle(self, limit=64, look_ups=8):

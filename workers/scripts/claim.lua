@@ -1,9 +1,10 @@
 -- Claims waiting calls for dialling: the last step before the HTTP request leaves.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
---   {id, token, claim ms, channel, provider, trace}
+--   {id, token, claim ms, channel, provider, trace, contact, line, hold ms}; the last three: attempt_begin of lib/call.lua
 -- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'halted' (the
--- same, but operators paused or cancelled it since: give it back), 'no' (another has it, it is paused, or it is over),
+-- same, but operators paused or cancelled it since: give it back), 'no' (another has it, it is paused, or it is over; the attempt
+-- is the one under way, 0 without),
 -- 'over' (its time ran out, or it is cancelled: it ended here, not dialled).
 --
 -- Promises: of all who ask, one may dial; the same token asks twice for one claim; what is paused or cancelled is not
@@ -11,7 +12,7 @@
 --#include lib/call.lua
 
 local function claim(r)
-  local id, token, claim_ms, channel, provider, trace = unpack(r)
+  local id, token, claim_ms, channel, provider, trace, contact, line, hold_ms = unpack(r)
   local c = call_load(id)
   if not c then
     return {'no', 0}
@@ -23,7 +24,7 @@ local function claim(r)
     return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
   end
   if s[PHASE] ~= WAITING or s[NEXT_AT] > now then
-    return {'no', 0}
+    return {'no', c.a and c.a[A_TERMINAL] == 0 and s[ATTEMPT] or 0}
   end
   if is_over(c) then
     run_out(c, trace)
@@ -35,11 +36,12 @@ local function claim(r)
   end
   s[ATTEMPT] = s[ATTEMPT] + 1
   enter(s, PLACING, 0, 0)
-  s[TOKEN] = token
+  s[TOKEN], s[BUSY] = token, 0
   if s[STATUS] == 0 then
     s[CHANNEL] = channel
   end
-  c.n, c.a = s[ATTEMPT], attempt_new(channel, provider)
+  c.n = s[ATTEMPT]
+  attempt_begin(c, channel, provider, contact, line, hold_ms)
   claim_until(id, now + claim_ms)
   call_save(c)
   return {'claimed', s[ATTEMPT]}

@@ -29,7 +29,11 @@ enum batch_kind {
     BATCH_LINK,
     BATCH_OUTCOME,
     BATCH_EVIDENCE,
-    BATCH_DNC,
+    BATCH_CONTACT,
+    BATCH_UNLOCK,
+    BATCH_WAKE,
+    BATCH_LOOK,
+    BATCH_DEFER,
     BATCH_DNC_EDIT,
     BATCH_KINDS
 };
