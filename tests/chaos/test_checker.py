@@ -278,6 +278,12 @@ def test_line_of_an_attempt_in_doubt_that_is_lost(remains, kinds):
     assert kinds(remains) == {"line of an attempt in doubt is lost"}
 
 
+def test_line_of_an_attempt_in_doubt_that_is_held_for_too_long(remains, kinds):
+    (name, deadline), *others = remains.redis["{ivr:ch:main}:lines"]
+    remains.redis["{ivr:ch:main}:lines"] = [(name, deadline + 3600_000), *others]
+    assert kinds(remains) == {"line held longer than it may be"}
+
+
 def test_number_that_nobody_gave_back(remains, kinds):
     remains.redis["{ivr:05}:lock:acme|main|+254700000001"] = "acme/call-1/1"
     assert kinds(remains) == {"number that nobody gave back"}

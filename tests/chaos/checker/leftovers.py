@@ -7,10 +7,13 @@ from .calls import in_doubt
 from .lines import BEFORE_CLAIM_MS
 from .words import status_name, time_text
 
+# The deadline counts from when the channel hears of the claim.
+AFTER_CLAIM_MS = 30_000
+
 
 def check_leftovers(run, requests, store, findings):
     held = store.held
-    kept = [_check_line(where, keys, store, findings) for where, keys in held.lines.items()]
+    kept = [_check_line(where, keys, requests, store, findings) for where, keys in held.lines.items()]
     findings.checked("lines that are still held", len(kept), f"{sum(kept):,} of them by attempts in doubt")
     kept = [_check_lock(line, holder, store, findings) for line, holder in held.locks.items()]
     findings.checked("numbers that are still locked", len(kept), f"{sum(kept):,} of them by attempts in doubt")
@@ -34,13 +37,21 @@ def _may_be_live(store, name):
     return attempt is not None and in_doubt(attempt)
 
 
-def _check_line(where, keys, store, findings):
+def _check_line(where, keys, requests, store, findings):
     channel, name = where
-    if _may_be_live(store, name):
-        return True
     shown = ", ".join(f"{key} until {time_text(deadline)}" for key, deadline in keys.items())
+    if _may_be_live(store, name):
+        _check_deadline(f"{name} on {channel}", name, keys, shown, requests, store, findings)
+        return True
     findings.wrong("line that nobody gave back", f"{name} on {channel}", f"{shown}; {_told(store, name)}")
     return False
+
+
+def _check_deadline(who, name, keys, shown, requests, store, findings):
+    request, claimed = requests.accepted.get(name.rpartition("/")[0]), _attempt(store, name).placed_ms
+    if request and max(keys.values()) > claimed + request.hold_ms + AFTER_CLAIM_MS:
+        text = f"{shown}; claimed {time_text(claimed)}, it may be held for {request.hold_ms // 1000} s"
+        findings.wrong("line held longer than it may be", who, text)
 
 
 def _check_lock(line, holder, store, findings):
