@@ -4,10 +4,11 @@ import pytest
 from conftest import *
 
 SECOND = 1000
+ENOUGH = 20  # failures in a row
 
 
 def shut(channel, why="unreachable"):
-    return channel.admit(fails=5, why=why)
+    return channel.admit(fails=ENOUGH, why=why)
 
 
 def until_probe(channel):
@@ -18,10 +19,10 @@ def probe_now(channel):
     channel.shift("probe_at", -until_probe(channel))
 
 
-def test_five_failures_in_a_row_shut_it_whoever_saw_them(channel):
+def test_twenty_failures_in_a_row_shut_it_whoever_saw_them(channel):
     other = Channel(channel.redis, channel.scripts)
-    assert channel.admit(fails=2, why="x").shut == ""
-    assert other.admit(fails=2, why="x").shut == ""
+    assert channel.admit(fails=ENOUGH - 8, why="x").shut == ""
+    assert other.admit(fails=7, why="x").shut == ""
     found = channel.admit(fails=1, why="unreachable")
     assert (found.shut, found.why, found.epoch) == ("circuit", "unreachable", 1)
     assert abs(found.since - channel.now()) < 2 * SECOND
@@ -29,11 +30,21 @@ def test_five_failures_in_a_row_shut_it_whoever_saw_them(channel):
 
 
 def test_a_success_between_starts_the_count_again(channel):
-    channel.admit(fails=4)
-    assert channel.admit(ok=1, fails=4).shut == ""
+    channel.admit(fails=ENOUGH - 1)
+    assert channel.admit(ok=1, fails=ENOUGH - 1).shut == ""
     assert channel.admit(ok=9).shut == ""
-    assert channel.admit(fails=4).shut == ""
+    assert channel.admit(fails=ENOUGH - 1).shut == ""
     assert channel.admit(fails=1).shut == "circuit"
+
+
+def test_failures_far_apart_are_no_outage(channel):
+    channel.admit(fails=ENOUGH - 1)
+    channel.shift("failed_at", -9 * SECOND)
+    assert channel.admit(fails=1).shut == "circuit"
+    channel.admit(resumed=channel.now() + 1, epoch=1)
+    channel.admit(fails=ENOUGH - 1, epoch=1)
+    channel.shift("failed_at", -11 * SECOND)
+    assert channel.admit(fails=ENOUGH - 1, epoch=1).shut == ""
 
 
 def test_what_went_well_shuts_nothing(channel):
@@ -76,7 +87,7 @@ def test_probes_come_after_1_2_4_up_to_60_seconds(channel):
         assert seconds - 1 < until_probe(channel) / SECOND <= seconds
 
 
-@pytest.mark.parametrize("said, seconds", [({"fails": 5}, 10), ({"suspend": 1}, 30)])
+@pytest.mark.parametrize("said, seconds", [({"fails": ENOUGH}, 10), ({"suspend": 1}, 30)])
 def test_a_probe_that_nobody_hears_of_is_made_again(channel, said, seconds):
     channel.admit(why="x", **said)
     for _ in range(2):
@@ -98,7 +109,7 @@ def test_the_first_success_of_its_time_opens_it(channel):
     shut(channel)
     found = channel.admit(ok=1, epoch=1, slots=3)
     assert (found.shut, found.why, found.since, found.slots) == ("", "", 0, [0] * 3)
-    assert channel.admit(fails=4, epoch=1).shut == ""
+    assert channel.admit(fails=ENOUGH - 1, epoch=1).shut == ""
 
 
 def test_what_left_before_it_was_shut_says_nothing(channel):
@@ -114,7 +125,7 @@ def test_what_left_before_it_was_shut_says_nothing_once_it_is_open_again(channel
     channel.admit(suspend=1, why="key")
     assert channel.admit(resumed=channel.now() + 1).shut == ""
     assert channel.admit(suspend=1, why="key", epoch=0).shut == ""
-    assert channel.admit(fails=5, why="unreachable", epoch=0).shut == ""
+    assert channel.admit(fails=ENOUGH, why="unreachable", epoch=0).shut == ""
     assert channel.admit(suspend=1, why="key", epoch=1).shut == "suspended"
 
 

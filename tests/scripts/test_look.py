@@ -4,7 +4,7 @@ import pytest
 from conftest import *
 
 GONE = ["gone"]
-READY = ["ready", "t/c1", "ch", "{}", 1, 0]
+READY = ["ready", "t/c1", "ch", "{}", 1, 0, 1]
 
 
 def test_a_call_that_waits_is_ready_and_not_offered_to_others(store):
@@ -57,28 +57,28 @@ def test_a_call_whose_time_ran_out_ends_here(store):
     assert store.state()[PHASE] == DROPPED and store.events[-1]["drop"] == "expired"
 
 
-LIVE = ["live"]
+LIVE = "live"  # and how long its line may be held yet
 
 
 def test_an_attempt_under_way_keeps_its_line_until_it_is_over(store):
     token = store.lined()
-    assert store.look() == LIVE and store.claim("t/c1", "b") == ["no", 1]
+    assert store.look()[0] == LIVE and store.claim("t/c1", "b")[0] == "no"
     store.outcome("t/c1", 1, token, "accepted", accepted())
-    assert store.look() == LIVE and store.claim("t/c1", "b") == ["no", 1]
+    assert store.look()[0] == LIVE and store.claim("t/c1", "b")[0] == "no"
     store.evidence("t/c1", evidence(COMPLETED, hops=[CONNECTED]))
-    assert store.look() == LIVE
+    assert store.look()[0] == LIVE
     store.evidence("t/c1", evidence(COMPLETED, terminal=1, hops=[TERMINATE]))
-    assert store.look() == GONE and store.claim("t/c1", "b") == ["no", 0]
+    assert store.look() == GONE and store.claim("t/c1", "b")[0] == "no"
 
 
 def test_an_attempt_in_doubt_keeps_its_line(store):
     token = store.lined()
     store.outcome("t/c1", 1, token, "doubt", evidence(UNAVAILABLE, code="no_response"))
-    assert store.look() == LIVE
+    assert store.look()[0] == LIVE
     store.lined("t/c2")
     store.later("t/c2", 20000)
     store.settle()
-    assert store.look("t/c2") == LIVE
+    assert store.look("t/c2")[0] == LIVE
 
 
 def test_an_attempt_that_reached_nobody_or_was_closed_keeps_none(store):
@@ -95,7 +95,7 @@ def test_an_attempt_that_reached_nobody_or_was_closed_keeps_none(store):
 def test_an_attempt_keeps_no_line_of_a_channel_that_it_is_not_on(store):
     store.request()
     store.claim("t/c1", "a", channel="second", line=1)
-    assert store.look() == GONE and store.look(channel="second") == LIVE
+    assert store.look() == GONE and store.look(channel="second")[0] == LIVE
     store.request("t/c2")
     store.claim("t/c2", "a")
     assert store.look("t/c2") == GONE, "it was claimed without one"
@@ -105,14 +105,15 @@ def test_a_retry_is_ready_with_its_own_number_alone(store):
     store.placed(max_attempts=2, delays=(0,))
     store.evidence("t/c1", evidence(BUSY, terminal=1, hops=[TERMINATE]))
     assert store.look(attempt=1) == GONE
-    assert store.look(attempt=2) == ["ready", "t/c1", "ch", "{}", 2, -1]
+    assert store.look(attempt=2) == ["ready", "t/c1", "ch", "{}", 2, -1, 2]
 
 
 def test_a_call_that_waits_for_a_busy_line_is_gone(store):
     store.request(token="a", contact="+1")
     store.outcome("t/c1", 1, "a", "busy", wait=30000)
     assert store.look() == GONE
-    assert store.wake() == 1 and store.look() == READY
+    assert store.wake() == 1 and store.look(attempt=1) == GONE, "that ticket's claim was given back"
+    assert store.look(attempt=2) == ["ready", "t/c1", "ch", "{}", 1, 0, 2]
 
 
 def test_a_deferred_call_is_offered_later_and_still_claimed_at_any_time(store):

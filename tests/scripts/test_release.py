@@ -161,7 +161,7 @@ def test_elsewhere_makes_the_call_due_at_once(store):
     token = store.lined()
     assert store.outcome("t/c1", 1, token, "elsewhere", UNREACHED) == "recorded"
     assert store.state()[PHASE] == WAITING and store.due_at() <= store.now()
-    assert [offer[3:] for offer in store.offers()] == [[2, 1]]
+    assert [offer[3:5] for offer in store.offers()] == [[2, 1]]
     assert store.claim("t/c1", "b", channel="second") == ["claimed", 2]
     store.outcome("t/c1", 2, "b", "unreached", UNREACHED)
     assert store.due_at() > store.now(), "and unreached has it wait"

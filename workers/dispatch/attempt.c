@@ -80,9 +80,9 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->record = NULL;
     a->admitted = false;
     a->queues = a->claimed = false;
-    a->number = a->unreached = 0;
+    a->number = a->unreached = a->life = 0;
     a->lane = NULL;
-    a->slot_mono_ms = 0;
+    a->slot_mono_ms = a->line_ms = 0;
     a->tries = 0;
     a->wait_ms = 0;
     a->not_before_ms = 0;
@@ -209,15 +209,16 @@ static void ask_contact(struct attempt *a)
                                     .channel = span_str(a->channel->name),
                                     .one_at_a_time = a->channel->one_call_per_number,
                                     .id = buf_span(&a->id),
-                                    .attempt = a->number,
+                                    .life = a->life,
                                     .hold_ms = attempt_hold_ms(a)};
     a->state = ATTEMPT_ASKING;
     contact_ask(a->dispatch->worker->store, &contact, on_contact, a);
 }
 
-static void claimed(struct attempt *a, int number)
+static void claimed(struct attempt *a, struct store_claimed claim)
 {
-    a->number = number;
+    a->number = claim.attempt;
+    a->life = claim.life;
     a->tries = 0;
     a->claimed = true;
     lane_end(a, LANE_CLAIMED);
@@ -246,12 +247,14 @@ static void admit(struct attempt *a)
 
 /* Too few replicas have the claim, so a failover could forget it; or operators halted the call meanwhile:
  * nothing is sent under it. */
-static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted, int number)
+static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted,
+                            struct store_claimed claim)
 {
     bool unsafe = status == STORE_UNACKED && (taken || halted);
     if (!unsafe && !(status == STORE_OK && halted))
         return false;
-    a->number = number;
+    a->number = claim.attempt;
+    a->life = claim.life;
     a->tries = 0;
     lane_end(a, LANE_CLAIMED);
     placing_give_back(a, unsafe ? ATTEMPT_AWAY_MS : 0);
@@ -261,14 +264,15 @@ static bool claimed_in_vain(struct attempt *a, enum store_status status, bool ta
 static void ask_request(struct attempt *a);
 static void to_queue(struct attempt *a);
 
-static void on_request(enum store_status status, enum store_request_what what, int number, void *arg)
+static void on_request(enum store_status status, enum store_request_what what, struct store_claimed claim,
+                       void *arg)
 {
     static const char *const words[] = {
         [REQUEST_CLAIMED] = "stored",      [REQUEST_HALTED] = "stored",     [REQUEST_STORED] = "stored",
         [REQUEST_DUPLICATE] = "duplicate", [REQUEST_CONFLICT] = "conflict", [REQUEST_TOO_OLD] = "too_old",
         [REQUEST_DROPPED] = "dropped"};
     struct attempt *a = arg;
-    if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, number))
+    if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, claim))
         return;
     if (status != STORE_OK) {
         attempt_again(a, ask_request);
@@ -278,7 +282,7 @@ static void on_request(enum store_status status, enum store_request_what what, i
     switch (what) {
     case REQUEST_CLAIMED:
     case REQUEST_HALTED: /* given back above */
-        claimed(a, number);
+        claimed(a, claim);
         return;
     case REQUEST_CONFLICT:
         attempt_dead_letter(
@@ -368,7 +372,7 @@ void attempt_begin(struct attempt *a)
     buf_addspan(&a->id, a->request.tenant);
     buf_addc(&a->id, '/');
     buf_addspan(&a->id, a->request.call_id);
-    a->number = 1;
+    a->life = 1;
     a->not_before_ms = opening_not_before_ms(a);
     bool now = a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop);
     a->queues = now && lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant);
@@ -421,20 +425,21 @@ void attempt_no_slot(struct attempt *a)
 
 static void ask_claim(struct attempt *a);
 
-static void on_claim(enum store_status status, enum store_claim_what what, int number, void *arg)
+static void on_claim(enum store_status status, enum store_claim_what what, struct store_claimed got,
+                     void *arg)
 {
     struct attempt *a = arg;
-    if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, number))
+    if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, got))
         return;
     if (status != STORE_OK) {
         attempt_again(a, ask_claim);
         return;
     }
     if (what == CLAIM_TAKEN) {
-        claimed(a, number);
+        claimed(a, got);
         return;
     }
-    if (what == CLAIM_NO && number == a->number)
+    if (what == CLAIM_NO && got.life == a->life)
         lane_end(a, LANE_UNDER_WAY);
     attempt_end(a);
 }
@@ -477,8 +482,12 @@ void attempt_begin_due(struct attempt *a)
 
 void attempt_go(struct attempt *a)
 {
-    if (a->claimed)
+    if (a->claimed) {
         go_on(a);
-    else
+    } else if (lane_in_hand(a)) {
         claim(a);
+    } else {
+        a->lane = NULL;
+        attempt_end(a);
+    }
 }

@@ -63,6 +63,7 @@ struct attempt {
     bool queues;   /* its channel makes it wait its turn */
     bool claimed;  /* it is ours: the claim has no outcome yet */
     int number;
+    int life;      /* of its claim (struct store_claimed), or of the one that it will have */
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
     struct http_slot *slot;
     int64_t asked_mono_ms; /* when the claim was asked for first */
@@ -70,6 +71,7 @@ struct attempt {
     int64_t not_before_ms; /* of a record: the request's, or when its calling hours open */
     struct lane *lane;     /* whose ticket it has in hand; NULL: none */
     int64_t taken_mono_ms; /* since when */
+    int64_t line_ms;       /* how long the attempt under way may hold its line yet; 0: as it is */
     int64_t slot_mono_ms;  /* its send time; 0: none */
     int64_t epoch;         /* lane_epoch() when it was placed */
     struct verdict verdict;

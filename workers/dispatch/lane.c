@@ -12,14 +12,15 @@
 #include "workers/store/queue.h"
 
 enum {
-    LOOK_MS = 250,       /* without anything to ask: is the channel shut, does something wait */
-    POLL_MS = 50,        /* something waits, and there was no line for it */
-    SLOTS_MS = 10,       /* between two questions for send times: a third of how far ahead they are given */
-    TELL_MS = 25,        /* how long what is no question may wait for one */
-    NEAR_MS = 500,       /* tickets are taken in hand for send times that are not farther off */
-    IN_HAND_MS = 4000,   /* without a send time for so long a ticket goes back: others may have one */
-    CLAIMED_MS = 1000,   /* a claim waits so long for another send time */
-    AGAIN_FIRST_MS = 50, /* after a question that Redis did not answer */
+    LOOK_MS = 250,         /* without anything to ask: is the channel shut, does something wait */
+    POLL_MS = 50,          /* something waits, and there was no line for it */
+    SLOTS_MS = 10,         /* between two questions for send times: a third of how far ahead they are given */
+    TELL_MS = 25,          /* how long what is no question may wait for one */
+    NEAR_MS = 500,         /* tickets are taken in hand for send times that are not farther off */
+    IN_HAND_MS = 4000,     /* without a send time for so long a ticket goes back: others may have one */
+    CLAIMED_MS = 1000,     /* a claim waits so long for another send time */
+    LEASE_SLACK_MS = 2000, /* before a ticket's lease is over nothing of it may be on its way */
+    AGAIN_FIRST_MS = 50,   /* after a question that Redis did not answer */
     AGAIN_MAX_MS = 1000,
     CAPS_MAX = 4096,
     WHY_MAX = 320,
@@ -339,7 +340,7 @@ static void take_tickets(struct lane *lane, const struct queue_told *told)
             return; /* handed out again after its lease; never where `tickets_promised` is kept to */
         a->lane = lane;
         a->taken_mono_ms = mono_ms(lane);
-        a->number = told->tickets[i].attempt;
+        a->life = told->tickets[i].life;
         a->channel = channel_ref(lane->channel);
         buf_addspan(&a->id, told->tickets[i].id);
         lane->looking++;
@@ -361,6 +362,17 @@ static void give_up_waiting(struct lane *lane)
     }
 }
 
+/* With the same, but for tickets that are given back: where that was done, others may have them by now. */
+static void ask_again(struct lane *lane, enum store_status status)
+{
+    lane->again = true;
+    lane->tries++;
+    if (status == STORE_REFUSED)
+        return;
+    queue_list_clear(&lane->out.dropped);
+    queue_list_clear(&lane->out.back);
+}
+
 static void on_told(enum store_status status, const struct queue_told *told, void *arg)
 {
     struct lane *lane = arg;
@@ -378,8 +390,7 @@ static void on_told(enum store_status status, const struct queue_told *told, voi
         give_slots(lane, told);
         take_tickets(lane, told);
     } else {
-        lane->again = true;
-        lane->tries++;
+        ask_again(lane, status);
     }
     give_up_waiting(lane);
     plan(lane);
@@ -445,7 +456,7 @@ static bool ask_urgent(void *arg)
 
 void lane_queue(struct lane *lane, struct attempt *a)
 {
-    queue_list_add_with(&lane->now.queue, buf_span(&a->id), a->number, a->request.priority);
+    queue_list_add_with(&lane->now.queue, buf_span(&a->id), a->life, a->request.priority);
     fifo_add(&lane->now.queueing, a);
     ask_now(lane);
 }
@@ -469,21 +480,28 @@ void lane_was_late(struct lane *lane)
     lane->now.late++;
 }
 
-/* Longer in hand than its lease, it is another's by now: only what it holds for sure may be said. */
+bool lane_in_hand(const struct attempt *a)
+{
+    return a->lane == NULL || mono_ms(a->lane) - a->taken_mono_ms < QUEUE_LEASE_MS - LEASE_SLACK_MS;
+}
+
+/* Longer in hand than its lease, only what it holds for sure may be said. */
 void lane_end(struct attempt *a, enum lane_end end)
 {
     struct lane *lane = a->lane;
     struct span id = buf_span(&a->id);
     if (lane == NULL)
         return;
-    bool ours = mono_ms(lane) - a->taken_mono_ms < QUEUE_LEASE_MS;
+    bool ours = lane_in_hand(a);
     a->lane = NULL;
-    if (end == LANE_CLAIMED || end == LANE_UNDER_WAY)
-        queue_list_add_with(&lane->now.done, id, a->number, end == LANE_CLAIMED ? attempt_hold_ms(a) : 0);
+    if (end == LANE_CLAIMED)
+        queue_list_add_with(&lane->now.done, id, a->life, attempt_hold_ms(a));
+    else if (end == LANE_UNDER_WAY)
+        queue_list_add_with(&lane->now.done, id, a->life, a->line_ms);
     else if (ours && end == LANE_DROPPED)
-        queue_list_add(&lane->now.dropped, id, a->number);
-    else if (ours)
-        queue_list_add_with(&lane->now.back, id, a->number, a->request.priority);
+        queue_list_add(&lane->now.dropped, id, a->life);
+    else if (ours && end == LANE_BACK)
+        queue_list_add_with(&lane->now.back, id, a->life, a->request.priority);
     plan(lane);
 }
 

@@ -12,7 +12,7 @@
  * A send time that passed while this process was busy is not used; its call gets another one. One question at
  * a time is out for a channel, at most every few milliseconds, whatever waits: its size grows with the load.
  *
- * The channel is shut, for all replicas, while its circuit is open (five placements in a row that reached
+ * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row that reached
  * nobody, or are in doubt) or it is suspended (the provider refused its key, its credit or its caller id,
  * which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
  * single calls go out as probes, and the first one that the provider answers opens it.
@@ -58,10 +58,13 @@ int64_t lane_late_ms(const struct lane *lane);
 /* It left long after its send time all the same: it costs one more. */
 void lane_was_late(struct lane *lane);
 
-/* The end of a ticket in hand. CLAIMED: its line stays for hold_ms until the attempt is over. UNDER_WAY: the
- * same, of an attempt that another claimed. */
-enum lane_end { LANE_CLAIMED, LANE_UNDER_WAY, LANE_DROPPED, LANE_BACK };
+/* The end of a ticket in hand. CLAIMED: its line stays until the attempt is over. UNDER_WAY: the same, of an
+ * attempt that another claimed. BACK: nobody has claimed it since it was looked at. FORGOTTEN: nobody knows,
+ * so it is handed out again after its lease. */
+enum lane_end { LANE_CLAIMED, LANE_UNDER_WAY, LANE_DROPPED, LANE_BACK, LANE_FORGOTTEN };
 void lane_end(struct attempt *attempt, enum lane_end end);
+/* Whether it is in hand still: longer than its lease, it is another's. */
+bool lane_in_hand(const struct attempt *attempt);
 
 /* A ticket in hand was looked at. */
 void lane_looked(struct lane *lane);

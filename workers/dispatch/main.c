@@ -7,6 +7,7 @@
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/hangup.h"
 #include "workers/dispatch/lane.h"
+#include "workers/dispatch/reclaim.h"
 #include "workers/dispatch/reconcile.h"
 #include "workers/dispatch/sweep.h"
 #include "workers/dispatch/waiting.h"
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
     struct sweep *sweep = sweep_new(&d);
+    struct reclaim *reclaim = reclaim_new(&d);
     struct waiting *waiting = waiting_new(w.loop, w.store);
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
     loop_timer_stop(&producer_look);
     due_stop(due);
     sweep_stop(sweep);
+    reclaim_stop(reclaim);
     waiting_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
@@ -129,6 +132,7 @@ int main(int argc, char **argv)
     kafka_consumer_close(&d.consumer);
     due_free(&due);
     sweep_free(&sweep);
+    reclaim_free(&reclaim);
     waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);

@@ -5,14 +5,13 @@
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/route.h"
 
-enum { PRIORITY_UNREAD = 5 };
-
 bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
 {
     struct err err = ERR_INIT;
     char field[64];
     bool not_json;
     a->number = offer->attempt;
+    a->life = offer->life;
     a->unreached = offer->unreached;
     if (request_parse(&a->request, offer->request, &err, field, &not_json) != 0) {
         LOG_ERROR("a stored request does not parse any more, its call waits", LOG_SPAN("call", offer->id),
@@ -55,23 +54,23 @@ static void on_ready(struct attempt *a, const struct store_due *offer)
     }
 }
 
-static void on_looked(enum store_status status, enum queue_looked_what what, const struct store_due *offer,
-                      void *arg)
+static void on_looked(enum store_status status, const struct queue_looked *looked, void *arg)
 {
     struct attempt *a = arg;
     lane_looked(a->lane);
-    a->request.priority = PRIORITY_UNREAD;
-    if (status != STORE_OK)
-        end(a, LANE_BACK);
-    else if (what == LOOKED_READY)
-        on_ready(a, offer);
-    else
-        end(a, what == LOOKED_LIVE ? LANE_UNDER_WAY : LANE_DROPPED);
+    if (status != STORE_OK) {
+        end(a, LANE_FORGOTTEN);
+    } else if (looked->what == LOOKED_READY) {
+        on_ready(a, &looked->offer);
+    } else {
+        a->line_ms = looked->line_ms;
+        end(a, looked->what == LOOKED_LIVE ? LANE_UNDER_WAY : LANE_DROPPED);
+    }
 }
 
 void ticket_look(struct attempt *a)
 {
-    const struct queue_ticket ticket = {buf_span(&a->id), a->number};
+    const struct queue_ticket ticket = {buf_span(&a->id), a->life};
     a->state = ATTEMPT_LOOKING;
     queue_look(a->dispatch->worker->store, &ticket, span_str(a->channel->name), ATTEMPT_LEASE_MS, on_looked,
                a);

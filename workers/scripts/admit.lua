@@ -3,7 +3,7 @@
 -- KEYS[1] is the channel's slot, e.g. "{ivr:ch:ke-main}". What stands there are hints; the shards are the truth of calls.
 -- A ticket, and a line, is named by its attempt: "tenant/call_id/attempt".
 --   :state           hash: slot (the last send time given, us), queued, shut ('', "circuit", "suspended"), why, since, probe_at,
---                    backoff, fails, epoch (how often it was shut)
+--                    backoff, fails, failed_at, epoch (how often it was shut)
 --   :q:TENANT        zset of tickets, by priority and then arrival
 --   :turns           list of the tenants that have tickets, the next one first
 --   :served          hash by tenant: turns it had, and the lower priority that had one last
@@ -34,11 +34,15 @@ local PRIORITY = 2 ^ 42 -- above any arrival in ms
 local LOWER_TURN = 16
 -- A line's deadline until its claim says better: longer than the longest call.
 local LINE_FIRST_MS = 12 * 3600 * 1000
-local CIRCUIT_FAILS = 5
+-- The last send time is at most so far ahead: what late placements cost beyond it is forgiven.
+local SLOT_AHEAD_US, SLOTS_AHEAD = 2000000, 4
+-- So many in a row, each within so long of the one before, as circuit breakers elsewhere have it: a channel that carries a call a
+-- minute needs none, and the doubts of an hour are no outage.
+local CIRCUIT_FAILS, CIRCUIT_WITHIN_MS = 20, 10000
 -- A probe of which nobody says anything is followed by another.
 local PROBE_FIRST_MS, PROBE_MAX_MS, PROBE_SUSPENDED_MS, PROBE_LOST_MS = 1000, 60000, 30000, 10000
 
-local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'epoch'}
+local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch'}
 local read = call('HMGET', base .. ':state', unpack(names))
 local s = {}
 for i, name in ipairs(names) do
@@ -66,7 +70,6 @@ local function open()
   s.shut, s.why, s.since, s.fails = '', '', 0, 0
 end
 
--- What left before the channel was shut says nothing of it now.
 local function hear_while_shut()
   if suspend == 1 then
     shut('suspended', PROBE_SUSPENDED_MS)
@@ -79,18 +82,24 @@ local function hear_while_shut()
   end
 end
 
+local function hear_while_open()
+  s.fails = ((ok > 0 or s.failed_at < now - CIRCUIT_WITHIN_MS) and 0 or s.fails) + fails
+  s.failed_at = fails > 0 and now or s.failed_at
+  if suspend == 1 then
+    shut('suspended', PROBE_SUSPENDED_MS)
+  elseif s.fails >= CIRCUIT_FAILS then
+    shut('circuit', PROBE_FIRST_MS)
+  end
+end
+
+-- What left before the channel was shut says nothing of it now, nor once it is open again.
 local function hear()
   if resumed > s.since and s.shut ~= '' then
     open()
-  elseif s.shut ~= '' and epoch == s.epoch then
+  elseif epoch == s.epoch and s.shut ~= '' then
     hear_while_shut()
-  elseif s.shut == '' and suspend == 1 then
-    shut('suspended', PROBE_SUSPENDED_MS)
-  elseif s.shut == '' then
-    s.fails = (ok > 0 and 0 or s.fails) + fails
-    if s.fails >= CIRCUIT_FAILS then
-      shut('circuit', PROBE_FIRST_MS)
-    end
+  elseif epoch == s.epoch then
+    hear_while_open()
   end
 end
 
@@ -141,10 +150,20 @@ end
 
 -- ---- lines ----
 
+local function line_end(ticket)
+  call('ZREM', base .. ':lines', ticket)
+  call('ZREM', base .. ':lines:' .. tenant_of(ticket), ticket)
+end
+
+-- Ends those whose deadline has come, before any are counted.
+local function lines_expire()
+  for _, ticket in ipairs(call('ZRANGEBYSCORE', base .. ':lines', '-inf', text_of(now))) do
+    line_end(ticket)
+  end
+end
+
 local function lines_of(tenant)
-  local key = base .. ':lines' .. (tenant and ':' .. tenant or '')
-  call('ZREMRANGEBYSCORE', key, '-inf', text_of(now))
-  return call('ZCARD', key)
+  return call('ZCARD', base .. ':lines' .. (tenant and ':' .. tenant or ''))
 end
 
 local function line_take(ticket, tenant)
@@ -162,15 +181,9 @@ local function line_set(ticket, ms)
   end
 end
 
-local function line_drop(ticket)
-  if call('ZREM', base .. ':lines', ticket) == 1 then
-    call('ZREM', base .. ':lines:' .. tenant_of(ticket), ticket)
-  end
-end
-
 -- ---- handing out ----
 
-local lines = lines_of()
+local lines
 
 -- What a holder that died left, with its line.
 local function take_left(tickets)
@@ -191,6 +204,9 @@ local function take_in_turn(tickets)
   local passed, tenants = 0, call('LLEN', base .. ':turns')
   while #tickets < want and passed < tenants and (lines_cap == 0 or lines < lines_cap) do
     local tenant = call('LPOP', base .. ':turns')
+    if not tenant then
+      break
+    end
     local key, cap = base .. ':q:' .. tenant, tenant_caps[tenant]
     local ticket = not (cap and lines_of(tenant) >= cap) and pick(tenant, key)
     if ticket then
@@ -218,36 +234,37 @@ end
 local function give_slots(slots)
   if s.shut ~= '' then
     want_slots = math.min(want_slots, now >= s.probe_at and 1 or 0)
-    if want_slots == 1 then
-      s.probe_at = now + (s.shut == 'circuit' and PROBE_LOST_MS or PROBE_SUSPENDED_MS)
-    end
-  end
-  if s.slot > now_us + math.max(2000000, 2 * between) then
-    s.slot = now_us -- Redis' clock jumped back, or the rate was far lower
   end
   if late > 0 then
     s.slot = math.max(s.slot, now_us - between) + late * between
   end
+  -- Further ahead it is of a clock that jumped back, or of a rate that was far lower.
+  s.slot = math.min(s.slot, now_us + math.max(SLOT_AHEAD_US, SLOTS_AHEAD * between))
   while #slots < want_slots and next_slot() <= now_us + ahead_us do
     s.slot = next_slot()
     slots[#slots + 1] = floor(s.slot - now_us)
+  end
+  if s.shut ~= '' and slots[1] then
+    s.probe_at = now + (s.shut == 'circuit' and PROBE_LOST_MS or PROBE_SUSPENDED_MS)
   end
 end
 
 -- ---- all of it ----
 
 hear()
+lines_expire()
 for i = 1, #done, 2 do
   call('ZREM', base .. ':taken', done[i])
   line_set(done[i], done[i + 1])
 end
 for _, ticket in ipairs(dropped) do
-  call('ZREM', base .. ':taken', ticket)
-  line_drop(ticket)
+  if call('ZREM', base .. ':taken', ticket) == 1 then
+    line_end(ticket)
+  end
 end
 for i = 1, #back, 2 do
   if call('ZREM', base .. ':taken', back[i]) == 1 then
-    line_drop(back[i])
+    line_end(back[i])
     queue_add(back[i], back[i + 1], 0)
   end
 end

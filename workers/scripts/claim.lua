@@ -21,10 +21,11 @@ local function claim(r)
   c.provider = provider
   if s[PHASE] == PLACING and s[TOKEN] == token then
     claim_until(id, now + claim_ms)
-    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
+    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT], life_of(s)}
   end
   if s[PHASE] ~= WAITING or s[NEXT_AT] > now then
-    return {'no', c.a and c.a[A_TERMINAL] == 0 and s[ATTEMPT] or 0}
+    local a = c.a
+    return {'no', 0, a and a[A_LINE] == 1 and a[A_CHANNEL] == channel and a[A_LIFE] or 0}
   end
   if is_over(c) then
     run_out(c, trace)
@@ -44,7 +45,7 @@ local function claim(r)
   attempt_begin(c, channel, provider, contact, line, hold_ms)
   claim_until(id, now + claim_ms)
   call_save(c)
-  return {'claimed', s[ATTEMPT]}
+  return {'claimed', s[ATTEMPT], life_of(s)}
 end
 
 local results = {}

@@ -9,19 +9,20 @@
 --#include lib/offer.lua
 
 local function look(r)
-  local id, n, lease_ms, channel = unpack(r)
+  local id, life, lease_ms, channel = unpack(r)
   local c = call_load(id)
   if not c then
     return {'gone'}
   end
   local s = c.s
-  if s[PHASE] == WAITING and s[ATTEMPT] + 1 == n and s[NEXT_AT] <= now then
+  if s[PHASE] == WAITING and life_of(s) + 1 == life and s[NEXT_AT] <= now then
     local offered = offer_call(c, lease_ms)
     if offered and offered[4] > 0 then
       return {'ready', unpack(offered)}
     end
-  elseif s[ATTEMPT] == n and c.a and c.a[A_LINE] == 1 and c.a[A_CHANNEL] == channel then
-    return {'live'}
+  elseif c.a and c.a[A_LIFE] == life and c.a[A_LINE] == 1 and c.a[A_CHANNEL] == channel then
+    local deadline = call('ZSCORE', shard .. ':lined', channel .. '|' .. id .. '/' .. text_of(life))
+    return {'live', deadline and math.max(tonumber(deadline) - now, 1) or 1}
   end
   return {'gone'}
 end

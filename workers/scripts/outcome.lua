@@ -26,7 +26,7 @@ local function give_back(c, kind, wait_ms, trace)
     return apply(c, {0, 0, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}, true, false, 0, trace)
   end
   release(c)
-  s[ATTEMPT], s[TOKEN], s[BUSY] = n - 1, '', kind == 'busy' and 1 or 0
+  s[ATTEMPT], s[TOKEN], s[BUSY], s[BACKS] = n - 1, '', kind == 'busy' and 1 or 0, (s[BACKS] or 0) + 1
   call('HDEL', c.key, 'a' .. n)
   c.a = n > 1 and unpack_value(call('HGET', c.key, 'a' .. n - 1) or pack(attempt_new(s[CHANNEL], ''))) or nil
   c.n = n - 1

@@ -6,9 +6,7 @@
 -- Promises: twice is once; a line that another attempt has is not touched.
 local base, freed = KEYS[1], 0
 for _, attempt in ipairs(ARGV) do
-  if redis.call('ZREM', base .. ':lines', attempt) == 1 then
-    redis.call('ZREM', base .. ':lines:' .. string.match(attempt, '^[^/]*'), attempt)
-    freed = freed + 1
-  end
+  freed = freed + redis.call('ZREM', base .. ':lines', attempt)
+  redis.call('ZREM', base .. ':lines:' .. string.match(attempt, '^[^/]*'), attempt)
 end
 return freed

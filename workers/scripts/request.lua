@@ -24,7 +24,7 @@ local function known(fingerprint, id, channel, token, claim_ms)
     if s[PHASE] == PLACING then
       claim_until(id, now + claim_ms)
     end
-    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
+    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT], life_of(s)}
   end
   return {'duplicate', 0}
 end
@@ -60,7 +60,7 @@ local function store(r)
     c.n = 1
     attempt_begin(c, channel, provider, contact, 0, hold_ms)
     claim_until(id, now + claim_ms)
-    result = {'claimed', 1}
+    result = {'claimed', 1, 1}
   else
     s[NEXT_AT] = before_expiry(c, math.max(not_before, now + wait_ms))
     if s[NEXT_AT] > now then

@@ -50,6 +50,7 @@ static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
     [BATCH_LINK] = &script_link,       [BATCH_OUTCOME] = &script_outcome, [BATCH_EVIDENCE] = &script_evidence,
     [BATCH_CONTACT] = &script_contact, [BATCH_UNLOCK] = &script_unlock,   [BATCH_WAKE] = &script_wake,
     [BATCH_LOOK] = &script_look,       [BATCH_DEFER] = &script_defer,     [BATCH_DNC_EDIT] = &script_dnc_edit,
+    [BATCH_LINED] = &script_lined,
 };
 
 static struct batch *batch_get(struct batches *batches, enum batch_kind kind, unsigned shard)

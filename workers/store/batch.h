@@ -34,6 +34,7 @@ enum batch_kind {
     BATCH_WAKE,
     BATCH_LOOK,
     BATCH_DEFER,
+    BATCH_LINED,
     BATCH_DNC_EDIT,
     BATCH_KINDS
 };

@@ -2,8 +2,8 @@
  * May this person be called now? The last question before a call is dialled, asked by the owner of its claim
  * (contact.lua): the do-not-call lists (dnc.h), and one call at a time to a number for a tenant and channel.
  *
- * The line to a contact is a lock in the number's shard, held by an attempt until it is over (freed.h), at
- * most for `hold_ms`. Who finds it busy is remembered there: unlocking names the call that waited longest,
+ * The line to a contact is a lock in the number's shard, held by a claim until its attempt is over (freed.h),
+ * at most for `hold_ms`. Who finds it busy is remembered there: unlocking names the call that waited longest,
  * which is woken. It stands by the number, and not in the channel's slot with the other limits, because every
  * call asks for it, on channels without limits too, and the lists are asked there anyway: one question.
  */
@@ -20,7 +20,7 @@ struct contact {
     struct span channel;
     bool one_at_a_time; /* false: the lists alone */
     struct span id;     /* "tenant/call_id" */
-    int attempt;
+    int life;           /* of its claim (struct store_claimed) */
     int64_t hold_ms;
 };
 /* `what` is set with STORE_OK. Otherwise nobody knows: ask again with the same, or give the claim back. */

@@ -24,7 +24,7 @@ bool freed_is(const msgpack_object *packed)
 void freed_read(struct freed *freed, const msgpack_object *packed)
 {
     freed->id = pack_get_span(packed, 1);
-    freed->attempt = (int)pack_get_int(packed, 2);
+    freed->life = (int)pack_get_int(packed, 2);
     freed->channel = pack_get_span(packed, 3);
     freed->contact = pack_get_span(packed, 4);
     freed->line = pack_get_int(packed, 5) != 0;
@@ -100,7 +100,7 @@ void freed_release(struct store *store, const struct freed *freed, freed_fn fn, 
 {
     struct releasing *releasing = mem_alloc(sizeof(*releasing));
     char text[STORE_MAX_REF + 1];
-    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(freed->id), freed->attempt);
+    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(freed->id), freed->life);
     struct span ref = span_of(text, n > 0 && (size_t)n < sizeof(text) ? (size_t)n : 0);
     *releasing = (struct releasing){store, 0, STORE_OK, fn, arg};
     if (freed->line)

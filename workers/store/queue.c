@@ -34,21 +34,21 @@ void queue_list_done(struct queue_list *list)
     buf_done(&list->packed);
 }
 
-void queue_list_add(struct queue_list *list, struct span id, int attempt)
+void queue_list_add(struct queue_list *list, struct span id, int life)
 {
     msgpack_packer packer;
     char text[STORE_MAX_REF + 1];
-    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(id), attempt);
+    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(id), life);
     assert(n > 0 && (size_t)n < sizeof(text));
     pack_init(&packer, &list->packed);
     pack_span(&packer, span_of(text, (size_t)n));
     list->n++;
 }
 
-void queue_list_add_with(struct queue_list *list, struct span id, int attempt, int64_t number)
+void queue_list_add_with(struct queue_list *list, struct span id, int life, int64_t number)
 {
     msgpack_packer packer;
-    queue_list_add(list, id, attempt);
+    queue_list_add(list, id, life);
     pack_init(&packer, &list->packed);
     msgpack_pack_int64(&packer, number);
     list->n++;
@@ -207,18 +207,18 @@ void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *
 
 static void deliver_look(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
-    struct store_due offer = {.attempt = 0};
+    struct queue_looked looked = {.what = LOOKED_GONE};
     struct span what = result != NULL ? pack_get_span(result, 0) : SPAN_NONE;
-    enum queue_looked_what looked = LOOKED_GONE;
     if (span_is(what, "ready")) {
-        looked = LOOKED_READY;
-        offer =
-            (struct store_due){pack_get_span(result, 1), pack_get_span(result, 2), pack_get_span(result, 3),
-                               (int)pack_get_int(result, 4), (int)pack_get_int(result, 5)};
+        looked.what = LOOKED_READY;
+        looked.offer = (struct store_due){pack_get_span(result, 1),     pack_get_span(result, 2),
+                                          pack_get_span(result, 3),     (int)pack_get_int(result, 4),
+                                          (int)pack_get_int(result, 5), (int)pack_get_int(result, 6)};
     } else if (span_is(what, "live")) {
-        looked = LOOKED_LIVE;
+        looked.what = LOOKED_LIVE;
+        looked.line_ms = pack_get_int(result, 1);
     }
-    ((queue_looked_fn)fn)(status, looked, &offer, arg);
+    ((queue_looked_fn)fn)(status, &looked, arg);
 }
 
 void queue_look(struct store *store, const struct queue_ticket *ticket, struct span channel, int64_t lease_ms,
@@ -227,7 +227,7 @@ void queue_look(struct store *store, const struct queue_ticket *ticket, struct s
     msgpack_packer p;
     store_record_begin(store, &p, 4);
     pack_span(&p, ticket->id);
-    msgpack_pack_int64(&p, ticket->attempt);
+    msgpack_pack_int64(&p, ticket->life);
     msgpack_pack_int64(&p, lease_ms);
     pack_span(&p, channel);
     store_record_send(store, BATCH_LOOK, ticket->id, deliver_look, (void (*)(void))fn, arg);

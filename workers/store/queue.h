@@ -3,7 +3,8 @@
  * the channel's own slot "{PREFIX:ch:NAME}" (admit.lua says which keys). What stands there are hints, each
  * with a deadline; the shards are the truth of calls.
  *
- * Life of a ticket, which is named by its attempt ("tenant/call_id/3"), and what each crash leaves behind:
+ * Life of a ticket, which is named by the claim that it is for ("tenant/call_id/3"), and what each crash
+ * leaves behind:
  *
  *   call waits and is due ──queue──► queued ──hand out──► in hand ──claimed──► done (its line stays until
  * release) ▲                            ▲                    │ │ └──── offered again
@@ -37,8 +38,8 @@ void queue_list_init(struct queue_list *list);
 void queue_list_clear(struct queue_list *list);
 void queue_list_done(struct queue_list *list);
 /* A ticket alone (dropped), or with a number: its priority (queue, back), its line's ms (done). */
-void queue_list_add(struct queue_list *list, struct span id, int attempt);
-void queue_list_add_with(struct queue_list *list, struct span id, int attempt, int64_t number);
+void queue_list_add(struct queue_list *list, struct span id, int life);
+void queue_list_add_with(struct queue_list *list, struct span id, int life, int64_t number);
 
 enum queue_shut { QUEUE_OPEN, QUEUE_CIRCUIT, QUEUE_SUSPENDED };
 const char *queue_shut_name(enum queue_shut shut); /* "open", "circuit", "suspended" */
@@ -74,7 +75,7 @@ struct queue_ask {
 
 struct queue_ticket {
     struct span id;
-    int attempt;
+    int life; /* struct store_claimed */
 };
 
 struct queue_told {
@@ -100,9 +101,13 @@ void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *
 /* ---- the calls behind tickets, in their shards ---- */
 
 enum queue_looked_what { LOOKED_READY, LOOKED_LIVE, LOOKED_GONE };
-/* `offer` is set with LOOKED_READY: claim it as the ticket's attempt within `lease_ms`. */
-typedef void (*queue_looked_fn)(enum store_status status, enum queue_looked_what what,
-                                const struct store_due *offer, void *arg);
+struct queue_looked {
+    enum queue_looked_what what;
+    struct store_due offer; /* LOOKED_READY: nobody else is offered the call within `lease_ms` */
+    int64_t line_ms;        /* LOOKED_LIVE: how long its line may be held yet */
+};
+/* `looked` is set with STORE_OK. */
+typedef void (*queue_looked_fn)(enum store_status status, const struct queue_looked *looked, void *arg);
 void queue_look(struct store *store, const struct queue_ticket *ticket, struct span channel, int64_t lease_ms,
                 queue_looked_fn fn, void *arg);
 

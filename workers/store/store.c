@@ -239,13 +239,20 @@ static void pack_policy(msgpack_packer *out, const struct store_request *request
     buf_done(&policy);
 }
 
+static struct store_claimed claimed_of(const msgpack_object *result)
+{
+    if (result == NULL)
+        return (struct store_claimed){0, 0};
+    return (struct store_claimed){(int)pack_get_int(result, 1), (int)pack_get_int(result, 2)};
+}
+
 static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void),
                             void *arg)
 {
     static const char *const words[] = {"claimed",  "halted",  "stored",  "duplicate",
                                         "conflict", "too_old", "dropped", NULL};
     enum store_request_what what = result != NULL ? (enum store_request_what)word_of(result, 0, words) : 0;
-    ((store_request_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
+    ((store_request_fn)fn)(status, what, claimed_of(result), arg);
 }
 
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg)
@@ -276,7 +283,7 @@ static void deliver_claim(enum store_status status, const msgpack_object *result
 {
     static const char *const words[] = {"claimed", "halted", "no", "over", NULL};
     enum store_claim_what what = result != NULL ? (enum store_claim_what)word_of(result, 0, words) : 0;
-    ((store_claim_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
+    ((store_claim_fn)fn)(status, what, claimed_of(result), arg);
 }
 
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg)
@@ -425,8 +432,9 @@ static void deliver_due(enum store_status status, const msgpack_object *results,
     size_t n = 0;
     for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
         const msgpack_object *item = &results->via.array.ptr[n];
-        items[n] = (struct store_due){pack_get_span(item, 0), pack_get_span(item, 1), pack_get_span(item, 2),
-                                      (int)pack_get_int(item, 3), (int)pack_get_int(item, 4)};
+        items[n] = (struct store_due){pack_get_span(item, 0),     pack_get_span(item, 1),
+                                      pack_get_span(item, 2),     (int)pack_get_int(item, 3),
+                                      (int)pack_get_int(item, 4), (int)pack_get_int(item, 5)};
     }
     ((store_due_fn)fn)(status, items, n, arg);
 }

@@ -120,10 +120,16 @@ struct store_request {
     int64_t lease_ms;    /* store only: it is not offered to others meanwhile */
 };
 
-/* `attempt` is the attempt's number with REQUEST_CLAIMED and REQUEST_HALTED. `what` is set with STORE_OK and
- * STORE_UNACKED. */
-typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt,
-                                 void *arg);
+/* A claim: the attempt's number, and the number of the claim itself among those of its call. An attempt's
+ * number is used again when its claim is given back, a claim's is not: lines, tickets and locks are named by
+ * it. */
+struct store_claimed {
+    int attempt;
+    int life;
+};
+/* `claimed` is set with REQUEST_CLAIMED and REQUEST_HALTED, `what` with STORE_OK and STORE_UNACKED. */
+typedef void (*store_request_fn)(enum store_status status, enum store_request_what what,
+                                 struct store_claimed claimed, void *arg);
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
 
 struct store_due {
@@ -133,6 +139,7 @@ struct store_due {
         request;   /* empty: nothing to dial, a call that operators paused or cancelled was moved away */
     int attempt;   /* the number that its claim will have */
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
+    int life;      /* of its claim */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
 /* `again`: an answer was lost; what it offered is offered again before its lease is over (to others too: one
@@ -161,8 +168,9 @@ struct store_claim {
     bool line;           /* it holds a line of its channel (queue.h) */
     int64_t hold_ms;     /* both, at most */
 };
-/* `attempt`: with CLAIM_NO the one that is under way, 0 without. */
-typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what, int attempt, void *arg);
+/* With CLAIM_NO `claimed.life` is that of the claim that has a line of the channel, 0 without. */
+typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what,
+                               struct store_claimed claimed, void *arg);
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);
 
 /* Puts a due call off until its calling hours open, at `opening_ms` (wall). Nothing where it does not wait

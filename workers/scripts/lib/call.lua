@@ -38,8 +38,8 @@ local SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, N
   UNREACHED_N, TOKEN, REASON, SOURCE, WON, UNREACHED_KEPT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19
 -- Only where an operator had a say in the call: the KEY that holds it ('' none), since when, 1 once it is cancelled (no
 -- further attempt, whatever becomes of this one), and how often its provider was asked to hang up. And 1 where it waits for
--- another call to the same number to end (contact.lua).
-local HOLD, HELD_AT, CANCELLED, HUNG_UP, BUSY = 20, 21, 22, 23, 24
+-- another call to the same number to end (contact.lua), and how many of its claims were given back.
+local HOLD, HELD_AT, CANCELLED, HUNG_UP, BUSY, BACKS = 20, 21, 22, 23, 24, 25
 -- Phases.
 local WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
 -- Statuses (common/model/status.h).
@@ -52,8 +52,8 @@ local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_I
   A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
 -- Behind the hops: what the attempt holds and release() gives back: the number whose line it has ('' none, contact.lua), and 1
--- where it has a line of its channel (admit.lua).
-local A_CONTACT, A_LINE = 36, 37
+-- where it has a line of its channel (admit.lua), and by which name (life_of).
+local A_CONTACT, A_LINE, A_LIFE = 36, 37, 38
 -- What A_CLOSED holds: nothing, closed for want of a report, its claim was settled by others.
 local NO_REPORT, SETTLED = 1, 2
 -- Hops, in their order (common/model/hop.h).
@@ -202,13 +202,19 @@ local function attempt_new(channel, provider)
     0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', '', 0}
 end
 
+-- The number of the claim that the call's latest attempt has. An attempt's number is used again when its claim is given back; this
+-- is not, so what is freed twice, or late, is never what a later claim holds. Lines, tickets and locks are named by it.
+local function life_of(s)
+  return s[ATTEMPT] + (s[BACKS] or 0)
+end
+
 -- Begins attempt c.n. `contact`: the number whose line it takes ('' none); `line`: 1 when it has one of its channel; both for
 -- hold_ms at most.
 local function attempt_begin(c, channel, provider, contact, line, hold_ms)
   c.a = attempt_new(channel, provider)
-  c.a[A_CONTACT], c.a[A_LINE] = contact or '', line or 0
+  c.a[A_CONTACT], c.a[A_LINE], c.a[A_LIFE] = contact or '', line or 0, life_of(c.s)
   if line == 1 then
-    call('ZADD', shard .. ':lined', now + hold_ms, channel .. '|' .. c.id .. '/' .. c.n)
+    call('ZADD', shard .. ':lined', now + hold_ms, channel .. '|' .. c.id .. '/' .. life_of(c.s))
   end
 end
 
@@ -220,9 +226,9 @@ local function release(c)
   if contact == '' and line == 0 then
     return
   end
-  events[#events + 1] = {'freed', c.id, c.n, a[A_CHANNEL], contact, line}
+  events[#events + 1] = {'freed', c.id, a[A_LIFE], a[A_CHANNEL], contact, line}
   if line == 1 then
-    call('ZREM', shard .. ':lined', a[A_CHANNEL] .. '|' .. c.id .. '/' .. c.n)
+    call('ZREM', shard .. ':lined', a[A_CHANNEL] .. '|' .. c.id .. '/' .. a[A_LIFE])
   end
   a[A_CONTACT], a[A_LINE], c.dirty = '', 0, true
 end
@@ -329,11 +335,11 @@ end
 local function trim_controls(s)
   local waits = s[PHASE] == WAITING
   local hold, busy = waits and s[HOLD] or '', waits and s[BUSY] or 0
-  if hold == '' and s[CANCELLED] ~= 1 and busy == 0 then
-    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY] = nil, nil, nil, nil, nil
+  if hold == '' and s[CANCELLED] ~= 1 and busy == 0 and (s[BACKS] or 0) == 0 then
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY], s[BACKS] = nil, nil, nil, nil, nil, nil
   else
-    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY] =
-      hold, hold ~= '' and s[HELD_AT] or 0, s[CANCELLED] or 0, s[HUNG_UP] or 0, busy
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY], s[BACKS] =
+      hold, hold ~= '' and s[HELD_AT] or 0, s[CANCELLED] or 0, s[HUNG_UP] or 0, busy, s[BACKS] or 0
   end
 end
 
@@ -710,7 +716,7 @@ local function attempt_known(c, channel, provider)
   if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
     return c.a ~= nil
   end
-  s[ATTEMPT] = c.n
+  s[ATTEMPT], s[BUSY] = c.n, 0
   c.a = attempt_new(channel, provider)
   return true
 end

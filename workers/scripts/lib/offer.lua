@@ -12,5 +12,5 @@ local function offer_call(c, lease_ms)
     return {c.id, '', '', 0, 0}
   end
   call('ZADD', shard .. ':due', before_expiry(c, now + lease_ms), c.id)
-  return {c.id, s[CHANNEL], call('HGET', c.key, 'q'), s[ATTEMPT] + 1, s[SPENT] == 0 and s[UNREACHED_N] or -1}
+  return {c.id, s[CHANNEL], call('HGET', c.key, 'q'), s[ATTEMPT] + 1, s[SPENT] == 0 and s[UNREACHED_N] or -1, life_of(s) + 1}
 end
