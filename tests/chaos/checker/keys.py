@@ -1,7 +1,8 @@
 """The names of the keys that are read, and of what type each is: the one place to change when a script renames one.
 
 A shard's keys begin with {PREFIX:NN}, those of a channel with {PREFIX:ch:NAME}; workers/scripts/lib/call.lua, admit.lua
-and contact.lua describe them.
+and contact.lua describe them. Lines, locks and tickets are named by claims: one that is given back leaves the attempt's
+number to the next, and its own to nobody.
 """
 
 # What follows the slot, up to a name of its own: the type of the value.
@@ -12,12 +13,12 @@ SHARD = {
     ":due": "zset",
     ":open": "zset",
     ":out": "stream",
-    ":lined": "zset",  # "CHANNEL|tenant/call_id/attempt" by deadline: what the channel's own list is rebuilt from
-    ":lock:": "string",  # of TENANT|CHANNEL|NUMBER: "tenant/call_id/attempt"
+    ":lined": "zset",  # "CHANNEL|tenant/call_id/claim" by deadline: what the channel's own list is rebuilt from
+    ":lock:": "string",  # of TENANT|CHANNEL|NUMBER: "tenant/call_id/claim"
 }
 WAITERS = ":w"  # behind a lock's key: the calls that wait for it
 CHANNEL = {
-    ":lines": "zset",  # attempts by deadline; of one tenant behind another colon
+    ":lines": "zset",  # claims by deadline; of one tenant behind another colon
     ":q:": "zset",  # a tenant's tickets
     ":taken": "zset",  # tickets that were handed out
     ":tickets": "hash",

@@ -27,9 +27,11 @@ def check_leftovers(run, requests, store, findings):
 
 
 def _attempt(store, name):
-    call_id, _, number = name.rpartition("/")
+    """The attempt that has the claim, where one still does."""
+    call_id, _, claim = name.rpartition("/")
     call = store.calls.get(call_id)
-    return call and call.attempts.get(int(number))
+    attempts = call.attempts.items() if call else ()
+    return next((attempt for number, attempt in attempts if (attempt.life or number) == int(claim)), None)
 
 
 def _may_be_live(store, name):
@@ -64,7 +66,7 @@ def _check_lock(line, holder, store, findings):
 def _told(store, name):
     attempt = _attempt(store, name)
     if attempt is None:
-        return f"no such attempt; {_told_call(store.calls.get(name.rpartition('/')[0]))}"
+        return f"no attempt has that claim; {_told_call(store.calls.get(name.rpartition('/')[0]))}"
     return f"it is {status_name(attempt.status)} ({attempt.code}), terminal {attempt.terminal}, closed {attempt.closed}"
 
 
@@ -88,7 +90,7 @@ def _check_kept(run, requests, store, findings):
             until = attempt.placed_ms + request.hold_ms - BEFORE_CLAIM_MS
             if attempt.channel in caps and in_doubt(attempt) and until > ended:
                 count += 1
-                _check_counted(f"{call.id}/{number}", attempt, until, store, findings)
+                _check_counted(f"{call.id}/{attempt.life or number}", attempt, until, store, findings)
     if count:
         findings.checked("lines that attempts in doubt must have", count)
 

@@ -48,6 +48,7 @@ class Attempt(NamedTuple):
     closed: int
     ring_given: int
     hops: tuple  # of Hop or None, by number
+    life: int  # the number of its claim, which names its line and its lock; 0: the number of the attempt
 
     @property
     def hop_set(self):
@@ -92,10 +93,10 @@ class Store(NamedTuple):
 class Held(NamedTuple):
     """What attempts have, and calls wait for, beside their shards' own state."""
 
-    lines: dict  # (channel, "tenant/call_id/attempt"): {key: deadline ms}
-    locks: dict  # "TENANT|CHANNEL|NUMBER": "tenant/call_id/attempt"
+    lines: dict  # (channel, "tenant/call_id/claim"): {key: deadline ms}
+    locks: dict  # "TENANT|CHANNEL|NUMBER": "tenant/call_id/claim"
     waiters: dict  # "TENANT|CHANNEL|NUMBER": [call, ...]
-    tickets: dict  # (channel, "tenant/call_id/attempt"): [key, ...]
+    tickets: dict  # (channel, "tenant/call_id/claim"): [key, ...]
 
 
 # ---- the copies of a call's arrays ----
@@ -113,7 +114,8 @@ def _attempt(blob, shared):
     values = [shared.setdefault(v, v) if isinstance(v, str) else _whole(v) for v in _unpack(blob)]
     flat = values[20 : 20 + 3 * len(HOPS)]
     hops = tuple(Hop(*flat[i : i + 3]) if flat[i + 1] else None for i in range(0, len(flat), 3))
-    return Attempt(*values[:20], hops)
+    behind = values[20 + 3 * len(HOPS) :]  # the number it holds, whether it has a line, the number of its claim
+    return Attempt(*values[:20], hops, behind[2] if len(behind) > 2 else 0)
 
 
 def _call(key, fields, shared):
@@ -278,8 +280,8 @@ def _add_held(held, key, kind, value):
         if kind == ":lines":
             held.lines.setdefault((channel_of(key), member), {})[key] = int(score)
         elif kind == ":lined":
-            channel, _, attempt = member.partition("|")
-            held.lines.setdefault((channel, attempt), {})[key] = int(score)
+            channel, _, name = member.partition("|")
+            held.lines.setdefault((channel, name), {})[key] = int(score)
         elif kind == WAITERS:
             held.waiters.setdefault(line_of(key), []).append(member)
         else:
