@@ -17,7 +17,7 @@ from checker.events import Event, check_stories  # noqa: E402
 from checker.findings import Findings  # noqa: E402
 from checker.words import STATUS_RANK  # noqa: E402
 from redis_aof import DurableRedis  # noqa: E402
-from synthetic import COMPLETED, START, Remains  # noqa: E402
+from synthetic import COMPLETED, HOLD_MS, START, Remains  # noqa: E402
 
 PENDING, NO_ANSWER, USER_BUSY = (STATUS_RANK[name] for name in ("Pending", "No_answer", "User_busy"))
 
@@ -226,7 +226,7 @@ def test_tenant_with_more_calls_than_its_cap(remains, kinds):
 
 def test_line_given_away_while_its_attempt_is_in_doubt(remains, kinds):
     end_at(remains, 6, remains.calls[7].attempt.placed_ms + 10, attempt=2)
-    assert kinds(remains) == {"line given away while its attempt is in doubt"}
+    assert kinds(remains) == {"line given away while its attempt may be live"}
 
 
 def test_call_longer_than_a_line_may_be_held_has_lost_it(remains, kinds):
@@ -275,13 +275,25 @@ def test_line_that_only_the_shard_still_has(remains, kinds):
 
 def test_line_of_an_attempt_in_doubt_that_is_lost(remains, kinds):
     del remains.redis["{ivr:ch:main}:lines"], remains.redis["{ivr:ch:main}:lines:acme"]
-    assert kinds(remains) == {"line of an attempt in doubt is lost"}
+    assert kinds(remains) == {"line of an attempt that may be live is lost"}
 
 
 def test_line_of_an_attempt_in_doubt_that_is_held_for_too_long(remains, kinds):
     (name, deadline), *others = remains.redis["{ivr:ch:main}:lines"]
     remains.redis["{ivr:ch:main}:lines"] = [(name, deadline + 3600_000), *others]
     assert kinds(remains) == {"line held longer than it may be"}
+
+
+def test_call_that_the_provider_never_closed_keeps_its_line_and_its_number(remains, kinds):
+    call = remains.calls[0]
+    call.attempt.terminal = 0
+    for topic in ("callbacks", "call-events"):
+        kept = [r for r in remains.topics[topic] if not ("CallDuration" in str(r["value"]) and call.name in r["key"])]
+        remains.topics[topic] = kept
+    restore(remains, 1)
+    remains.redis["{ivr:ch:main}:lines"].append(("acme/call-1/1", call.attempt.placed_ms + HOLD_MS))
+    remains.redis[f"{{ivr:05}}:lock:acme|main|{call.to}"] = "acme/call-1/1"
+    assert not kinds(remains) & {"line that nobody gave back", "number that nobody gave back"}
 
 
 def test_number_that_nobody_gave_back(remains, kinds):

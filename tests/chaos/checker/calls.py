@@ -1,7 +1,7 @@
 """What each call's state in Redis says of itself: it ended, its attempts add up, its hops are in order."""
 
 from .store import NO_REPORT
-from .words import COMPLETED, GATEWAY_UNAVAILABLE, HOPS, MESSAGE_OUT, PENDING, status_name, time_text
+from .words import COMPLETED, GATEWAY_UNAVAILABLE, HOPS, MESSAGE_OUT, NONE, PENDING, status_name, time_text
 
 KEPT_UNREACHED = 10
 AROUND_MS = 60_000
@@ -10,6 +10,12 @@ LIMITS = {"calls_per_second", "concurrent_calls"}
 
 def in_doubt(attempt):
     return attempt.status == GATEWAY_UNAVAILABLE and not attempt.reported and not attempt.unreached
+
+
+def may_be_live(attempt):
+    """Nobody said that it is over: in doubt, or answered and never closed by the provider. It has its line, and its number,
+    until their deadline."""
+    return in_doubt(attempt) or (attempt.status != NONE and not attempt.terminal and attempt.closed != NO_REPORT)
 
 
 def check_store(store, findings):

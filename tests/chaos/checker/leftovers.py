@@ -1,9 +1,9 @@
 """What attempts and calls had beside their own state is given back when they are over: lines, numbers, tickets.
 
-Only an attempt in doubt keeps its line and its number, until their deadline: it may be a call.
+Only an attempt that may be live keeps its line and its number, until their deadline.
 """
 
-from .calls import in_doubt
+from .calls import may_be_live
 from .lines import BEFORE_CLAIM_MS
 from .words import status_name, time_text
 
@@ -14,9 +14,9 @@ AFTER_CLAIM_MS = 30_000
 def check_leftovers(run, requests, store, findings):
     held = store.held
     kept = [_check_line(where, keys, requests, store, findings) for where, keys in held.lines.items()]
-    findings.checked("lines that are still held", len(kept), f"{sum(kept):,} of them by attempts in doubt")
+    findings.checked("lines that are still held", len(kept), f"{sum(kept):,} of them by attempts that may be live")
     kept = [_check_lock(line, holder, store, findings) for line, holder in held.locks.items()]
-    findings.checked("numbers that are still locked", len(kept), f"{sum(kept):,} of them by attempts in doubt")
+    findings.checked("numbers that are still locked", len(kept), f"{sum(kept):,} of them by attempts that may be live")
     for line, waiting in held.waiters.items():
         for call in waiting:
             findings.wrong("call left waiting for a number", call, f"{line}; {_told_call(store.calls.get(call))}")
@@ -34,15 +34,15 @@ def _attempt(store, name):
     return next((attempt for number, attempt in attempts if (attempt.life or number) == int(claim)), None)
 
 
-def _may_be_live(store, name):
+def _held_rightly(store, name):
     attempt = _attempt(store, name)
-    return attempt is not None and in_doubt(attempt)
+    return attempt is not None and may_be_live(attempt)
 
 
 def _check_line(where, keys, requests, store, findings):
     channel, name = where
     shown = ", ".join(f"{key} until {time_text(deadline)}" for key, deadline in keys.items())
-    if _may_be_live(store, name):
+    if _held_rightly(store, name):
         _check_deadline(f"{name} on {channel}", name, keys, shown, requests, store, findings)
         return True
     findings.wrong("line that nobody gave back", f"{name} on {channel}", f"{shown}; {_told(store, name)}")
@@ -57,7 +57,7 @@ def _check_deadline(who, name, keys, shown, requests, store, findings):
 
 
 def _check_lock(line, holder, store, findings):
-    if _may_be_live(store, holder):
+    if _held_rightly(store, holder):
         return True
     findings.wrong("number that nobody gave back", line, f"{holder} has it; {_told(store, holder)}")
     return False
@@ -81,18 +81,18 @@ def _told_call(call):
 
 
 def _check_kept(run, requests, store, findings):
-    """Of an attempt in doubt on a channel with lines: until its deadline the channel counts it."""
+    """Of an attempt that may be live on a channel with lines: until its deadline the channel counts it."""
     ended, count = run.about.get("ended_ms"), 0
     caps = {name for name, about in run.channels["channels"].items() if about.get("concurrent_calls")}
     for call in store.calls.values() if ended else ():
         request = requests.accepted.get(call.id)
         for number, attempt in call.attempts.items() if request else ():
             until = attempt.placed_ms + request.hold_ms - BEFORE_CLAIM_MS
-            if attempt.channel in caps and in_doubt(attempt) and until > ended:
+            if attempt.channel in caps and may_be_live(attempt) and until > ended:
                 count += 1
                 _check_counted(f"{call.id}/{attempt.life or number}", attempt, until, store, findings)
     if count:
-        findings.checked("lines that attempts in doubt must have", count)
+        findings.checked("lines that attempts must still have", count)
 
 
 def _check_counted(name, attempt, until, store, findings):
@@ -100,4 +100,4 @@ def _check_counted(name, attempt, until, store, findings):
     if not any(":ch:" in key for key in keys):
         text = f"{attempt.channel} does not count it; claimed {time_text(attempt.placed_ms)}, "
         text += f"it may be live until {time_text(until)}"
-        findings.wrong("line of an attempt in doubt is lost", name, text)
+        findings.wrong("line of an attempt that may be live is lost", name, text)

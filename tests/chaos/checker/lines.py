@@ -1,14 +1,14 @@
 """Which calls were under way at once, by the provider's own log: never more than a channel's lines, than a tenant may
 have on a channel, or than one to a number.
 
-A call is live from its placement to its end, and no longer than a line may be held. An attempt in doubt may be a call as
-far as anybody can tell: until its deadline it has its line, and its number.
+A call is live from its placement to its end, and no longer than a line may be held. An attempt of which nobody said that it
+is over may be live as far as anybody can tell: until its deadline it has its line, and its number.
 """
 
 from collections import defaultdict
 from typing import NamedTuple
 
-from .calls import in_doubt
+from .calls import may_be_live
 from .words import time_text
 
 # A deadline counts from when the line was taken, which is before the claim that Redis tells of.
@@ -22,7 +22,7 @@ class Hold(NamedTuple):
     call: str
     attempt: int
     to: str
-    live: bool  # False: in doubt
+    live: bool  # False: as far as anybody can tell
     told: bool  # the provider's log has it
     twice: bool  # its request prefers two calls to none
 
@@ -32,14 +32,14 @@ class Hold(NamedTuple):
 
     def __str__(self):
         until = f"{time_text(self.from_ms)} to {time_text(self.to_ms)[11:]}"
-        return f"{self.call}/{self.attempt} {'live' if self.live else 'in doubt'} {until}"
+        return f"{self.call}/{self.attempt} {'live' if self.live else 'may be live'} {until}"
 
 
 class Holds:
-    """`live` and `doubt`: {channel: [Hold, ...]}"""
+    """`live` and `open`: {channel: [Hold, ...]}, by the provider's log, and as far as anybody can tell."""
 
     def __init__(self, run, dials, requests, store, findings):
-        self.live, self.doubt = defaultdict(list), defaultdict(list)
+        self.live, self.open = defaultdict(list), defaultdict(list)
         self._requests, self._ends = requests, run.ends()
         self.endless = 0
         for channel, placements in dials.by_channel.items():
@@ -48,9 +48,9 @@ class Holds:
                     self.live[channel].append(self._live(placement))
         for call in store.calls.values():
             for number, attempt in call.attempts.items():
-                if in_doubt(attempt) and call.id in requests.accepted:
+                if may_be_live(attempt) and call.id in requests.accepted:
                     told = (call.id, number) in dials.by_attempt
-                    self.doubt[attempt.channel].append(self._in_doubt(call.id, number, attempt, told))
+                    self.open[attempt.channel].append(self._open(call.id, number, attempt, told))
         if self.endless and self._ends:
             findings.note(f"{self.endless:,} calls have no end in the provider's log: live until their deadline")
 
@@ -62,7 +62,7 @@ class Holds:
         ids = placement.call, placement.attempt, placement.to
         return Hold(placement.at_ms, to_ms, *ids, True, True, request.redial_in_doubt)
 
-    def _in_doubt(self, call_id, number, attempt, told):
+    def _open(self, call_id, number, attempt, told):
         request = self._requests.accepted[call_id]
         to_ms = attempt.placed_ms + request.hold_ms - BEFORE_CLAIM_MS
         return Hold(attempt.placed_ms, to_ms, call_id, number, request.to, False, told, request.redial_in_doubt)
@@ -73,36 +73,37 @@ def check_lines(run, holds, findings):
         return
     caps = {tenant: about.get("concurrent_calls") for tenant, about in run.channels.get("tenants", {}).items()}
     for name, channel in run.channels["channels"].items():
-        live, doubt = holds.live.get(name, []), holds.doubt.get(name, [])
+        live, open_ = holds.live.get(name, []), holds.open.get(name, [])
         if channel.get("concurrent_calls"):
-            _check_cap(name, channel["concurrent_calls"], live, doubt, findings)
+            _check_cap(name, channel["concurrent_calls"], live, open_, findings)
         for tenant, cap in caps.items():
             if cap:
-                theirs = [[hold for hold in some if hold.tenant == tenant] for some in (live, doubt)]
-                _check_cap(f"{tenant} on {name}", cap, *theirs, findings)
+                theirs = [[hold for hold in some if hold.tenant == tenant] for some in (live, open_)]
+                if theirs[0]:
+                    _check_cap(f"{tenant} on {name}", cap, *theirs, findings)
         if channel.get("one_call_per_number", True):
-            _check_numbers(name, live, doubt, findings)
+            _check_numbers(name, live, open_, findings)
 
 
 # ---- how many at once ----
 
 
-def _check_cap(where, cap, live, doubt, findings):
+def _check_cap(where, cap, live, open_, findings):
     peak = _sweep(live, cap, lambda present: _tell_over("more calls at once than lines", where, cap, present, findings))
 
     def given_away(present):
         if sum(hold.live for hold in present) <= cap:  # else it was told above
-            _tell_over("line given away while its attempt is in doubt", where, cap, present, findings)
+            _tell_over("line given away while its attempt may be live", where, cap, present, findings)
 
-    _sweep(_once(live, doubt), cap, given_away)
-    text = f"at most {peak} at once, {cap} are allowed; {len(doubt)} in doubt"
+    _sweep(_once(live, open_), cap, given_away)
+    text = f"at most {peak} at once, {cap} are allowed; {len(open_)} without an end"
     findings.checked(f"calls that were live, {where}", len(live), text)
 
 
-def _once(live, doubt):
-    """Of an attempt that is both, the doubt is the longer one."""
-    doubted = {(hold.call, hold.attempt) for hold in doubt}
-    return [hold for hold in live if (hold.call, hold.attempt) not in doubted] + doubt
+def _once(live, open_):
+    """Of an attempt that is both, the open one is the longer."""
+    known = {(hold.call, hold.attempt) for hold in open_}
+    return [hold for hold in live if (hold.call, hold.attempt) not in known] + open_
 
 
 def _sweep(holds, cap, tell):
@@ -125,10 +126,10 @@ def _tell_over(kind, where, cap, present, findings):
 # ---- one a number ----
 
 
-def _check_numbers(name, live, doubt, findings):
-    """In doubt counts where the provider was asked at all: a worker that died before had not locked the number yet."""
+def _check_numbers(name, live, open_, findings):
+    """What may be live counts where the provider was asked at all: a worker that died before had not locked the number."""
     numbers = defaultdict(list)
-    for hold in _once(live, [hold for hold in doubt if hold.told]):
+    for hold in _once(live, [hold for hold in open_ if hold.told]):
         numbers[hold.tenant, hold.to].append(hold)
     shared = [holds for holds in numbers.values() if len({hold.call for hold in holds}) > 1]
     for holds in numbers.values():
@@ -150,5 +151,5 @@ def _overlapping(holds):
 
 def _tell_pair(name, hold, other, findings):
     live = hold.live and other.live
-    kind = "two calls to one number at once" if live else "number given away while an attempt is in doubt"
+    kind = "two calls to one number at once" if live else "number given away while an attempt may be live"
     findings.wrong(kind, f"{hold.tenant} on {name}, {hold.to}", f"{hold}; {other}")
