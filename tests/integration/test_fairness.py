@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from harness.placements import twice
 from harness.simulator import Simulator
-from harness.volume import dialling, replicas
+from harness.volume import dialling, name_of, replicas
 from harness.wait import wait_until
 
 SHARED, URGENT = "+254711082001", "+254711082002"
@@ -25,14 +25,14 @@ class Campaign:
 
 
 def of_tenants(pipeline):
-    crowd = [pipeline.new_request(channel=SHARED, tenant="crowd") for _ in range(CROWD)]
-    few = [pipeline.new_request(channel=SHARED, tenant=t) for _ in range(FEW) for t in ("second", "third")]
+    crowd = [pipeline.new_request(channel=name_of(SHARED), tenant="crowd") for _ in range(CROWD)]
+    few = [pipeline.new_request(channel=name_of(SHARED), tenant=t) for _ in range(FEW) for t in ("second", "third")]
     return crowd, few
 
 
 def of_priorities(pipeline):
-    lasts = [pipeline.new_request(channel=URGENT, priority=LAST, call_id=f"last-{n}") for n in range(LASTS)]
-    firsts = [pipeline.new_request(channel=URGENT, priority=FIRST, call_id=f"first-{n}") for n in range(FIRSTS)]
+    lasts = [pipeline.new_request(channel=name_of(URGENT), priority=LAST, call_id=f"last-{n}") for n in range(LASTS)]
+    firsts = [pipeline.new_request(channel=name_of(URGENT), priority=FIRST, call_id=f"first-{n}") for n in range(FIRSTS)]
     return lasts, firsts
 
 

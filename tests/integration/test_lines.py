@@ -6,7 +6,7 @@ import pytest
 from harness.placements import most_at_once, twice
 from harness.provider import accept, limit, refuse, refuse_number
 from harness.simulator import Simulator
-from harness.volume import dialling, gateway_behind, replicas, wait_tried
+from harness.volume import dialling, gateway_behind, name_of, replicas, wait_tried
 from harness.wait import wait_until
 
 LINES, CAP = 20, 5
@@ -51,7 +51,7 @@ def wait_over(campaign, timeout=20.0):
 @pytest.mark.timeout(150)
 def test_lines_are_kept_to_and_come_back_although_a_replica_is_killed(campaign):
     pipeline, simulator = campaign.pipeline, campaign.simulator
-    requests = send(campaign, 120, channel=WIDE)
+    requests = send(campaign, 120, channel=name_of(WIDE))
     wait_until(lambda: simulator.count(WIDE) >= 10, "the first placements")
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS")
     wait_until(lambda: simulator.count(WIDE) >= 50, "fifty placements", 20)
@@ -66,7 +66,7 @@ def test_lines_are_kept_to_and_come_back_although_a_replica_is_killed(campaign):
     def wave():
         """Whether a crowd gets every line there is."""
         before = len(simulator.placements(WIDE))
-        wait_tried(pipeline, simulator, send(campaign, LINES + 10, channel=WIDE), WIDE)
+        wait_tried(pipeline, simulator, send(campaign, LINES + 10, channel=name_of(WIDE)), WIDE)
         wait_over(campaign)
         waves.append(most_at_once(simulator.placements(WIDE)[before:]))
         return waves[-1] >= LINES
@@ -79,10 +79,10 @@ def test_lines_are_kept_to_and_come_back_although_a_replica_is_killed(campaign):
 @pytest.mark.timeout(150)
 def test_a_capped_tenant_has_its_lines_and_delays_nobody_else(campaign):
     pipeline, simulator = campaign.pipeline, campaign.simulator
-    capped = send(campaign, 20, channel=TENANTS, tenant="capped")
+    capped = send(campaign, 20, channel=name_of(TENANTS), tenant="capped")
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS")
     begun = time.monotonic()
-    free = send(campaign, 20, channel=TENANTS, tenant="free")
+    free = send(campaign, 20, channel=name_of(TENANTS), tenant="free")
     wait_tried(pipeline, simulator, free, TENANTS)
     took = max(placed.at for placed in simulator.placements(TENANTS) if placed.tenant == "free") - begun
     assert wait_tried(pipeline, simulator, capped, TENANTS) == []

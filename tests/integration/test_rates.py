@@ -8,7 +8,7 @@ import time
 import pytest
 from harness.placements import allowed_in_a_second, instants, most_in_a_window, per_second, twice
 from harness.simulator import Simulator
-from harness.volume import dialling, everywhere, replicas, wait_tried
+from harness.volume import dialling, everywhere, name_of, replicas, wait_tried
 from harness.wait import wait_until
 
 STEADY, SLOW, CHANGED, FAST = "+254711082001", "+254711082002", "+254711082003", "+254711082004"
@@ -47,7 +47,7 @@ def campaign(make_module_pipeline, workdir):
         channels(campaign.simulator, RATES), start=("dispatch", "dispatch", "dispatch", "gateway")
     )
     campaign.requests = {
-        sender: [pipeline.new_request(channel=sender) for _ in range(count)] for sender, count in CALLS.items()
+        sender: [pipeline.new_request(channel=name_of(sender)) for _ in range(count)] for sender, count in CALLS.items()
     }
     pipeline.send_all([request for sender in (SLOW, STEADY, CHANGED) for request in campaign.requests[sender]])
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS")
@@ -114,16 +114,16 @@ def test_work_that_rates_allow_is_told_by_every_replica_alike(campaign):
     """For scaling: of the calls that wait for the lowered rate, five are of use to anybody within the next second."""
     pipeline = campaign.pipeline
     wait_until(
-        lambda: all(4 <= useful <= 6 for useful in everywhere(pipeline, "ivr_useful_work", channel=CHANGED)),
-        lambda: f"about 5 calls of useful work: {everywhere(pipeline, 'ivr_useful_work', channel=CHANGED)}",
+        lambda: all(4 <= useful <= 6 for useful in everywhere(pipeline, "ivr_useful_work", channel=name_of(CHANGED))),
+        lambda: f"about 5 calls of useful work: {everywhere(pipeline, 'ivr_useful_work', channel=name_of(CHANGED))}",
         5,
     )
-    assert everywhere(pipeline, "ivr_useful_work", channel=STEADY) == [0, 0], "nothing waits there"
+    assert everywhere(pipeline, "ivr_useful_work", channel=name_of(STEADY)) == [0, 0], "nothing waits there"
 
 
 def test_a_thousand_a_second_are_a_thousand(campaign):
     pipeline, simulator = campaign.pipeline, campaign.simulator
-    requests = [pipeline.new_request(channel=FAST) for _ in range(3000)]
+    requests = [pipeline.new_request(channel=name_of(FAST)) for _ in range(3000)]
     pipeline.send_all(requests)
     assert wait_tried(pipeline, simulator, requests, FAST) == []
     placements = simulator.placements(FAST)

@@ -7,7 +7,7 @@ import time
 import pytest
 from harness.simulator import Simulator
 from harness.usage import resident_kb
-from harness.volume import dialling, everywhere, replicas
+from harness.volume import dialling, everywhere, name_of, replicas
 from harness.wait import wait_until
 
 # Small enough for every day; TEST_WAITING=200000 is the number that is promised.
@@ -44,11 +44,11 @@ def is_in_the_log(simulator, request, sender):
 @pytest.fixture(scope="module")
 def saturated(pipeline, simulator):
     """All of them are taken in: each worker's memory and Redis' before and after."""
-    warm = [pipeline.new_request(channel=FREE) for _ in range(200)]
+    warm = [pipeline.new_request(channel=name_of(FREE)) for _ in range(200)]
     pipeline.send_all(warm)
     wait_until(lambda: simulator.count(FREE) == 200, "what everybody does first")
     before = {worker.name: resident_kb(worker.pid) for worker in replicas(pipeline)}, redis_bytes(pipeline)
-    requests = [pipeline.new_request(channel=SATURATED, campaign="saturated") for _ in range(WAITING)]
+    requests = [pipeline.new_request(channel=name_of(SATURATED), campaign="saturated") for _ in range(WAITING)]
     pipeline.send_all(requests)
     pipeline.wait_committed("ivr-dispatch", "CALL_REQUESTS", 30 + WAITING / 500)
     after = {worker.name: resident_kb(worker.pid) for worker in replicas(pipeline)}, redis_bytes(pipeline)
@@ -68,7 +68,7 @@ def test_the_offsets_of_calls_that_wait_commit_and_memory_stays_bounded(saturate
 def test_a_request_for_a_free_channel_is_placed_within_a_second(saturated, pipeline, simulator):
     """One by one on each partition, behind all that wait."""
     for partition in range(pipeline.partitions):
-        request = pipeline.new_request(channel=FREE)
+        request = pipeline.new_request(channel=name_of(FREE))
         begun = time.monotonic()
         pipeline.send(request, partition=partition)
         wait_until(lambda request=request: is_in_the_log(simulator, request, FREE), "the placement", 5, 0.02)
@@ -80,7 +80,7 @@ def test_a_retry_on_a_free_channel_is_not_held_up_either(saturated, pipeline, si
     """Due calls of all channels come from the same shards."""
     at = time.time() + 2
     when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03d}Z"
-    requests = [pipeline.new_request(channel=FREE, not_before=when, campaign="later") for _ in range(50)]
+    requests = [pipeline.new_request(channel=name_of(FREE), not_before=when, campaign="later") for _ in range(50)]
     due = time.monotonic() + at - time.time()
     pipeline.send_all(requests)
     ids = {request["call_id"] for request in requests}
@@ -96,4 +96,4 @@ def test_the_saturated_channel_goes_on_at_its_rate(saturated, pipeline, simulato
     before, begun = simulator.count(SATURATED), time.monotonic()
     wait_until(lambda: simulator.count(SATURATED) >= before + 3 * RATE, "three seconds' worth", 6)
     assert time.monotonic() - begun >= 2.5
-    assert all(4 <= useful <= 6 for useful in everywhere(pipeline, "ivr_useful_work", channel=SATURATED))
+    assert all(4 <= useful <= 6 for useful in everywhere(pipeline, "ivr_useful_work", channel=name_of(SATURATED)))

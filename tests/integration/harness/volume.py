@@ -14,9 +14,14 @@ def gateway_behind(simulator_options=()):
     return (*simulator_options, *via), {"IVR_GATEWAY_LISTEN": f"127.0.0.1:{port}"}
 
 
+def name_of(sender):
+    """The channel that is named after its caller id, by which the simulator tells channels apart."""
+    return sender.lstrip("+")
+
+
 def dialling(simulator, channels):
-    """These channels with the simulator as their provider."""
-    return {name: {"base_url": simulator.base_url} | changes for name, changes in channels.items()}
+    """These channels, under their name or caller id, with the simulator as their provider."""
+    return {name_of(name): {"base_url": simulator.base_url} | changes for name, changes in channels.items()}
 
 
 def replicas(pipeline):
