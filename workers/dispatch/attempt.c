@@ -201,7 +201,7 @@ static void go_on(struct attempt *a)
     if (d->draining || !owned || !fresh || !opening_is_now(a))
         placing_give_back(a, 0);
     else if (a->slot_mono_ms > 0 && late_ms > 0 && now_mono_ms - a->slot_mono_ms > late_ms)
-        lane_ready(lane, a); /* too late for its send time */
+        lane_ready_again(lane, a); /* too late for its send time */
     else
         placing_send(a);
 }
