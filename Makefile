@@ -266,7 +266,8 @@ checker: ## the tests of the chaos runs' checker
 	@$(PYTEST) -q tests/chaos/test_checker.py
 
 chaos-short: programs ## a minute of the same
-	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) $(PYTEST) -q tests/chaos/test_plan.py tests/chaos/test_short.py
+	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
+	  $(PYTEST) -q tests/chaos/test_plan.py tests/chaos/test_campaign.py tests/chaos/test_short.py
 
 bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs

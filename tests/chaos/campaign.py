@@ -1,5 +1,6 @@
 """The campaign: requests at a steady pace, some of them twice, and what has become of them so far."""
 
+import collections
 import heapq
 import json
 import random
@@ -7,15 +8,24 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-_TENANTS = ("acme", "globex", "initech")
+from channels import TENANTS, channel_of_call
+
 _CAMPAIGNS = 4
+# Of the calls, those to the number of another one of the same tenant and channel that came shortly before.
+_SAME_NUMBER = 0.08
+_LATELY = 3
 
 
-def requests_of(seed, count):
+def requests_of(seed, count, seconds):
     """Endless in variety, the same for the same seed: (request, how often it is sent, whether it is a good one)."""
     chance = random.Random(f"campaign-{seed}")
+    numbers = _Numbers(chance)
     for number in range(count):
         request = _request(chance, number)
+        channel = channel_of_call(chance.random(), number, count, seconds)
+        if channel:
+            request["channel"] = channel
+        request["to"] = numbers.choose(number, request["tenant"], channel)
         dice = chance.random()
         if dice < 0.003:
             yield request | {"to": "0722000111"}, 1, False
@@ -26,22 +36,35 @@ def requests_of(seed, count):
 def _request(chance, number):
     request = {
         "call_id": f"call-{number}",
-        "tenant": chance.choice(_TENANTS),
+        "tenant": chance.choices(list(TENANTS), list(TENANTS.values()))[0],
         "campaign": f"prices-{chance.randrange(_CAMPAIGNS)}",
-        "to": f"+2547{number:08d}",
         "message": {"say": "Maize is at 45 shillings.", "language": "en-GB"},
         "ring_timeout": 5,
         "time_limit": 5,
+        "priority": chance.randrange(10),
     }
     dice = chance.random()
-    if dice < 0.10:
-        request["channel"] = "narrow"
     if dice > 0.70:
         request["retry"] = {"max_attempts": 3, "on": ["No_answer", "User_busy"], "delays": [1, 2]}
     if dice > 0.98:
         request["retry"]["on"].append("Gateway_unavailable")
         request["redial_in_doubt"] = True
     return request
+
+
+class _Numbers:
+    """Who is called: mostly somebody new, now and then somebody whom another request may be calling right now."""
+
+    def __init__(self, chance):
+        self._chance = chance
+        self._lately = {}  # by tenant and channel
+
+    def choose(self, number, tenant, channel):
+        lately = self._lately.setdefault((tenant, channel), collections.deque(maxlen=_LATELY))
+        if lately and self._chance.random() < _SAME_NUMBER:
+            return self._chance.choice(lately)
+        lately.append(f"+2547{number:08d}")
+        return lately[-1]
 
 
 class Campaign:
@@ -53,7 +76,7 @@ class Campaign:
         self.calls = set()  # (tenant, call_id) of good requests that are sent
         self.final = set()
         self.started = None
-        self._requests = requests_of(seed, count)
+        self._requests = requests_of(seed, count, seconds)
         self._chance = random.Random(f"repeats-{seed}")
         self._later = []  # heap of (when, call_id, request): sent again after a while
         self._producer = Producer(

@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 
+import requests
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -137,6 +138,15 @@ def _everything(kafka, topic, partitions):
     consumer.close()
 
 
+def dump_ended(simulator, path):
+    """The provider's log once more, as it tells it now: with the ends of the calls."""
+    with requests.get(simulator.base_url + "/_sim/placements", stream=True, timeout=60) as response:
+        response.raise_for_status()
+        with open(path, "wb") as out:
+            for part in response.iter_content(1 << 20):
+                out.write(part)
+
+
 def leave(world, run):
     """Writes everything into the run's directory; `run` is what run.json says."""
     directory = world.directory
@@ -148,6 +158,7 @@ def leave(world, run):
     dump_commits(world.kafka, directory / "commits.ndjson")
     (directory / "gateway.ndjson").touch()
     (directory / "placements.ndjson").touch()
+    dump_ended(world.simulator, directory / "ended.ndjson")
     (directory / "redis.url").write_text(world.redis.url + "\n", encoding="utf-8")
     _write(directory / "committed.json", offsets)
     _write(directory / "run.json", run | {"records": counts})

@@ -45,7 +45,7 @@ class Run:
     def execute(self):
         """Everything up to the checker; answers with the summary of the run."""
         schedule = plan(self.options.seed, self.seconds, self.options.gap, self.options.mode)
-        world = World(self.directory, self.options.seed, self.options.mode, self.say)
+        world = World(self.directory, self.options, self.say)
         try:
             world.start_workers()
             campaign = Campaign(

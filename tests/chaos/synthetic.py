@@ -8,6 +8,7 @@ Nothing here is the checker's: the two must agree because both say what the cont
 """
 
 import base64
+import copy
 import json
 from collections import Counter
 from datetime import datetime, timezone
@@ -21,6 +22,14 @@ HOPS = ("message_out", "dialing", "connected", "terminate", "session_completed")
 PENDING, IN_DOUBT, FAILED, NO_ANSWER, BUSY, COMPLETED = 1, 2, 3, 4, 6, 7
 WAITING, PLACED, DONE, DROPPED = 1, 3, 4, 5
 CAMPAIGN = "acme/maize"
+CHANNEL_SLOT = "{ivr:ch:main}"
+# Lines: as many as the run below needs, and none more.
+CHANNELS = {
+    "channels": {"main": {"calls_per_second": 2, "concurrent_calls": 2, "fallback": ["spare"]}, "spare": {}},
+    "default_channel": "main",
+    "tenants": {"acme": {"concurrent_calls": 2}},
+}
+HOLD_MS = (40 + 3600 + 60) * 1000  # a request that says nothing: ring_timeout, time_limit, and the rest
 URL = "https://ivr.example.test/callbacks/twilio/main"
 
 
@@ -129,8 +138,12 @@ class Call:
         self.callback("ringing")
         self.emit("hop", hop=1)
 
+    def hang_up(self):
+        self.remains.ends[self.sid] = self.now
+
     def end(self, word, status, sip=None, final=1):
         """Twilio's closing report of a call that nobody answered."""
+        self.hang_up()
         self.callback(word, **({"SipResponseCode": sip} if sip else {}))
         attempt = self.attempt
         attempt.terminal, attempt.ring = 1, 12
@@ -144,6 +157,7 @@ class Call:
     def answer(self, talk):
         self.callback("in-progress")
         self.change("final", COMPLETED, 2, final=1)
+        self.hang_up()
         self.callback("completed", CallDuration=talk)
         self.attempt.terminal, self.attempt.ring, self.attempt.talk = 1, 9, talk
         self.attempt.cost, self.attempt.currency = 6500, "USD"
@@ -194,6 +208,7 @@ def _stories(remains):
     again.answer(70)
     cut = Call(remains, 7)
     cut.dial(faults=["timeout"])
+    cut.hang_up()
     cut.doubt("no_response")
     killed = Call(remains, 8)
     killed.claim()
@@ -206,11 +221,14 @@ class Remains:
     def __init__(self):
         self.topics = {n: [] for n in ("call-requests", "callbacks", "call-events", "delivery-summaries", "dead-letters")}
         self.placements, self.gateway, self.calls, self.faults, self.commits = [], [], [], [], []
+        self.ends = {}  # when the call of a sid ended
+        self.channels = copy.deepcopy(CHANNELS)
         self.mode, self.ended_ms = "kill", START + 90_000
         _stories(self)
         self._refuse()
         self.redis = {f"{{ivr:03}}:call:{call.id}": call.stored() for call in self.calls}
         self.redis["{ivr:03}:n:" + CAMPAIGN] = self._counters()
+        self.redis |= self._held()
         self.committed = {
             group: {topic: {"0": len(self.topics[topic])}}
             for group, topic in (("d", "call-requests"), ("s", "callbacks"), ("r", "call-events"))
@@ -261,6 +279,13 @@ class Remains:
         fields = {f"main|{name}": str(value).encode() for name, value in counts.items()}
         return fields | {"first": str(self.calls[0].created + 10).encode()}
 
+    def _held(self):
+        """By the two in doubt; the provider was asked for one of them, which has its number too."""
+        held = [(f"{call.id}/1", call.attempt.placed_ms + HOLD_MS) for call in self.calls[6:8]]
+        keys = {f"{CHANNEL_SLOT}:{name}": list(held) for name in ("lines", "lines:acme")}
+        keys["{ivr:03}:lined"] = [(f"main|{name}", deadline) for name, deadline in held]
+        return keys | {f"{{ivr:05}}:lock:acme|main|{self.calls[6].to}": held[0][0]}
+
     def _details(self, statuses, reasons, attempts):
         hops = Counter(HOPS[hop] for a in attempts for hop in a.hops)
         cost = sum(max(a.cost, 0) for a in attempts)
@@ -296,11 +321,20 @@ class Remains:
 
     # ---- onto the disk ----
 
+    @staticmethod
+    def _logged(placement):
+        return placement | {"at_mono_us": (placement["at_ms"] - START) * 1000, "ended_mono_us": None}
+
+    def _ended(self, placement):
+        ended = self.ends.get(placement["sid"])
+        return self._logged(placement) | {"provider": "twilio", "ended_mono_us": ended and (ended - START) * 1000}
+
     def write(self, directory):
         (directory / "topics").mkdir(parents=True)
         for topic, records in self.topics.items():
             _write_lines(directory / "topics" / f"{topic}.ndjson", map(_record, records))
-        _write_lines(directory / "placements.ndjson", self.placements)
+        _write_lines(directory / "placements.ndjson", map(self._logged, self.placements))
+        _write_lines(directory / "ended.ndjson", map(self._ended, self.placements))
         _write_lines(directory / "gateway.ndjson", self.gateway)
         _write_lines(directory / "redis.ndjson", map(_key, self.redis.items()))
         if self.commits:
@@ -308,6 +342,7 @@ class Remains:
         run = {"seed": 1, "mode": self.mode, "faults": self.faults, "started_ms": START, "ended_ms": self.ended_ms}
         (directory / "run.json").write_text(json.dumps(run), encoding="utf-8")
         (directory / "committed.json").write_text(json.dumps(self.committed), encoding="utf-8")
+        (directory / "channels.json").write_text(json.dumps(self.channels), encoding="utf-8")
         return directory
 
 
@@ -331,7 +366,8 @@ def _record(record):
 
 def _key(item):
     key, value = item
-    kind = "hash" if isinstance(value, dict) else "zset" if isinstance(value, list) else "stream"
+    types = {dict: "hash", list: "zset", str: "string", int: "stream"}
+    kind = types[type(value)]
     plain = {field: _base64(data) for field, data in value.items()} if kind == "hash" else value
     return {"key": key, "type": kind, "value": plain}
 

@@ -10,13 +10,14 @@ import msgpack
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
 from checker.check import check  # noqa: E402
 from checker.events import Event, check_stories  # noqa: E402
 from checker.findings import Findings  # noqa: E402
 from checker.words import STATUS_RANK  # noqa: E402
-from synthetic import COMPLETED, START, Remains  # noqa: E402
+from redis_aof import DurableRedis  # noqa: E402
+from synthetic import COMPLETED, HOLD_MS, START, Remains  # noqa: E402
 
 PENDING, NO_ANSWER, USER_BUSY = (STATUS_RANK[name] for name in ("Pending", "No_answer", "User_busy"))
 
@@ -76,9 +77,14 @@ def test_everything_delivered_twice_is_no_violation(remains, kinds):
 # ---- dials ----
 
 
+def dial_too(remains, sid, **changes):
+    """One more placement, much like the first, and soon over."""
+    remains.placements.append(remains.placements[0] | {"at_ms": START + 5000, "sid": sid} | changes)
+    remains.ends[sid] = START + 5005
+
+
 def test_double_dial(remains, kinds):
-    remains.placements.append(remains.placements[0] | {"at_ms": START + 5000, "sid": "CAcall-1again"})
-    remains.placements[0]["sid"] = "CAcall-11"
+    dial_too(remains, "CAcall-1again")
     assert kinds(remains) == {"double dial", "more dials than allowed"}
     assert "acme/call-1/1: placements.ndjson:1" in kinds.findings.violations["double dial"][0]
 
@@ -91,7 +97,7 @@ def test_double_dial_under_another_url_is_found_by_its_reference(remains, kinds)
 
 def test_second_attempt_that_nobody_allowed(remains, kinds):
     url = remains.placements[0]["status_callback"].replace("/1#", "/2#")
-    remains.placements.append(remains.placements[0] | {"status_callback": url, "sid": "CAother"})
+    dial_too(remains, "CAother", status_callback=url)
     assert kinds(remains) == {"more dials than allowed", "dial that Redis does not know"}
 
 
@@ -134,6 +140,201 @@ def test_dial_held_for_unreached(remains, kinds):
     fields["a1"] = msgpack.packb(attempt)
     remains.redis[f"{{ivr:03}}:call:{call.id}"] = fields
     assert "dialled, and held for unreached" in kinds(remains)
+
+
+# ---- rates, lines, numbers ----
+
+
+def place_at(remains, number, at_ms):
+    """The call's (only) placement comes at that time, and is over at once."""
+    placement = next(p for p in remains.placements if f"/call-{number}/" in p["status_callback"])
+    placement["at_ms"] = at_ms
+    end_at(remains, number, at_ms + 5)
+
+
+def end_at(remains, number, at_ms, attempt=1):
+    remains.ends[f"CAcall-{number}{attempt}"] = at_ms
+
+
+def overrun(remains):
+    """Four placements within a second, where 2, and one more, are allowed."""
+    first = remains.placements[0]["at_ms"]
+    for number, after in ((2, 400), (3, 800), (4, 999)):
+        place_at(remains, number, first + after)
+
+
+def test_more_placements_than_the_rate(remains, kinds):
+    overrun(remains)
+    assert kinds(remains) == {"more placements than the rate"}
+    assert "4 placements within a second" in kinds.findings.violations["more placements than the rate"][0]
+
+
+def test_as_many_placements_as_the_rate_in_any_second_are_no_violation(remains, kinds):
+    overrun(remains)
+    place_at(remains, 4, remains.placements[0]["at_ms"] + 1000)
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
+def test_windows_that_a_fault_on_the_way_met_are_counted_and_not_judged(remains, kinds):
+    overrun(remains)
+    at = remains.placements[0]["at_ms"] + 500
+    remains.faults.append({"kind": "latency", "target": "provider", "at_ms": at, "end_ms": at, "in_flight": 9})
+    assert kinds(remains) == set(), kinds.findings.violations
+    (row,) = [row for row in kinds.findings.rows if row[0] == "windows of a second of main"]
+    assert row[1] < len(remains.placements) and row[1] + int(row[2].split()[0]) == len(remains.placements)
+
+
+def test_a_fault_elsewhere_excuses_no_window(remains, kinds):
+    overrun(remains)
+    at = remains.placements[0]["at_ms"] + 500
+    for kind, target in (("latency", "redis-dispatch"), ("freeze", "status.1"), ("kill", "dispatch.1")):
+        remains.faults.append({"kind": kind, "target": target, "at_ms": at, "end_ms": at, "in_flight": 9})
+    assert kinds(remains) == {"more placements than the rate"}
+
+
+@pytest.mark.parametrize("thaw, violations", [(500, set()), (9000, {"more placements than the rate"})])
+def test_worker_that_stood_still_excuses_what_comes_when_it_wakes_up(remains, kinds, thaw, violations):
+    overrun(remains)
+    at = remains.placements[0]["at_ms"]
+    freeze = {"kind": "freeze", "target": "dispatch.1", "at_ms": at - 9000, "end_ms": at + thaw, "in_flight": 9}
+    remains.faults.append(freeze)
+    assert kinds(remains) == violations
+
+
+def test_one_line_too_many(remains, kinds):
+    for number in (1, 2):
+        end_at(remains, number, remains.placements[2]["at_ms"] + 10)
+    del remains.channels["tenants"]
+    assert kinds(remains) == {"more calls at once than lines"}
+    (told,) = kinds.findings.violations["more calls at once than lines"]
+    assert told.startswith("main: 3 at") and "acme/call-3/1 live" in told
+
+
+def test_line_that_is_free_when_the_next_call_begins(remains, kinds):
+    for number in (1, 2):
+        end_at(remains, number, remains.placements[2]["at_ms"])
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
+def test_tenant_with_more_calls_than_its_cap(remains, kinds):
+    for number in (1, 2):
+        end_at(remains, number, remains.placements[2]["at_ms"] + 10)
+    del remains.channels["channels"]["main"]["concurrent_calls"]
+    assert kinds(remains) == {"more calls at once than lines"}
+    assert kinds.findings.violations["more calls at once than lines"][0].startswith("acme on main: 3 at")
+
+
+def test_line_given_away_while_its_attempt_is_in_doubt(remains, kinds):
+    end_at(remains, 6, remains.calls[7].attempt.placed_ms + 10, attempt=2)
+    assert kinds(remains) == {"line given away while its attempt may be live"}
+
+
+def test_call_longer_than_a_line_may_be_held_has_lost_it(remains, kinds):
+    for number in (1, 2):
+        end_at(remains, number, remains.placements[2]["at_ms"] + 10)
+    for record in remains.topics["call-requests"][:2]:
+        record["value"] |= {"ring_timeout": -30, "time_limit": -30}  # nothing is left of it
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
+def call_the_same(remains):
+    """Calls 1 and 2 are of one number, and the first lasts into the second."""
+    number = remains.placements[0]["to"]
+    remains.placements[1]["to"] = number
+    remains.of("call-requests", 2)[0]["value"]["to"] = number
+    end_at(remains, 1, remains.placements[1]["at_ms"] + 10)
+
+
+def test_two_calls_to_one_number_at_once(remains, kinds):
+    call_the_same(remains)
+    assert kinds(remains) == {"two calls to one number at once"}
+
+
+def test_two_calls_to_one_number_one_after_the_other(remains, kinds):
+    call_the_same(remains)
+    end_at(remains, 1, remains.placements[1]["at_ms"])
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
+def test_two_calls_to_one_number_where_the_channel_allows_it(remains, kinds):
+    call_the_same(remains)
+    remains.channels["channels"]["main"]["one_call_per_number"] = False
+    assert kinds(remains) == set(), kinds.findings.violations
+
+
+def test_line_that_nobody_gave_back(remains, kinds):
+    remains.redis["{ivr:ch:main}:lines"].append(("acme/call-1/1", START + 60_000))
+    assert kinds(remains) == {"line that nobody gave back"}
+    assert "acme/call-1/1 on main" in kinds.findings.violations["line that nobody gave back"][0]
+
+
+def test_line_that_only_the_shard_still_has(remains, kinds):
+    remains.redis["{ivr:03}:lined"].append(("main|acme/call-1/1", START + 60_000))
+    assert kinds(remains) == {"line that nobody gave back"}
+
+
+def test_line_of_an_attempt_in_doubt_that_is_lost(remains, kinds):
+    del remains.redis["{ivr:ch:main}:lines"], remains.redis["{ivr:ch:main}:lines:acme"]
+    assert kinds(remains) == {"line of an attempt that may be live is lost"}
+
+
+def test_line_of_an_attempt_in_doubt_that_is_held_for_too_long(remains, kinds):
+    (name, deadline), *others = remains.redis["{ivr:ch:main}:lines"]
+    remains.redis["{ivr:ch:main}:lines"] = [(name, deadline + 3600_000), *others]
+    assert kinds(remains) == {"line held longer than it may be"}
+
+
+def test_call_that_the_provider_never_closed_keeps_its_line_and_its_number(remains, kinds):
+    call = remains.calls[0]
+    call.attempt.terminal = 0
+    for topic in ("callbacks", "call-events"):
+        kept = [r for r in remains.topics[topic] if not ("CallDuration" in str(r["value"]) and call.name in r["key"])]
+        remains.topics[topic] = kept
+    restore(remains, 1)
+    remains.redis["{ivr:ch:main}:lines"].append(("acme/call-1/1", call.attempt.placed_ms + HOLD_MS))
+    remains.redis[f"{{ivr:05}}:lock:acme|main|{call.to}"] = "acme/call-1/1"
+    assert not kinds(remains) & {"line that nobody gave back", "number that nobody gave back"}
+
+
+def test_number_that_nobody_gave_back(remains, kinds):
+    remains.redis["{ivr:05}:lock:acme|main|+254700000001"] = "acme/call-1/1"
+    assert kinds(remains) == {"number that nobody gave back"}
+
+
+def test_call_left_waiting_for_a_number(remains, kinds):
+    remains.redis["{ivr:05}:lock:acme|main|+254700000001:w"] = [("acme/call-1", START)]
+    assert kinds(remains) == {"call left waiting for a number"}
+
+
+@pytest.mark.parametrize("key", ["q:acme", "taken"])
+def test_ticket_left(remains, kinds, key):
+    remains.redis["{ivr:ch:main}:" + key] = [("acme/call-1/1", 5)]
+    assert kinds(remains) == {"ticket left"}
+
+
+def change_channel(remains, number, attempt, channel):
+    fields = remains.calls[number - 1].stored()
+    packed = msgpack.unpackb(fields[f"a{attempt}"])
+    packed[5] = channel
+    remains.redis[f"{{ivr:03}}:call:acme/call-{number}"] = fields | {f"a{attempt}": msgpack.packb(packed)}
+
+
+def test_fallback_after_what_may_be_a_call(remains, kinds):
+    change_channel(remains, 6, 2, "spare")
+    assert kinds(remains) >= {"fallback after what may be a call", "dial over another channel"}
+
+
+def test_channel_that_nobody_named(remains, kinds):
+    change_channel(remains, 1, 1, "elsewhere")
+    assert "channel that nobody named" in kinds(remains)
+
+
+def test_lossy_run_counts_what_was_given_twice(remains, kinds):
+    remains.mode = "lossy"
+    call_the_same(remains)
+    remains.redis["{ivr:ch:main}:lines"].append(("acme/call-1/1", START + 60_000))
+    assert kinds(remains) == set()
+    assert set(kinds.findings.losses) == {"two calls to one number at once", "line that nobody gave back"}
 
 
 # ---- fates ----
@@ -486,6 +687,33 @@ def test_command_tells_what_it_checked_and_what_is_wrong(remains, tmp_path):
     done = run_command(remains.write(tmp_path / "bad"))
     assert done.returncode == 1 and "callback not on the topic (25)" in done.stdout
     assert "... and 5 more" in done.stdout
+
+
+def load(client, keys):
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            client.hset(key, mapping=value)
+        elif isinstance(value, list):
+            client.zadd(key, dict(value))
+        else:
+            client.set(key, value)
+
+
+def test_living_redis_says_what_its_copy_says(remains, tmp_path):
+    remains.redis["{ivr:ch:main}:taken"] = [("acme/call-1/1", START)]
+    remains.redis["{ivr:05}:lock:acme|main|+254700000001:w"] = [("acme/call-1", START)]
+    directory = remains.write(tmp_path / "run")
+    (directory / "redis.ndjson").unlink()
+    redis = DurableRedis(tmp_path / "redis")
+    try:
+        load(redis.client, remains.redis)
+        (directory / "redis.url").write_text(redis.url, encoding="utf-8")
+        _, living = check(directory, save=True)
+    finally:
+        redis.stop()
+    _, copied = check(directory)
+    assert copied.violations == living.violations and copied.rows == living.rows
+    assert living.kinds() == {"ticket left", "call left waiting for a number"}, living.violations
 
 
 def test_directory_that_is_no_run(tmp_path):

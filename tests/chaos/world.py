@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import requests
 
+from channels import BACKUP, DEFAULT, limits
 from harness.pipeline import API_TOKEN, PUBLIC_URL, channel_of
 from harness.ports import free_port
 from harness.simulator import Simulator
@@ -151,7 +152,9 @@ class Slot:
 
 
 class World:
-    def __init__(self, directory, seed, mode, say):
+    def __init__(self, directory, options, say):
+        """`options`: seed, mode, calls and minutes of the run."""
+        seed, mode = options.seed, options.mode
         self.directory = directory
         (directory / "workers").mkdir(parents=True)
         self._extras = itertools.count(1)
@@ -173,8 +176,11 @@ class World:
             for number in range(1, count + 1):
                 self.add_slot(group, number)
         self.simulator = self._start_simulator()
-        self.proxies.add("provider", int(self.simulator.base_url.rsplit(":", 1)[1]), self._provider_port)
-        self._write_channels()
+        provider_port = int(self.simulator.base_url.rsplit(":", 1)[1])
+        self.proxies.add("provider", provider_port, self._provider_port)
+        # Nothing happens to this one: whoever may use another way finds it open while the provider's is broken.
+        self._backup_port = self.proxies.add(BACKUP, provider_port)
+        self._write_channels(*limits(options.calls, options.minutes * 60))
 
     def _proxied_redis(self, group):
         return f"redis://127.0.0.1:{self.proxies.add(f'redis-{group}', self.redis.port)}/0"
@@ -191,13 +197,14 @@ class World:
             *faults,
         )
 
-    def _write_channels(self):
-        base_url = f"http://127.0.0.1:{self._provider_port}"
-        timeout = {"request_timeout": REQUEST_TIMEOUT}
-        limits = {"calls_per_second": 20, "concurrent_calls": 60}
-        channels = {"main": channel_of(base_url, timeout), "narrow": channel_of(base_url, timeout | limits)}
-        document = {"channels": channels, "default_channel": "main"}
+    def _write_channels(self, channels, tenants):
+        described = {name: self._channel(name, changes) for name, changes in channels.items()}
+        document = {"channels": described, "default_channel": DEFAULT, "tenants": tenants}
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+    def _channel(self, name, changes):
+        port = self._backup_port if name == BACKUP else self._provider_port
+        return channel_of(f"http://127.0.0.1:{port}", {"request_timeout": REQUEST_TIMEOUT} | changes)
 
     def worker_env(self, group):
         return self.settings | {

@@ -1,14 +1,21 @@
 """What each call's state in Redis says of itself: it ended, its attempts add up, its hops are in order."""
 
 from .store import NO_REPORT
-from .words import COMPLETED, GATEWAY_UNAVAILABLE, HOPS, MESSAGE_OUT, PENDING, status_name, time_text
+from .words import COMPLETED, GATEWAY_UNAVAILABLE, HOPS, MESSAGE_OUT, NONE, PENDING, status_name, time_text
 
 KEPT_UNREACHED = 10
 AROUND_MS = 60_000
+LIMITS = {"calls_per_second", "concurrent_calls"}
 
 
 def in_doubt(attempt):
     return attempt.status == GATEWAY_UNAVAILABLE and not attempt.reported and not attempt.unreached
+
+
+def may_be_live(attempt):
+    """Nobody said that it is over: in doubt, or answered and never closed by the provider. It has its line, and its number,
+    until their deadline."""
+    return in_doubt(attempt) or (attempt.status != NONE and not attempt.terminal and attempt.closed != NO_REPORT)
 
 
 def check_store(store, findings):
@@ -73,6 +80,20 @@ def _check_status(call, findings):
     if call.phase in ("done", "dropped") and call.status != status:
         shown = {n: status_name(a.status) for n, a in known.items()}
         findings.wrong("status is not that of its attempts", call.id, f"{status_name(call.status)}, attempts {shown}")
+
+
+def check_limited(run, requests, store, findings):
+    """That they ended is checked with all others; here is how many had to wait their turn for it."""
+    limited = {name for name, channel in run.channels["channels"].items() if LIMITS & channel.keys()}
+    capped = run.channels.get("tenants", {})
+    count, ended = 0, 0
+    for request in requests.accepted.values():
+        if request.first_channel(run) in limited or request.id.partition("/")[0] in capped:
+            call = store.calls.get(request.id)
+            count += 1
+            ended += call is not None and call.phase in ("done", "dropped")
+    if count:
+        findings.checked("calls of limited channels and tenants", count, f"{ended:,} ended")
 
 
 def check_hops(run, store, findings):

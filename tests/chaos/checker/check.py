@@ -1,11 +1,15 @@
 """All checks of one run, in the order in which they read what it left."""
 
 from .callbacks import Callbacks, check_reflected
-from .calls import check_hops, check_store
+from .calls import check_hops, check_limited, check_store
 from .dials import Dials, check_dials, check_doubt
 from .events import Events, check_ends, check_stories
+from .fallbacks import check_fallbacks
 from .findings import Findings
+from .leftovers import check_leftovers
+from .lines import Holds, check_lines
 from .offsets import check_offsets, check_requests_in_time
+from .rates import check_rates
 from .requests import Requests, check_fates, dead_letters
 from .run import Commits, Run
 from .store import read
@@ -29,6 +33,11 @@ def check(directory, save=False):
     check_ends(events, store, findings)
     check_store(store, findings)
     check_hops(run, store, findings)
+    check_limited(run, requests, store, findings)
+    check_rates(run, dials, findings)
+    check_lines(run, Holds(run, dials, requests, store, findings), findings)
+    check_leftovers(run, requests, store, findings)
+    check_fallbacks(run, dials, requests, store, findings)
     check_fates(requests, store.calls, events.calls, run.committed_of("call-requests"), findings)
     check_requests_in_time(requests, events, commits, findings)
     ends = {"call-requests": requests.ends, "callbacks": callbacks.ends, "call-events": events.ends}

@@ -27,11 +27,13 @@ class Dials:
         self.by_attempt = defaultdict(list)  # (call, attempt): placements, in the log's order
         self.by_call = Counter()  # placements that may have become a call
         self.by_sid = {}
+        self.by_channel = defaultdict(list)  # all of them, in the log's order
         self.count = self.dialled = 0
         self.strays = []
         for placement in run.placements():
             self.count += 1
             self.dialled += placement.dialled
+            self.by_channel[placement.channel].append(placement)
             if placement.sid:
                 self.by_sid[placement.provider, placement.sid] = (placement.call, placement.attempt)
             if placement.call is None:

@@ -9,6 +9,7 @@ import orjson
 from .words import PENDING, STATUS_RANK
 
 DEFAULT_RETRY_ON = ("No_answer", "User_busy", "Subscriber_absent")
+RING_TIMEOUT_S, TIME_LIMIT_S, HOLD_REST_S = 40, 3600, 60
 
 
 class Request(NamedTuple):
@@ -20,6 +21,11 @@ class Request(NamedTuple):
     max_attempts: int
     retry_on: frozenset
     redial_in_doubt: bool
+    channel: str | None  # as requested; None: whichever is chosen
+    hold_ms: int  # the most that it may hold a line, and its number
+
+    def first_channel(self, run):
+        return self.channel or run.channels.get("default_channel")
 
 
 class DeadLetter(NamedTuple):
@@ -65,7 +71,15 @@ def _read(record):
         retry.get("max_attempts") or 1,
         retry_on,
         item.get("redial_in_doubt") is True,
+        item.get("channel"),
+        _hold_ms(item),
     )
+
+
+def _hold_ms(item):
+    ring, talk = item.get("ring_timeout", RING_TIMEOUT_S), item.get("time_limit", TIME_LIMIT_S)
+    fits = isinstance(ring, int) and isinstance(talk, int)
+    return (ring + talk + HOLD_REST_S) * 1000 if fits else 0
 
 
 class Requests:

@@ -13,6 +13,8 @@ import orjson
 from .words import TOPICS, duration_ms, time_ms
 
 CLOCK_SKEW_MS = 50  # the same machine's clock, read by different processes and by Redis
+WAY_KINDS = {"cut", "latency", "reset_peer", "slow_close", "bandwidth"}
+HEAP_MS = 2000  # after such a fault: what it held back arrives
 
 
 class Record(NamedTuple):
@@ -33,7 +35,9 @@ class Placement(NamedTuple):
 
     line: int
     at_ms: int
+    at_us: int  # the same by a clock that nobody sets
     to: str
+    channel: str | None  # ours, as the callback URL names it
     call: str | None  # "tenant/call_id"; None: it carries no reference of ours
     attempt: int
     sid: str | None
@@ -50,7 +54,6 @@ class Fault(NamedTuple):
     to_ms: int
     in_flight: int | None
 
-
     @property
     def may_lose(self):
         """Redis itself was hit: a run without replicas may forget what it had just answered."""
@@ -63,6 +66,16 @@ class Fault(NamedTuple):
             return False
         kafka = self.target.startswith("kafka") or "broker" in self.kind or "leader" in self.kind
         return not kafka and not any(group in self.target for group in ("status", "report", "gateway"))
+
+    @property
+    def heaps(self):
+        """(from, to): requests that left in time may reach the provider in a heap, for the way was broken or slow, or
+        their sender stood still. None: it lets nobody be late."""
+        if self.kind in WAY_KINDS and self.target == "provider":
+            return self.from_ms - CLOCK_SKEW_MS, self.to_ms + HEAP_MS
+        if self.kind == "freeze" and self.target.startswith("dispatch"):
+            return self.to_ms - CLOCK_SKEW_MS, self.to_ms + HEAP_MS
+        return None
 
 
 def lines(path):
@@ -95,10 +108,18 @@ def reference(text):
     return sys.intern(f"{unquote(parts[-3])}/{unquote(parts[-2])}"), int(parts[-1])
 
 
+def _path_parts(url):
+    """What follows /callbacks/: provider, channel, and in the long form tenant, call_id, attempt."""
+    return urlsplit(url).path.partition("/callbacks/")[2].split("/")
+
+
 def _reference_of_url(url):
-    """Of .../callbacks/provider/channel/tenant/call_id/attempt; the short form has none."""
-    tail = urlsplit(url).path.partition("/callbacks/")[2].split("/")
-    return reference(url) if len(tail) == 5 else (None, 0)
+    return reference(url) if len(_path_parts(url)) == 5 else (None, 0)
+
+
+def _channel_of_url(url):
+    parts = _path_parts(url)
+    return sys.intern(unquote(parts[1])) if len(parts) > 1 else None
 
 
 class Run:
@@ -111,6 +132,12 @@ class Run:
         self.committed = orjson.loads((self.directory / "committed.json").read_bytes())
         self.pending_check_ms = duration_ms(self.settings.get("IVR_PENDING_CHECK"), 15 * 60_000)
         self.prefix = self.settings.get("IVR_REDIS_PREFIX") or "ivr"
+        self.channels = self._channels()
+
+    def _channels(self):
+        """The channels file of the workers; a run without one has no limits."""
+        path = self.directory / "channels.json"
+        return orjson.loads(path.read_bytes()) if path.exists() else {"channels": {}}
 
     def records(self, topic):
         assert topic in TOPICS, topic
@@ -136,7 +163,9 @@ class Run:
             yield Placement(
                 number,
                 item["at_ms"],
+                item.get("at_mono_us", item["at_ms"] * 1000),
                 item["to"],
+                _channel_of_url(callback),
                 call,
                 attempt,
                 item.get("sid"),
@@ -145,6 +174,15 @@ class Run:
                 item.get("outcome") and sys.intern(item["outcome"]),
                 shared.setdefault(faults, faults),
             )
+
+    def ends(self):
+        """{(provider, sid): when the call ended}, as the provider knew it after the run; without that nothing."""
+        path, ends = self.directory / "ended.ndjson", {}
+        for _, item in lines(path) if path.exists() else ():
+            if item["ended_mono_us"]:
+                lasted_ms = (item["ended_mono_us"] - item["at_mono_us"]) // 1000
+                ends[item["provider"], item["sid"]] = item["at_ms"] + lasted_ms
+        return ends
 
     def acknowledged(self):
         """(line, item, path, body) of each callback that the gateway answered with 2xx."""

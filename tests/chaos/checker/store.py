@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgpack
 import orjson
 
+from .keys import TYPES, WAITERS, channel_of, kind_of, line_of
 from .run import lines
 from .words import HOPS
 
@@ -47,6 +48,7 @@ class Attempt(NamedTuple):
     closed: int
     ring_given: int
     hops: tuple  # of Hop or None, by number
+    life: int  # the number of its claim, which names its line and its lock; 0: the number of the attempt
 
     @property
     def hop_set(self):
@@ -85,6 +87,16 @@ class Store(NamedTuple):
     open: set
     outbox: int  # entries that nobody produced
     parked: list  # (id, field) of callbacks that wait
+    held: "Held"
+
+
+class Held(NamedTuple):
+    """What attempts have, and calls wait for, beside their shards' own state."""
+
+    lines: dict  # (channel, "tenant/call_id/claim"): {key: deadline ms}
+    locks: dict  # "TENANT|CHANNEL|NUMBER": "tenant/call_id/claim"
+    waiters: dict  # "TENANT|CHANNEL|NUMBER": [call, ...]
+    tickets: dict  # (channel, "tenant/call_id/claim"): [key, ...]
 
 
 # ---- the copies of a call's arrays ----
@@ -102,7 +114,8 @@ def _attempt(blob, shared):
     values = [shared.setdefault(v, v) if isinstance(v, str) else _whole(v) for v in _unpack(blob)]
     flat = values[20 : 20 + 3 * len(HOPS)]
     hops = tuple(Hop(*flat[i : i + 3]) if flat[i + 1] else None for i in range(0, len(flat), 3))
-    return Attempt(*values[:20], hops)
+    behind = values[20 + 3 * len(HOPS) :]  # the number it holds, whether it has a line, the number of its claim
+    return Attempt(*values[:20], hops, behind[2] if len(behind) > 2 else 0)
 
 
 def _call(key, fields, shared):
@@ -164,22 +177,13 @@ def _nodes(url):
     return [redis.Redis.from_url(url)]
 
 
-READERS = {":call:": "hash", ":n:": "hash", ":park:": "hash", ":due": "zset", ":open": "zset", ":out": "stream"}
-
-
-def _kind(key):
-    rest = key[key.index("}") + 1 :]
-    for part in READERS:
-        if rest.startswith(part):
-            return part
-    return None
-
-
-def _ask(pipe, key, kind):
-    if kind == "hash":
+def _ask(pipe, key, type_):
+    if type_ == "hash":
         pipe.hgetall(key)
-    elif kind == "zset":
-        pipe.zrange(key, 0, -1)
+    elif type_ == "zset":
+        pipe.zrange(key, 0, -1, withscores=True)
+    elif type_ == "string":
+        pipe.get(key)
     else:
         pipe.xlen(key)
 
@@ -189,13 +193,13 @@ def _live(url, prefix):
         keys, cursor = [], None
         while cursor != 0:
             cursor, some = node.scan(cursor or 0, match=f"{{{prefix}:*", count=10_000)
-            keys += [key.decode() for key in some if _kind(key.decode())]
+            keys += [key.decode() for key in some if kind_of(key.decode(), prefix)]
         keys = sorted(set(keys))
         for i in range(0, len(keys), BATCH):
             batch = keys[i : i + BATCH]
             pipe = node.pipeline(transaction=False)
             for key in batch:
-                _ask(pipe, key, READERS[_kind(key)])
+                _ask(pipe, key, TYPES[kind_of(key, prefix)])
             yield from zip(batch, pipe.execute())
 
 
@@ -205,19 +209,26 @@ def _copy(path):
         if item["type"] == "hash":
             value = {field.encode(): base64.b64decode(text) for field, text in value.items()}
         elif item["type"] == "zset":
-            value = [member.encode() for member in value]
+            value = [(member.encode(), score) for member, score in value]
+        elif item["type"] == "string":
+            value = value.encode()
         yield item["key"], value
 
 
-def _saved(source, path):
+def _plain(value, type_):
+    if type_ == "hash":
+        return {field.decode(): base64.b64encode(text).decode() for field, text in value.items()}
+    if type_ == "zset":
+        return [(member.decode(), score) for member, score in value]
+    return value.decode() if type_ == "string" else value
+
+
+def _saved(source, path, prefix):
     with path.open("wb") as file:
         for key, value in source:
-            kind, plain = READERS[_kind(key)], value
-            if kind == "hash":
-                plain = {field.decode(): base64.b64encode(text).decode() for field, text in value.items()}
-            elif kind == "zset":
-                plain = [member.decode() for member in value]
-            file.write(orjson.dumps({"key": key, "type": kind, "value": plain}) + b"\n")
+            if value is not None:  # a lock that ended by itself since
+                type_ = TYPES[kind_of(key, prefix)]
+                file.write(orjson.dumps({"key": key, "type": type_, "value": _plain(value, type_)}) + b"\n")
             yield key, value
 
 
@@ -227,29 +238,51 @@ def _source(run, save):
         return _copy(copy)
     url = (run.directory / "redis.url").read_text(encoding="utf-8").strip()
     live = _live(url, run.prefix)
-    return _saved(live, copy) if save else live
+    return _saved(live, copy, run.prefix) if save else live
 
 
 def read(run, save=False):
-    store, shared, outbox = Store({}, {}, set(), set(), 0, []), {}, 0
+    store, shared, outbox = Store({}, {}, set(), set(), 0, [], Held({}, {}, {}, {})), {}, 0
     for key, value in _source(run, save):
-        kind = _kind(key)
+        kind = kind_of(key, run.prefix)
         if kind == ":call:":
             if b"s" in value:
                 call = _call(key, value, shared)
                 store.calls[call.id] = call
         elif kind == ":n:":
-            totals = store.counters.setdefault(key.partition(":n:")[2], {})
-            for field, number in value.items():
-                field = field.decode()
-                if field == "first":
-                    totals[field] = min(totals.get(field, int(number)), int(number))
-                else:
-                    totals[field] = totals.get(field, 0) + int(number)
+            _add_counters(store.counters.setdefault(key.partition(":n:")[2], {}), value)
         elif kind == ":park:":
             store.parked.extend((key.partition(":park:")[2], field.decode()) for field in value)
         elif kind == ":out":
             outbox += value
-        else:
-            getattr(store, kind[1:]).update(member.decode() for member in value)
+        elif kind in (":due", ":open"):
+            getattr(store, kind[1:]).update(member.decode() for member, _ in value)
+        elif value:
+            _add_held(store.held, key, kind, value)
     return store._replace(outbox=outbox)
+
+
+def _add_counters(totals, fields):
+    for field, number in fields.items():
+        field = field.decode()
+        if field == "first":
+            totals[field] = min(totals.get(field, int(number)), int(number))
+        else:
+            totals[field] = totals.get(field, 0) + int(number)
+
+
+def _add_held(held, key, kind, value):
+    if kind == ":lock:":
+        held.locks[line_of(key)] = value.decode()
+        return
+    for member, score in value.items() if isinstance(value, dict) else value:
+        member = member.decode()
+        if kind == ":lines":
+            held.lines.setdefault((channel_of(key), member), {})[key] = int(score)
+        elif kind == ":lined":
+            channel, _, name = member.partition("|")
+            held.lines.setdefault((channel, name), {})[key] = int(score)
+        elif kind == WAITERS:
+            held.waiters.setdefault(line_of(key), []).append(member)
+        else:
+            held.tickets.setdefault((channel_of(key), member), []).append(key)
