@@ -108,7 +108,7 @@ void worker_dead_letters_begin(void)
                                           "unknown_channel",     "too_old",         "unknown_call",
                                           "unparseable_callback"};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-        metric_add(metric_series(M_DEAD_LETTERS, reasons[i], NULL), 0);
+        (void)metric_series(M_DEAD_LETTERS, reasons[i], NULL);
 }
 
 void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter, kafka_ack_fn done,
