@@ -49,7 +49,9 @@ struct http_slot {
     void *arg;
     bool once;
     int64_t send_before_mono_ms;
+    int64_t reuse_before_mono_ms;
     int64_t started_mono_us;
+    int64_t sent_mono_ms;
     int sends; /* how often libcurl was allowed to send the request */
     bool refused_late;
     bool refused_again;
@@ -197,6 +199,7 @@ static void finish(struct http_slot *slot, CURLcode code)
     curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
     reply.outcome = judge(slot, code, (int)status);
     reply.seconds_us = clock_mono_us() - slot->started_mono_us;
+    reply.sent_mono_ms = slot->sent_mono_ms;
     if (reply.outcome == HTTP_REPLY) {
         struct buf spare = client->delivered;
         client->delivered = slot->reply;
@@ -305,6 +308,17 @@ static int want_timer(CURLM *curl, long timeout_ms, void *arg)
     return uv_timer_start(&multi->timer, on_timeout, (uint64_t)timeout_ms, 0);
 }
 
+static bool is_late(const struct http_slot *slot, int64_t mono_ms)
+{
+    long connected = 0;
+    if (slot->send_before_mono_ms && mono_ms > slot->send_before_mono_ms)
+        return true;
+    if (!slot->reuse_before_mono_ms || mono_ms <= slot->reuse_before_mono_ms)
+        return false;
+    curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connected);
+    return connected == 0;
+}
+
 /*
  * CURLOPT_PREREQFUNCTION: the connection stands and the request leaves next, whether for the first time, on a
  * fresh connection after a kept one died, or after an HTTP/2 server refused the stream. The clock is read
@@ -318,11 +332,13 @@ static int before_send(void *arg, char *peer, char *local, int peer_port, int lo
         slot->refused_again = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    if (slot->send_before_mono_ms && clock_mono_ms() > slot->send_before_mono_ms) {
+    int64_t mono_ms = clock_mono_ms();
+    if (is_late(slot, mono_ms)) {
         slot->refused_late = true;
         return CURL_PREREQFUNC_ABORT;
     }
     slot->sends++;
+    slot->sent_mono_ms = mono_ms;
     buf_clear(&slot->reply);
     return CURL_PREREQFUNC_OK;
 }
@@ -553,7 +569,9 @@ void http_send(struct http_client *client, struct http_slot **slot_at, const str
     slot->arg = arg;
     slot->once = request->once;
     slot->send_before_mono_ms = limits->send_before_mono_ms;
+    slot->reuse_before_mono_ms = limits->reuse_before_mono_ms;
     slot->started_mono_us = clock_mono_us();
+    slot->sent_mono_ms = 0;
     slot->sends = 0;
     slot->refused_late = slot->refused_again = false;
     slot->error[0] = '\0';

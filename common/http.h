@@ -67,7 +67,8 @@ struct http_reply {
     int status;             /* 0 unless HTTP_REPLY */
     struct span body;       /* borrowed until the callback returns; complete only with HTTP_REPLY */
     int64_t retry_after_ms; /* from Retry-After (seconds or date), -1 without */
-    bool refused_late;      /* HTTP_NOT_SENT because of send_before_mono_ms */
+    bool refused_late;      /* HTTP_NOT_SENT because of send_before_mono_ms or reuse_before_mono_ms */
+    int64_t sent_mono_ms;   /* when it left; 0: it did not */
     bool unreachable;       /* HTTP_NOT_SENT because the peer could not be contacted (DNS, connect, TLS) */
     const char *error;      /* libcurl's words, "" when HTTP_REPLY */
     int64_t seconds_us;     /* how long it took, microseconds */
@@ -90,6 +91,9 @@ struct http_limits {
     int64_t connect_timeout_ms;  /* for name, TCP and TLS; what it ends was not sent; 0: timeout_ms alone */
     int64_t idle_timeout_ms;     /* how long a kept connection may have been idle to be used again */
     int64_t send_before_mono_ms; /* the request line must not leave later than this; 0: no such limit */
+    /* The same on a connection that stood already; 0: no such limit. Nobody knows beforehand how long a new
+     * one takes, and it would be closed unused. */
+    int64_t reuse_before_mono_ms;
 };
 
 int http_client_new(struct http_client **client, struct loop *loop, const struct http_client_options *options,

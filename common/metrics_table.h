@@ -20,6 +20,10 @@ METRIC(M_CONSUMER_LAG, "ivr_consumer_lag", GAUGE, "topic,partition",
        "Records behind the end of the partition, for partitions that this process owns.")
 METRIC(M_DEAD_LETTERS, "ivr_dead_letters_total", COUNTER, "reason", "Records sent to the dead-letter topic.")
 METRIC(M_CHANNEL_OPEN, "ivr_channel_open", GAUGE, "channel", "1 while the channel is suspended or its circuit is open.")
+METRIC(M_CHANNEL_SHUT, "ivr_channel_shut", GAUGE, "channel,reason",
+       "1 while the channel takes no calls but probes, by what the provider said: the reason's code.")
+METRIC(M_USEFUL_WORK, "ivr_useful_work", GAUGE, "channel",
+       "Calls waiting in the channel's queue that its rate and lines would allow within the next second; the same in every replica.")
 METRIC(M_SUMMARIES, "ivr_summaries_total", COUNTER, "", "Delivery summaries published.")
 METRIC(M_REDIS_SECONDS, "ivr_redis_seconds", HISTOGRAM, "script", "Time from queueing a script call to its reply.")
 METRIC(M_EVENTS, "ivr_events_total", COUNTER, "type", "Call events produced, by type.")

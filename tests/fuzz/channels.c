@@ -16,6 +16,17 @@ static int file(void)
     return fd;
 }
 
+/* What the file lists is found by its name. */
+static void find_all(const struct channels *channels)
+{
+    const char *tenant;
+    int cap;
+    for (size_t i = 0; i < channels_count(channels); i++)
+        assert(channels_find(channels, span_str(channels_at(channels, i)->name)) != NULL);
+    for (size_t i = 0; (tenant = channels_tenants_at(channels, i, &cap)) != NULL; i++)
+        assert(cap > 0 && channels_tenant_cap(channels, span_str(tenant)) == cap);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[64];
@@ -26,8 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&problems, 256 * 1024);
     if (channels_load(&channels, path, &problems) == 0) {
         assert(channels != NULL && problems.n == 0);
-        for (size_t i = 0; i < channels_count(channels); i++)
-            assert(channels_find(channels, span_str(channels_at(channels, i)->name)) != NULL);
+        find_all(channels);
         channels_free(&channels);
     } else {
         assert(channels == NULL && problems.n > 0);

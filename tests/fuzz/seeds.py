@@ -58,7 +58,7 @@ def from_corpus():
 def from_examples():
     for path in sorted((ROOT / "schemas" / "examples").rglob("*request*.json")):
         yield "request", path.read_bytes()
-    for path in sorted((ROOT / "schemas" / "examples").rglob("*channels*.json")):
+    for path in sorted((ROOT / "schemas" / "examples").rglob("channels/*.json")):
         yield "channels", path.read_bytes()
     for path in sorted((ROOT / "schemas" / "examples").rglob("*.csv")):
         yield "rows", b"".join(path.read_bytes().splitlines(keepends=True)[:4])
@@ -79,6 +79,10 @@ def by_hand():
     channel = {"provider": "twilio", "credentials": {"account_sid": "AC1", "auth_token": "x"}}
     hours = {"1": night, "254": {"timezone": "Etc/GMT-3", "from": "23:59", "to": "00:00"}}
     yield "channels", json.dumps({"channels": {"main": channel}, "calling_hours": hours}).encode()
+    limits = {"calls_per_second": 0.1, "concurrent_calls": 1e6, "one_call_per_number": False, "fallback": ["spare"]}
+    tenants = {"zed": {"concurrent_calls": 1}, "acme": {"concurrent_calls": 50.0}}
+    channels = {"main": channel | limits, "spare": channel}
+    yield "channels", json.dumps({"channels": channels, "tenants": tenants}).encode()
     yield "query", END.join((b"/ivr/answer/vonage/main/acme/c%2D1/2", b"a=b&token=x%41&%74oken=y&c=%"))
     for url in ("redis://user:p%40ss@h:6379/3", "rediss://h", "unix:///run/redis.sock?db=1",
                 "redis+sentinel://:pw@a:26379,b:26379/mymaster/2", "redis+cluster://a:1,b:2", "redis://[::1]:1/0"):

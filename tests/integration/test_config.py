@@ -178,7 +178,9 @@ BAD_FILES = {
     "from no number": (changed({"from": "0711082000"}), "main.from"),
     "timeout without unit": (changed({"request_timeout": "10"}), "request_timeout"),
     "timeout a number": (changed({"request_timeout": 10}), "request_timeout"),
-    "negative rate": (changed({"calls_per_second": -1}), "calls_per_second"),
+    "negative rate": (changed({"calls_per_second": -1}), "main.calls_per_second"),
+    "less than a call in ten seconds": (changed({"calls_per_second": 0.05}), "main.calls_per_second"),
+    "no line": (changed({"concurrent_calls": 0}), "main.concurrent_calls"),
     "concurrent_calls a string": (changed({"concurrent_calls": "5"}), "concurrent_calls"),
     "plain http": (changed({"base_url": "http://api.example.test"}), "base_url"),
     "base_url no URL": (changed({"base_url": "api.example.test"}), "base_url"),
@@ -189,7 +191,12 @@ BAD_FILES = {
     "calling_hours until past midnight": (hours(to="24:30"), "calling_hours.254.to"),
     "calling_hours of no country": (changed(calling_hours={"KE": {}}), "calling_hours"),
     "calling_hours within a channel": (changed({"calling_hours": {}}), "main.calling_hours"),
-    "fallback unknown": (changed({"fallback": ["other"]}), "fallback"),
+    "fallback unknown": (changed({"fallback": ["other"]}), "main.fallback"),
+    "fallback to itself": (changed({"fallback": ["main"]}), "main.fallback"),
+    "one_call_per_number a string": (changed({"one_call_per_number": "no"}), "main.one_call_per_number"),
+    "a tenant without a line": (changed(tenants={"acme": {"concurrent_calls": 0}}), "tenants.acme.concurrent_calls"),
+    "a tenant with a setting that is none": (changed(tenants={"acme": {"lines": 5}}), "tenants.acme.lines"),
+    "tenants within a channel": (changed({"tenants": {}}), "main.tenants"),
 }
 
 

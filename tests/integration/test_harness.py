@@ -10,6 +10,7 @@ import requests
 
 from harness import invariants, twilio
 from harness.metrics import Metrics
+from harness.placements import Placed, most_at_once, most_in_a_window, per_second, twice
 from harness.provider import Provider, accept, answer, close, hold, refuse, reset
 
 FORM = {"To": "+254722000111", "From": "+254711082000", "StatusCallback": "https://ivr.example.test/callbacks/x#rc=5"}
@@ -144,3 +145,18 @@ def test_the_checks_see_a_gap_a_changed_event_and_a_summary_that_does_not_add_up
     summary |= {"by_status": {"Pending": 0, "Completed": 1}, "answer_rate": 1.0, "complete": False}
     with pytest.raises(AssertionError, match="3 calls, but 2"):
         invariants.check_summary(summary)
+
+
+def _placed(at, ended=None, to="+254722000111"):
+    line = {"at_mono_us": at * 1e6, "ended_mono_us": ended and ended * 1e6, "to": to, "from": "+254711082000"}
+    return Placed(line | {"attempt_ref": "acme/c/1", "dialled": True})
+
+
+def test_rates_and_lines_are_counted_as_a_provider_would():
+    assert most_in_a_window([0, 0.5, 0.999, 1, 1.2, 1.4, 3]) == 5
+    assert most_in_a_window([0, 1, 2, 3]) == 1, "a window has its beginning and not its end"
+    assert most_in_a_window([]) == 0
+    assert per_second([10, 10.5, 11, 12]) == 1.5
+    assert most_at_once([_placed(0, 2), _placed(2, 5), _placed(3, 4), _placed(3.5)]) == 3
+    assert most_at_once([_placed(0, 2), _placed(2, 3)]) == 1
+    assert twice([_placed(0), _placed(1), _placed(2, to="+254722000112")]) == {"+254722000111": 2}

@@ -118,8 +118,8 @@ class Generator:
         return float(number) if self.random.random() < 0.1 else number
 
     def number(self, schema):
-        low, high = schema.get("exclusiveMinimum", -1e6), schema.get("maximum", 1e6)
-        return self.random.choice([high, low + 0.5, self.random.randint(1, int(high)), self.random.uniform(low + 0.01, high)])
+        low, high = schema.get("minimum", -1e6), schema.get("maximum", 1e6)
+        return self.random.choice([high, low, self.random.randint(1, int(high)), self.random.uniform(low, high)])
 
     def anything(self, depth=2):
         kind = self.random.randrange(7 if depth else 5)

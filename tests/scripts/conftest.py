@@ -1,10 +1,12 @@
 """The Lua scripts on a real Redis, without C: what `make` embeds is run as it is (build/gen/*.lua)."""
 
+import contextlib
 import itertools
 import pathlib
 import subprocess
 import tempfile
 import time
+import typing
 
 import msgpack
 import pytest
@@ -22,6 +24,7 @@ STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No
             "User_busy", "Completed"]
 MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION = range(5)
 OUTCOMES, EVIDENCES = ["recorded", "late", "unknown"], ["recorded", "repeated", "unknown"]
+CONTACTS = ["free", "listed", "busy"]
 UNLINKED = 32
 HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
 EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
@@ -43,6 +46,78 @@ def evidence(status=0, terminal=0, hops=(), at=0, answered=0, ring=-1, talk=-1, 
             provider_id, permanent]
 
 
+class Channel:
+    """One replica's side of a channel's slot (admit.lua), and what tests have to shift in it."""
+
+    def __init__(self, client, scripts, base="{ivr:ch:ke}"):
+        self.redis, self.scripts, self.base = client, scripts, base
+
+    def admit(self, want=0, slots=0, queue=(), done=(), dropped=(), back=(), rate=0, lines=0, caps=None, ahead=30000,
+              lease=10000, late=0, epoch=0, ok=0, fails=0, suspend=0, why="", resumed=0):
+        """rate: placements a second; queue and back: (ticket, priority); done: (ticket, line ms)."""
+        between = 1000000 // rate if rate else 0
+        args = [between, lines, caps or {}, ahead, lease, want, slots, late, epoch, ok, fails, suspend, why, resumed,
+                flat(queue), flat(done), list(dropped), flat(back)]
+        return Admission(*msgpack.unpackb(self.scripts["admit"](keys=[self.base], args=[pack(args)])))
+
+    def take(self, want=1, **more):
+        return self.admit(want=want, **more).tickets
+
+    def slots(self, wanted=1, **more):
+        return self.admit(slots=wanted, **more).slots
+
+    def release(self, *attempts):
+        return self.scripts["release"](keys=[self.base], args=list(attempts))
+
+    def in_line(self, tenant=None):
+        key = f"{self.base}:lines" + (f":{tenant}" if tenant else "")
+        return {member.decode() for member in self.redis.zrange(key, 0, -1)}
+
+    def in_hand(self):
+        return {member.decode() for member in self.redis.zrange(f"{self.base}:taken", 0, -1)}
+
+    def now(self):
+        return redis_ms(self.redis)
+
+    def value(self, name):
+        return int(self.redis.hget(f"{self.base}:state", name) or 0)
+
+    def shift(self, name, by):
+        """Moves a stored time (slot in us, probe_at and since in ms): -by is time that passed."""
+        self.redis.hincrby(f"{self.base}:state", name, by)
+
+    def end_leases(self):
+        for ticket in self.redis.zrange(f"{self.base}:taken", 0, -1):
+            self.redis.zadd(f"{self.base}:taken", {ticket: 1})
+
+    def end_line(self, attempt):
+        """The line's deadline has come."""
+        for key in (f"{self.base}:lines", f"{self.base}:lines:{attempt.split('/')[0]}"):
+            self.redis.zadd(key, {attempt: 1}, xx=True)
+
+
+class Admission(typing.NamedTuple):
+    """What admit.lua returns."""
+    queued: int
+    lines: int
+    shut: str
+    why: str
+    since: int
+    epoch: int
+    tickets: list
+    slots: list
+    wait: int
+
+
+def redis_ms(client):
+    seconds, us = client.time()
+    return seconds * 1000 + us // 1000
+
+
+def flat(pairs):
+    return [value for pair in pairs for value in pair]
+
+
 class Store:
     """What workers/store does, in Python: one shard, every script as the build embeds it."""
 
@@ -51,13 +126,14 @@ class Store:
         self.redis, self.shard = client, shard
         self.config = [retention, pending_limit, give_up, pending_check]
         self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
-        self.events = []
+        self.events, self.freed = [], []
         self.tokens = (f"token{n}" for n in itertools.count())
 
     def run(self, name, *args):
         entry, events, results = self.scripts[name](keys=[self.shard], args=[pack(self.config), *args])
-        new = [dict(zip(EVENT, values)) for values in msgpack.unpackb(events)] if events else []
-        self.events += new
+        new = msgpack.unpackb(events) if events else []
+        self.events += [dict(zip(EVENT, values)) for values in new if values[0] != "freed"]
+        self.freed += [tuple(values[1:]) for values in new if values[0] == "freed"]
         return msgpack.unpackb(results) if results else []
 
     def batch(self, name, records):
@@ -65,11 +141,11 @@ class Store:
 
     def request(self, call="t/c1", fingerprint="f1", campaign="t/camp", channel="ch", token=None, recorded=0,
                 not_before=0, wait=0, max_attempts=1, on=(NO_ANSWER, ABSENT, BUSY), delays=(300, 1800), redial=0,
-                expires=0, claim_ms=15000):
+                expires=0, claim_ms=15000, contact="", hold_ms=60000, lease=0):
         policy = pack([max_attempts, sum(1 << s for s in on), list(delays), redial, expires])
         record = [call, fingerprint, campaign, channel, "twilio", '"call_id":"x"', "{}", policy, recorded, not_before,
-                  token or "", claim_ms, wait, ""]
-        return self.batch("request", [record])[0]
+                  token or "", claim_ms, wait, "", contact, hold_ms, lease]
+        return self.batch("request", [record])[0][:2]
 
     def placed(self, call="t/c1", **request):
         """A call whose first attempt was accepted by the provider."""
@@ -88,13 +164,52 @@ class Store:
     def evidence_number(self, call, ev, attempt=1, channel="ch"):
         return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0]
 
-    def claim(self, call, token, channel="ch", claim_ms=15000):
-        return self.batch("claim", [[call, token, claim_ms, channel, "twilio", ""]])[0]
+    def claim(self, call, token, channel="ch", claim_ms=15000, contact="", line=0, hold_ms=60000):
+        return self.batch("claim", [[call, token, claim_ms, channel, "twilio", "", contact, line, hold_ms]])[0][:2]
+
+    def life(self, call="t/c1"):
+        """The number of its latest claim: what its ticket, line and lock are named by."""
+        state = self.state(call)
+        return state[ATTEMPT] + (state[24] if len(state) > 24 else 0)
+
+    def lined(self, call="t/c1", token=None, **request):
+        """A call whose first attempt is claimed, with the line to its contact and one of its channel."""
+        token = token or next(self.tokens)
+        self.request(call, **request)
+        assert self.claim(call, token, contact="+1", line=1) == ["claimed", 1]
+        return token
+
+    def look(self, call="t/c1", attempt=1, lease=30000, channel="ch"):
+        return self.batch("look", [[call, attempt, lease, channel]])[0]
+
+    def defer(self, call="t/c1", ms=600000):
+        return self.batch("defer", [[call, ms]])[0]
+
+    def wake(self, call="t/c1"):
+        return self.batch("wake", [[call]])[0]
+
+    def contact(self, call="t/c1", attempt=1, line="t|ch|+1", number="+1", hold_ms=60000):
+        """May it be called: "free", "listed" or "busy"."""
+        tenant = call.split("/")[0]
+        return CONTACTS[self.batch("contact", [[tenant, number, line, call, attempt, hold_ms]])[0]]
+
+    def unlock(self, call="t/c1", attempt=1, line="t|ch|+1"):
+        """The call that waited longest."""
+        return self.batch("unlock", [[line, f"{call}/{attempt}"]])[0]
+
+    def due_at(self, call="t/c1"):
+        return self.redis.zscore(f"{self.shard}:due", call)
+
+    def now(self):
+        return redis_ms(self.redis)
 
     def postpone(self, call, opening):
         return self.batch("postpone", [[call, opening, "twilio"]])[0]
 
     def due(self, limit=64, lease=30000, suspended=(), lost_ms=""):
+        return [offer[:4] for offer in self.offers(limit, lease, suspended, lost_ms)]
+
+    def offers(self, limit=64, lease=30000, suspended=(), lost_ms=""):
         return self.run("due", limit, lease, pack(list(suspended)), lost_ms)
 
     def settle(self, limit=64, look_ups=8):
@@ -167,8 +282,8 @@ def accepted(call="t/c1"):
     return evidence(PENDING, hops=[MESSAGE_OUT], provider_id="CA" + call)
 
 
-@pytest.fixture(scope="session")
-def redis_server():
+@contextlib.contextmanager
+def private_redis():
     with tempfile.TemporaryDirectory(prefix="ivr-scripts-") as folder:
         path = f"{folder}/redis.sock"
         server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder],
@@ -187,7 +302,18 @@ def redis_server():
         server.wait()
 
 
+@pytest.fixture(scope="session")
+def redis_server():
+    with private_redis() as client:
+        yield client
+
+
 @pytest.fixture
 def store(redis_server):
     redis_server.flushall()
     return Store(redis_server)
+
+
+@pytest.fixture
+def channel(store):
+    return Channel(store.redis, store.scripts)

@@ -396,7 +396,7 @@ def test_hanging_up_ends_with_the_provider_s_answer_or_the_call(store):
 
 
 def lists(store, *pairs):
-    return store.batch("dnc", [list(pair) for pair in pairs])
+    return store.batch("contact", [[*pair, "", "", 1, 0] for pair in pairs])
 
 
 def test_a_number_is_looked_up_in_the_tenant_s_list_and_in_everybody_s(store):

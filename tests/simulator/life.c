@@ -89,6 +89,7 @@ static void end(struct sim_call *call)
 {
     move(call, SIM_PHASE_ENDED);
     call->ended_wall_ms = clock_wall_ms();
+    call->ended_mono_us = clock_mono_us();
     call->sim->stats.ended[call->fate.outcome]++;
     sim_deliver(call, SIM_EVENT_FINAL);
     if (call->speech->closes && call->speech->closes(call))

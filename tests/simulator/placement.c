@@ -66,6 +66,11 @@ void sim_add_placement(struct buf *out, const struct sim_call *call)
     call->speech->id(call, id);
     buf_adds(out, "{\"at_ms\":");
     buf_addint(out, call->placed_wall_ms);
+    json_kint(out, "at_mono_us", call->placed_mono_us);
+    if (call->ended_mono_us)
+        json_kint(out, "ended_mono_us", call->ended_mono_us);
+    else
+        json_knull(out, "ended_mono_us");
     json_kstrz(out, "provider", call->speech->name);
     json_kstr(out, "to", call->order.to);
     json_kstr(out, "from", call->order.from);

@@ -247,6 +247,7 @@ void sim_place(struct sim *sim, const struct sim_speech *speech, const struct si
     store(sim, call);
     call->req = req;
     call->placed_wall_ms = httpd_received_wall_ms(req);
+    call->placed_mono_us = now_us;
     sim_window_add(&sim->window, now_us);
     sim_rates_add(&sim->rates, speech->name, call->order.from, now_us);
     log_placement(sim, call);

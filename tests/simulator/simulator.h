@@ -177,6 +177,7 @@ struct sim_call {
     bool hung_up;              /* by the customer, over the API */
     uint16_t sequence;         /* of the next callback */
     int64_t placed_wall_ms, answered_wall_ms, ended_wall_ms; /* 0: not yet */
+    int64_t placed_mono_us, ended_mono_us; /* the same by the clock that cannot jump, for rates and lines */
     char text[];
 };
 

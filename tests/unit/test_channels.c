@@ -112,6 +112,7 @@ static void the_smallest_channel_has_defaults(void **state)
     assert_null(channel->fallback[0]);
     assert_null(channel->callback_secrets[0]);
     assert_false(channel->insecure);
+    assert_true(channel->one_call_per_number);
     assert_true(span_is(channel_credential(channel, "account_sid"), "AC1"));
     assert_true(span_is(channel_credential(channel, "auth_token"), "t0ken-value"));
     assert_null(channel_credential(channel, "api_key_sid").p);
@@ -130,7 +131,8 @@ static void every_field_is_read(void **state)
         "\"base_url\": \"https://space.signalwire.com/api/laml/\", \"calls_per_second\": 0.5, "
         "\"concurrent_calls\": 200.0,"
         "\"request_timeout\": \"2s\", \"idle_timeout\": \"500ms\", \"country_codes\": [\"254\", \"1246\"],"
-        "\"fallback\": [\"b\"], \"callback_secret\": [\"s1\", \"s2\"], \"insecure\": true, \"tenants\": {}},"
+        "\"fallback\": [\"b\"], \"callback_secret\": [\"s1\", \"s2\"], \"insecure\": true, "
+        "\"one_call_per_number\": false},"
         "\"b\": {" TW "}}, \"default_channel\": \"b\"}");
     struct channel *channel = channels_at(channels, 0);
     (void)state;
@@ -150,6 +152,8 @@ static void every_field_is_read(void **state)
     assert_string_equal(channel->callback_secrets[1], "s2");
     assert_null(channel->callback_secrets[2]);
     assert_true(channel->insecure);
+    assert_false(channel->one_call_per_number);
+    assert_true(channels_at(channels, 1)->one_call_per_number);
     assert_string_equal(channels_default(channels), "b");
     channels_free(&channels);
 }
@@ -240,11 +244,20 @@ static void fields_are_typed_and_bounded(void **state)
         {"\"base_url\": \"https://a.test/x#y\"", "base_url"},
         {"\"calls_per_second\": 0", "calls_per_second"},
         {"\"calls_per_second\": -1", "calls_per_second"},
+        {"\"calls_per_second\": -0.5", "calls_per_second"},
+        {"\"calls_per_second\": 0.0999", "calls_per_second"},
         {"\"calls_per_second\": \"10\"", "calls_per_second"},
+        {"\"calls_per_second\": true", "calls_per_second"},
+        {"\"calls_per_second\": null", "calls_per_second"},
+        {"\"calls_per_second\": [10]", "calls_per_second"},
+        {"\"calls_per_second\": 100000.5", "calls_per_second"},
         {"\"calls_per_second\": 1e9", "calls_per_second"},
         {"\"concurrent_calls\": 0", "concurrent_calls"},
+        {"\"concurrent_calls\": -1", "concurrent_calls"},
         {"\"concurrent_calls\": 1.5", "concurrent_calls"},
         {"\"concurrent_calls\": \"5\"", "concurrent_calls"},
+        {"\"concurrent_calls\": null", "concurrent_calls"},
+        {"\"concurrent_calls\": 1000001", "concurrent_calls"},
         {"\"request_timeout\": 10", "request_timeout"},
         {"\"request_timeout\": \"10\"", "request_timeout"},
         {"\"request_timeout\": \"0s\"", "request_timeout"},
@@ -261,6 +274,10 @@ static void fields_are_typed_and_bounded(void **state)
         {"\"callback_secret\": 1", "callback_secret"},
         {"\"callback_secret\": [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]", "callback_secret"},
         {"\"insecure\": \"yes\"", "insecure"},
+        {"\"one_call_per_number\": \"no\"", "one_call_per_number"},
+        {"\"one_call_per_number\": 0", "one_call_per_number"},
+        {"\"one_call_per_number\": null", "one_call_per_number"},
+        {"\"tenants\": {}", "tenants"},
     };
     char text[512];
     (void)state;
@@ -268,6 +285,24 @@ static void fields_are_typed_and_bounded(void **state)
         snprintf(text, sizeof text, TW ", %s", rows[i][0]);
         assert_channel_problem(text, rows[i][1], "");
     }
+}
+
+static void rates_from_a_call_in_ten_seconds_to_100000_a_second_are_taken(void **state)
+{
+    static const char *const rows[] = {"0.1", "1e-1", "0.5", "1", "10.25", "5000", "100000", "1e5"};
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(text, sizeof text, TW ", \"calls_per_second\": %s, \"concurrent_calls\": 1000000", rows[i]);
+        struct channels *channels = load_one(text);
+        assert_true(channels_at(channels, 0)->calls_per_second == strtod(rows[i], NULL));
+        assert_int_equal(channels_at(channels, 0)->concurrent_calls, 1000000);
+        channels_free(&channels);
+    }
+    assert_channel_problem(TW ", \"calls_per_second\": 0.01", "calls_per_second",
+                           "expected a number from 0.1 to 100000");
+    assert_channel_problem(TW ", \"concurrent_calls\": -1", "concurrent_calls",
+                           "expected a whole number from 1 to 1000000");
 }
 
 static void plain_http_is_refused_away_from_loopback(void **state)
@@ -304,6 +339,10 @@ static void fallbacks_must_exist_and_end(void **state)
     channels_free(&channels);
     assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"z\"]}}}",
                    "channels.a.fallback: ", "\"z\" is no channel");
+    assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"b\", \"z\"]}, \"b\": {" TW "}}}",
+                   "channels.a.fallback: ", "\"z\" is no channel");
+    assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"b\", \"a\"]}, \"b\": {" TW "}}}",
+                   "channels.a.fallback: ", "\"a\" falls back to this channel in turn: a cycle");
     assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"a\"]}}}",
                    "channels.a.fallback: ", "a cycle");
     assert_problem("{\"channels\": {\"a\": {" TW ", \"fallback\": [\"b\"]}, \"b\": {" TW
@@ -467,6 +506,76 @@ static void calling_hours_that_cannot_be_are_named(void **state)
     assert_channel_problem(TW ", \"calling_hours\": {}", "calling_hours", "no such field");
 }
 
+#define WITH_TENANTS(tenants) "{\"channels\": {\"a\": {" TW "}}, \"tenants\": " tenants "}"
+
+static void a_tenants_cap_is_found_by_its_whole_name(void **state)
+{
+    struct channels *channels = load_good(
+        WITH_TENANTS("{\"zed\": {\"concurrent_calls\": 1000000}, \"acme\": {\"concurrent_calls\": 50}, "
+                     "\"acme.eu\": {\"concurrent_calls\": 1}, \"Acme\": {\"concurrent_calls\": 2.0}}"));
+    static const char *const by_name[] = {"Acme", "acme", "acme.eu", "zed"};
+    static const int caps[] = {2, 50, 1, 1000000};
+    int cap;
+    (void)state;
+    for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++) {
+        assert_string_equal(channels_tenants_at(channels, i, &cap), by_name[i]);
+        assert_int_equal(cap, caps[i]);
+        assert_int_equal(channels_tenant_cap(channels, span_str(by_name[i])), caps[i]);
+    }
+    assert_null(channels_tenants_at(channels, 4, &cap));
+    assert_int_equal(channels_tenant_cap(channels, span_of("acme.eurasia", 7)), 1);
+    assert_int_equal(channels_tenant_cap(channels, SPAN_LIT("acm")), 0);
+    assert_int_equal(channels_tenant_cap(channels, SPAN_LIT("acme.e")), 0);
+    assert_int_equal(channels_tenant_cap(channels, SPAN_LIT("zed2")), 0);
+    assert_int_equal(channels_tenant_cap(channels, SPAN_NONE), 0);
+    channels_free(&channels);
+}
+
+static void a_file_without_tenants_caps_none(void **state)
+{
+    struct channels *channels = load_one(TW);
+    int cap;
+    (void)state;
+    assert_int_equal(channels_tenant_cap(channels, SPAN_LIT("acme")), 0);
+    assert_null(channels_tenants_at(channels, 0, &cap));
+    channels_free(&channels);
+}
+
+static void tenants_that_cannot_be_are_named(void **state)
+{
+    static const char *const caps[] = {"0", "-1", "1.5", "1000001", "\"50\"", "true", "null", "1e300"};
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++) {
+        snprintf(text, sizeof text, WITH_TENANTS("{\"acme\": {\"concurrent_calls\": %s}}"), caps[i]);
+        assert_problem(text, "tenants.acme.concurrent_calls: ", "expected a whole number from 1 to 1000000");
+    }
+    assert_problem(WITH_TENANTS("[]"), "tenants: ", "expected an object");
+    assert_problem(WITH_TENANTS("null"), "tenants: ", "expected an object");
+    assert_problem(WITH_TENANTS("{\"acme\": 50}"), "tenants.acme: ", "expected an object");
+    assert_problem(WITH_TENANTS("{\"acme\": {}}"), "tenants.acme.concurrent_calls: ", "is missing");
+    assert_problem(WITH_TENANTS("{\"acme\": {\"concurrent_calls\": 5, \"calls_per_second\": 1}}"),
+                   "tenants.acme.calls_per_second: ", "no such field");
+    assert_problem(WITH_TENANTS("{\"a:b\": {\"concurrent_calls\": 5}}"),
+                   "tenants.a:b: ", "a tenant's name is 1 to 64");
+    assert_problem(WITH_TENANTS("{\"..\": {\"concurrent_calls\": 5}}"), "tenants...: ", "a tenant's name is");
+    assert_problem(WITH_TENANTS("{\"\": {\"concurrent_calls\": 5}}"), "tenants.: ", "a tenant's name is");
+}
+
+static void tenants_may_have_64_characters(void **state)
+{
+    char name[66], text[512];
+    (void)state;
+    memset(name, 'x', sizeof name);
+    snprintf(text, sizeof text, WITH_TENANTS("{\"%.64s\": {\"concurrent_calls\": 5}}"), name);
+    struct channels *channels = load_good(text);
+    assert_int_equal(channels_tenant_cap(channels, span_of(name, 64)), 5);
+    assert_int_equal(channels_tenant_cap(channels, span_of(name, 65)), 0);
+    channels_free(&channels);
+    snprintf(text, sizeof text, WITH_TENANTS("{\"%.65s\": {\"concurrent_calls\": 5}}"), name);
+    assert_problem(text, "tenants.xxx", "a tenant's name is");
+}
+
 static void a_channel_in_use_outlives_its_file(void **state)
 {
     struct channels *channels = load_one(TW);
@@ -552,6 +661,7 @@ int main(void)
         cmocka_unit_test(a_secret_that_cannot_be_had_is_a_problem),
         cmocka_unit_test(providers_and_credentials_must_be_known),
         cmocka_unit_test(fields_are_typed_and_bounded),
+        cmocka_unit_test(rates_from_a_call_in_ten_seconds_to_100000_a_second_are_taken),
         cmocka_unit_test(plain_http_is_refused_away_from_loopback),
         cmocka_unit_test(fallbacks_must_exist_and_end),
         cmocka_unit_test(the_file_must_be_an_object_with_channels),
@@ -560,6 +670,10 @@ int main(void)
         cmocka_unit_test(a_request_s_channel_is_its_own_then_by_country_then_the_default),
         cmocka_unit_test(calling_hours_are_those_of_the_longest_country_code),
         cmocka_unit_test(calling_hours_that_cannot_be_are_named),
+        cmocka_unit_test(a_tenants_cap_is_found_by_its_whole_name),
+        cmocka_unit_test(a_file_without_tenants_caps_none),
+        cmocka_unit_test(tenants_that_cannot_be_are_named),
+        cmocka_unit_test(tenants_may_have_64_characters),
         cmocka_unit_test(a_channel_in_use_outlives_its_file),
         cmocka_unit_test(a_callback_token_guards_one_path_under_any_of_the_secrets),
         cmocka_unit_test(a_channel_without_secret_has_no_token),

@@ -129,10 +129,11 @@ static int tear_down(void **state)
 
 /* ---- what happens to the call ---- */
 
-static void on_request(enum store_status status, enum store_request_what what, int attempt, void *arg)
+static void on_request(enum store_status status, enum store_request_what what, struct store_claimed claimed,
+                       void *arg)
 {
     struct fixture *f = arg;
-    (void)what, (void)attempt;
+    (void)what, (void)claimed;
     assert_int_equal(status, STORE_OK);
     f->answered = true;
 }

@@ -1,5 +1,6 @@
 #include "tests/unit/simulated.h"
 
+#include "common/clock.h"
 #include "tests/simulator/africastalking.h"
 
 #define NUMBER   "%2B254711082000"
@@ -337,6 +338,29 @@ static void an_attempt_is_known_by_its_client_request_id(void **state)
                                         "\"max_placements_in_a_second\":3}}"));
 }
 
+/* Of the line that GET /_sim/placements shows first. */
+static int64_t told_of_placement(const char *key)
+{
+    stage_request(&stage, "GET", "/_sim/placements");
+    stage_ask(&stage);
+    assert_non_null(stage.reply_json);
+    const json_t *value = json_object_get(stage.reply_json, key);
+    assert_non_null(value);
+    return json_is_null(value) ? 0 : json_integer_value(value);
+}
+
+static void when_a_call_came_and_when_it_was_over_is_told(void **state)
+{
+    (void)state;
+    int64_t before_us = clock_mono_us();
+    place("990001", "acme%2Fc1%2F1");
+    int64_t came_us = told_of_placement("at_mono_us");
+    assert_in_range(came_us, before_us, clock_mono_us());
+    assert_int_equal(told_of_placement("ended_mono_us"), 0);
+    stage_wait(&stage, 1);
+    assert_in_range(told_of_placement("ended_mono_us"), came_us + 1, clock_mono_us());
+}
+
 static void references_are_told_from_fields_and_from_urls(void **state)
 {
     (void)state;
@@ -383,6 +407,7 @@ int main(void)
         ON_STAGE(a_document_that_cannot_be_read_ends_the_call),
         ON_STAGE(a_callback_that_was_not_taken_comes_again),
         ON_STAGE(an_attempt_is_known_by_its_client_request_id),
+        ON_STAGE(when_a_call_came_and_when_it_was_over_is_told),
         ON_STAGE(references_are_told_from_fields_and_from_urls),
     };
     return cmocka_run_group_tests(tests, start, end);

@@ -7,20 +7,18 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
-#include "workers/store/dnc.h"
-#include "workers/store/parked.h"
+#include "workers/dispatch/placing.h"
+#include "workers/store/contact.h"
+#include "workers/store/queue.h"
 
 enum {
-    CONNECT_TIMEOUT_MS = 5000, /* a peer that is not there is known before request_timeout */
-    CLAIM_SLACK_MS = 5000,     /* a claim is settled by others request_timeout + this after it was taken
-                                  (contract: + 10 s with the sweep) */
+    CLAIM_SLACK_MS = 5000, /* a claim is settled by others request_timeout + this after it was taken
+                              (contract: + 10 s with the sweep) */
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
-    AWAY_MS = 1000, /* before a call is offered that could not be dialled because Kafka or Redis is not fit */
-    /* Contract: what operators say is effective within a second. So is what the do-not-call lists say. */
-    ANSWER_HOLDS_MS = 1000,
     BUF_MAX = 256 * 1024,
 };
 
@@ -38,7 +36,7 @@ static void free_push(struct attempt *a)
 void attempts_init(struct dispatch *d)
 {
     size_t records = (size_t)d->worker->settings->max_in_flight;
-    size_t due = records / 4 > 8 ? records / 4 : 8;
+    size_t due = records / 2 > 8 ? records / 2 : 8;
     d->attempts_n = records + due;
     d->attempts = mem_calloc(d->attempts_n, sizeof(*d->attempts));
     for (size_t i = d->attempts_n; i-- > 0;) {
@@ -81,9 +79,10 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->state = ATTEMPT_PARSED;
     a->record = NULL;
     a->admitted = false;
-    a->listed = LISTED_NOT_ASKED;
-    a->ended = false;
-    a->number = 0;
+    a->queues = a->claimed = false;
+    a->number = a->unreached = a->life = 0;
+    a->lane = NULL;
+    a->slot_mono_ms = a->line_ms = 0;
     a->tries = 0;
     a->wait_ms = 0;
     a->not_before_ms = 0;
@@ -95,25 +94,12 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     return a;
 }
 
-static void gate_back(struct attempt *a, enum gate_news news, struct span reason)
-{
-    struct dispatch *d = a->dispatch;
-    if (!a->admitted)
-        return;
-    a->admitted = false;
-    gate_release(d->gates, span_str(a->channel->name), news, reason, loop_mono_ms(d->worker->loop));
-    if (a->slot != NULL)
-        http_slot_release(d->http, &a->slot);
-}
-
 void attempt_end(struct attempt *a)
 {
     struct kafka_record *record = a->record;
-    gate_back(a, GATE_UNUSED, SPAN_NONE);
-    if (a->listed == LISTED_ASKING) {
-        a->ended = true;
-        return;
-    }
+    lane_end(a, LANE_DROPPED);
+    if (a->slot != NULL)
+        http_slot_release(a->dispatch->http, &a->slot);
     request_done(&a->request);
     if (a->channel != NULL)
         channel_unref(&a->channel);
@@ -139,7 +125,7 @@ static void later(struct attempt *a, void (*again)(struct attempt *), int64_t wa
 }
 
 /* Redis did not confirm. Nothing was lost: the same question again, with backoff. */
-static void later_backoff(struct attempt *a, void (*again)(struct attempt *))
+void attempt_again(struct attempt *a, void (*again)(struct attempt *))
 {
     int64_t wait = RETRY_FIRST_MS << (a->tries < 5 ? a->tries : 5);
     a->tries++;
@@ -167,7 +153,6 @@ static void send_letter(struct attempt *a)
 
 void attempt_dead_letter(struct attempt *a, const char *reason, struct span detail)
 {
-    gate_back(a, GATE_UNUSED, SPAN_NONE);
     a->state = ATTEMPT_LETTER;
     a->letter = reason;
     buf_clear(&a->text);
@@ -175,274 +160,129 @@ void attempt_dead_letter(struct attempt *a, const char *reason, struct span deta
     send_letter(a);
 }
 
-/* ---- recording ---- */
-
-static void record(struct attempt *a);
-
-/* A failover forgot the request together with its claim, which was never acted on: the record is all that is
- * left of the call. */
-static bool forgotten_unsent(const struct attempt *a, enum store_outcome_what what)
+int64_t attempt_hold_ms(const struct attempt *a)
 {
-    bool unsent = a->verdict.kind == OUTCOME_BACK || a->verdict.kind == OUTCOME_LISTED ||
-                  a->verdict.kind == OUTCOME_UNREACHED;
-    return what == OUTCOME_UNKNOWN && unsent && a->record != NULL;
+    return ((int64_t)a->request.ring_timeout_s + a->request.time_limit_s + 60) * 1000;
 }
 
-static void begin_again(struct attempt *a)
-{
-    a->tries = 0;
-    buf_clear(&a->id);
-    attempt_begin(a);
-}
+/* ---- may the contact be called ---- */
 
-static void on_recorded(enum store_status status, enum store_outcome_what what, void *arg)
-{
-    struct attempt *a = arg;
-    if (status != STORE_OK) {
-        later_backoff(a, record);
-        return;
-    }
-    if (forgotten_unsent(a, what)) {
-        LOG_LIMITED(LOG_LEVEL_WARN, "Redis forgot a request with its claim, taking it up again",
-                    LOG_SPAN("call", buf_span(&a->id)));
-        begin_again(a);
-        return;
-    }
-    if (what != OUTCOME_RECORDED)
-        LOG_WARN(what == OUTCOME_LATE ? "outcome came after its claim was settled by others or forgotten"
-                                      : "outcome of a call that Redis does not know any more",
-                 LOG_SPAN("call", buf_span(&a->id)), LOG_INT("attempt", a->number),
-                 LOG_STR("outcome", a->verdict.word));
-    attempt_end(a);
-}
+static void ask_contact(struct attempt *a);
 
-static void record(struct attempt *a)
-{
-    const struct store_outcome outcome = {.id = buf_span(&a->id),
-                                          .attempt = a->number,
-                                          .token = span_str(a->token),
-                                          .kind = a->verdict.kind,
-                                          .evidence = &a->verdict.evidence,
-                                          .wait_ms = a->verdict.wait_ms,
-                                          .trace = buf_span(&a->trace),
-                                          .channel = span_str(a->channel->name),
-                                          .provider = span_str(a->channel->provider->name)};
-    a->state = ATTEMPT_RECORDING;
-    store_outcome(a->dispatch->worker->store, &outcome, on_recorded, a);
-}
-
-/* ---- linking the provider's id, before the outcome counts as recorded ---- */
-
-static void link_id(struct attempt *a);
-
-static void add_provider_id(struct buf *b, const struct attempt *a)
-{
-    buf_adds(b, a->channel->provider->name);
-    buf_addc(b, ':');
-    buf_adds(b, a->verdict.evidence.provider_call_id);
-}
-
-static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
-{
-    struct attempt *a = arg;
-    if (status != STORE_OK) {
-        later_backoff(a, link_id);
-        return;
-    }
-    buf_clear(&a->text);
-    add_provider_id(&a->text, a);
-    for (size_t i = 0; i < n; i++)
-        parked_put_back(a->dispatch->worker, buf_span(&a->text), &parked[i], NULL, NULL);
-    record(a);
-}
-
-static void link_id(struct attempt *a)
-{
-    struct buf ref;
-    a->state = ATTEMPT_LINKING;
-    buf_clear(&a->text);
-    add_provider_id(&a->text, a);
-    buf_init(&ref, STORE_MAX_REF + 1);
-    buf_addspan(&ref, buf_span(&a->id));
-    buf_addc(&ref, '/');
-    buf_addint(&ref, a->number);
-    store_link(a->dispatch->worker->store, buf_span(&a->text), buf_span(&ref), on_linked, a);
-    buf_done(&ref);
-}
-
-static void conclude(struct attempt *a)
-{
-    metric_count(M_PLACEMENTS, a->channel->name, a->verdict.word);
-    if (a->verdict.evidence.provider_call_id[0] != '\0')
-        link_id(a);
-    else
-        record(a);
-}
-
-/* ---- placing ---- */
-
-static void on_reply(const struct http_reply *reply, void *arg)
-{
-    struct attempt *a = arg;
-    judge_reply(a->channel, reply, a->request.from.n > 0, &a->verdict);
-    if (a->verdict.suspend)
-        gate_back(a, GATE_SUSPENDED, span_str(a->verdict.evidence.reason_detail));
-    else
-        gate_back(a, reply->outcome == HTTP_REPLY ? GATE_OPEN : GATE_UNUSED, SPAN_NONE);
-    metric_observe(metric_series(M_PLACEMENT_SECONDS, a->channel->name, NULL),
-                   (double)reply->seconds_us / 1e6);
-    if (log_enabled(LOG_LEVEL_DEBUG) || a->verdict.kind == OUTCOME_DOUBT)
-        LOG_LIMITED(a->verdict.kind == OUTCOME_DOUBT ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "placement",
-                    LOG_SPAN("call", buf_span(&a->id)), LOG_INT("attempt", a->number),
-                    LOG_STR("channel", a->channel->name), LOG_STR("outcome", a->verdict.word),
-                    LOG_INT("http_status", reply->status), LOG_STR("error", reply->error));
-    conclude(a);
-}
-
-static void place(struct attempt *a)
-{
-    struct dispatch *d = a->dispatch;
-    struct worker *w = d->worker;
-    struct err err = ERR_INIT;
-    const struct channel *channel = a->channel;
-    const struct placement placement = {
-        .channel = channel,
-        .request = &a->request,
-        .from = a->request.from.n > 0 ? a->request.from : span_str(channel->from),
-        .attempt = a->number,
-        .public_url = span_str(w->settings->public_url),
-    };
-    a->state = ATTEMPT_PLACING;
-    http_request_clear(&d->scratch);
-    if (channel->provider->place(&placement, &d->scratch, &err) != 0) {
-        judge_unsayable(&err, &a->verdict);
-        gate_back(a, GATE_UNUSED, SPAN_NONE);
-        conclude(a);
-        return;
-    }
-    d->scratch.once = true;
-    const struct http_limits limits = {.timeout_ms = channel->request_timeout_ms,
-                                       .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                       .idle_timeout_ms = channel->idle_timeout_ms,
-                                       .send_before_mono_ms = a->asked_mono_ms + channel->request_timeout_ms};
-    http_send(d->http, &a->slot, &d->scratch, &limits, on_reply, a);
-}
-
-static void give_back(struct attempt *a, int64_t wait_ms)
-{
-    judge_unsent(&a->verdict, wait_ms);
-    gate_back(a, GATE_UNUSED, SPAN_NONE);
-    conclude(a);
-}
-
-/* The claim is ours, and the do-not-call lists have answered. Whoever drains, or lost the partition, hands it
- * on, and what may not be dialled any more is due again to be put off; a send that would be late is refused
- * by common/http too. */
+/* Whoever drains, or lost the partition, hands the call on, and what may not be dialled any more is due again
+ * to be put off; a send that would be late is refused by common/http too. */
 static void go_on(struct attempt *a)
 {
     struct dispatch *d = a->dispatch;
+    struct lane *lane = lane_of(d->lanes, a->channel);
+    int64_t now_mono_ms = loop_mono_ms(d->worker->loop), late_ms = lane_late_ms(lane);
     bool owned = a->record == NULL || kafka_still_owned(a->record);
-    bool fresh = loop_mono_ms(d->worker->loop) - a->asked_mono_ms <= ANSWER_HOLDS_MS;
-    if (a->listed == LISTED_YES) {
-        judge_listed(&a->verdict);
-        gate_back(a, GATE_UNUSED, SPAN_NONE);
-        conclude(a);
-    } else if (a->listed != LISTED_NO) {
+    bool fresh = now_mono_ms - a->asked_mono_ms <= ATTEMPT_ANSWER_HOLDS_MS;
+    if (d->draining || !owned || !fresh || !opening_is_now(a))
+        placing_give_back(a, 0);
+    else if (a->slot_mono_ms > 0 && late_ms > 0 && now_mono_ms - a->slot_mono_ms > late_ms)
+        lane_ready(lane, a); /* too late for its send time */
+    else
+        placing_send(a);
+}
+
+static void on_contact(enum store_status status, enum contact_what what, void *arg)
+{
+    struct attempt *a = arg;
+    if (status == STORE_OK && what == CONTACT_LISTED) {
+        placing_listed(a);
+    } else if (status == STORE_OK && what == CONTACT_BUSY) {
+        placing_busy(a);
+    } else if (status == STORE_OK) {
+        go_on(a);
+    } else {
         LOG_LIMITED(LOG_LEVEL_WARN, "the do-not-call lists cannot be read, a call is not dialled for now",
                     LOG_SPAN("call", buf_span(&a->id)));
-        give_back(a, AWAY_MS);
-    } else if (d->draining || !owned || !fresh || !opening_is_now(a)) {
-        give_back(a, 0);
-    } else {
-        place(a);
+        placing_give_back(a, ATTEMPT_AWAY_MS);
     }
 }
 
-static void claimed(struct attempt *a, int number)
+static void ask_contact(struct attempt *a)
 {
-    a->number = number;
+    const struct contact contact = {.tenant = a->request.tenant,
+                                    .number = a->request.to,
+                                    .channel = span_str(a->channel->name),
+                                    .one_at_a_time = a->channel->one_call_per_number,
+                                    .id = buf_span(&a->id),
+                                    .life = a->life,
+                                    .hold_ms = attempt_hold_ms(a)};
+    a->state = ATTEMPT_ASKING;
+    contact_ask(a->dispatch->worker->store, &contact, on_contact, a);
+}
+
+static void claimed(struct attempt *a, struct store_claimed claim)
+{
+    a->number = claim.attempt;
+    a->life = claim.life;
     a->tries = 0;
-    a->state = ATTEMPT_CLAIMED;
-    if (a->listed != LISTED_ASKING)
-        go_on(a);
-}
-
-/* ---- the do-not-call lists ---- */
-
-static void ask_lists(struct attempt *a);
-
-/* While the worker leaves, its other parts may be gone: then nothing but the same question. */
-static void on_listed(enum store_status status, bool listed, void *arg)
-{
-    struct attempt *a = arg;
-    a->listed = status != STORE_OK ? LISTED_UNREAD : listed ? LISTED_YES : LISTED_NO;
-    if (a->ended)
-        attempt_end(a);
-    else if (a->state == ATTEMPT_CLAIMED && status != STORE_OK && a->dispatch->draining)
-        later_backoff(a, ask_lists);
-    else if (a->state == ATTEMPT_CLAIMED)
-        go_on(a);
-}
-
-static void ask_lists(struct attempt *a)
-{
-    a->listed = LISTED_ASKING;
-    dnc_look(a->dispatch->worker->store, a->request.tenant, a->request.to, on_listed, a);
+    a->claimed = true;
+    lane_end(a, LANE_CLAIMED);
+    ask_contact(a);
 }
 
 /* ---- claiming ---- */
 
+static struct span contact_of(const struct attempt *a)
+{
+    return a->channel->one_call_per_number ? a->request.to : SPAN_NONE;
+}
+
 static void admit(struct attempt *a)
 {
     struct dispatch *d = a->dispatch;
-    if (d->away)
-        a->wait_ms = AWAY_MS;
-    else
-        a->admitted = !d->draining && gate_admit(d->gates, span_str(a->channel->name),
-                                                 loop_mono_ms(d->worker->loop), &a->wait_ms);
+    a->admitted = !d->away && !d->draining;
+    a->wait_ms = d->away ? ATTEMPT_AWAY_MS : 0;
     if (!a->admitted)
         return;
     a->slot = http_slot_take(d->http);
     assert(a->slot != NULL); /* there are as many as attempts */
     store_token(a->token);
     a->asked_mono_ms = loop_mono_ms(d->worker->loop);
-    if (a->listed != LISTED_ASKING)
-        ask_lists(a);
 }
 
 /* Too few replicas have the claim, so a failover could forget it; or operators halted the call meanwhile:
  * nothing is sent under it. */
-static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted, int number)
+static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted,
+                            struct store_claimed claim)
 {
     bool unsafe = status == STORE_UNACKED && (taken || halted);
     if (!unsafe && !(status == STORE_OK && halted))
         return false;
-    a->number = number;
+    a->number = claim.attempt;
+    a->life = claim.life;
     a->tries = 0;
-    give_back(a, unsafe ? AWAY_MS : 0);
+    lane_end(a, LANE_CLAIMED);
+    placing_give_back(a, unsafe ? ATTEMPT_AWAY_MS : 0);
     return true;
 }
 
 static void ask_request(struct attempt *a);
+static void to_queue(struct attempt *a);
 
-static void on_request(enum store_status status, enum store_request_what what, int number, void *arg)
+static void on_request(enum store_status status, enum store_request_what what, struct store_claimed claim,
+                       void *arg)
 {
     static const char *const words[] = {
         [REQUEST_CLAIMED] = "stored",      [REQUEST_HALTED] = "stored",     [REQUEST_STORED] = "stored",
         [REQUEST_DUPLICATE] = "duplicate", [REQUEST_CONFLICT] = "conflict", [REQUEST_TOO_OLD] = "too_old",
         [REQUEST_DROPPED] = "dropped"};
     struct attempt *a = arg;
-    if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, number))
+    if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, claim))
         return;
     if (status != STORE_OK) {
-        later_backoff(a, ask_request);
+        attempt_again(a, ask_request);
         return;
     }
     metric_count(M_REQUESTS, words[what], NULL);
     switch (what) {
     case REQUEST_CLAIMED:
     case REQUEST_HALTED: /* given back above */
-        claimed(a, number);
+        claimed(a, claim);
         return;
     case REQUEST_CONFLICT:
         attempt_dead_letter(
@@ -457,6 +297,11 @@ static void on_request(enum store_status status, enum store_request_what what, i
                      "been dialled before; send it again under a new call_id"));
         return;
     case REQUEST_STORED:
+        if (a->queues)
+            to_queue(a);
+        else
+            attempt_end(a);
+        return;
     case REQUEST_DUPLICATE:
     case REQUEST_DROPPED:
         attempt_end(a);
@@ -514,6 +359,9 @@ static void ask_request(struct attempt *a)
         .claim_ms = a->channel->request_timeout_ms + CLAIM_SLACK_MS,
         .wait_ms = a->wait_ms,
         .trace = buf_span(&a->trace),
+        .contact = contact_of(a),
+        .hold_ms = attempt_hold_ms(a),
+        .lease_ms = a->queues ? ATTEMPT_LEASE_MS : 0,
     };
     a->state = ATTEMPT_CLAIMING;
     store_request(a->dispatch->worker->store, &request, on_request, a);
@@ -524,27 +372,76 @@ void attempt_begin(struct attempt *a)
     buf_addspan(&a->id, a->request.tenant);
     buf_addc(&a->id, '/');
     buf_addspan(&a->id, a->request.call_id);
+    a->life = 1;
     a->not_before_ms = opening_not_before_ms(a);
-    if (a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop))
+    bool now = a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop);
+    a->queues = now && lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant);
+    if (now && !a->queues)
         admit(a);
     ask_request(a);
 }
 
-static void ask_claim(struct attempt *a);
-
-static void on_claim(enum store_status status, enum store_claim_what what, int number, void *arg)
+void attempt_begin_again(struct attempt *a)
 {
-    struct attempt *a = arg;
-    if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, number))
-        return;
-    if (status != STORE_OK) {
-        later_backoff(a, ask_claim);
+    a->tries = 0;
+    a->claimed = false;
+    buf_clear(&a->id);
+    attempt_begin(a);
+}
+
+/* ---- the channel's queue ---- */
+
+static void to_queue(struct attempt *a)
+{
+    a->state = ATTEMPT_QUEUEING;
+    a->tries = 0;
+    lane_queue(lane_of(a->dispatch->lanes, a->channel), a);
+}
+
+static void on_deferred(enum store_status status, void *arg)
+{
+    (void)status; /* not confirmed: it is offered again after its lease, and has its ticket by then */
+    attempt_end(arg);
+}
+
+/* What may go elsewhere, and whose time to give up runs, is looked at more often. */
+void attempt_queued(struct attempt *a)
+{
+    if (a->unreached > 0 || a->channel->fallback[0] != NULL)
+        attempt_end(a);
+    else
+        queue_defer(a->dispatch->worker->store, buf_span(&a->id), on_deferred, a);
+}
+
+void attempt_no_slot(struct attempt *a)
+{
+    if (a->claimed) {
+        placing_give_back(a, 0);
         return;
     }
-    if (what == CLAIM_TAKEN)
-        claimed(a, number);
-    else
-        attempt_end(a);
+    lane_end(a, LANE_BACK);
+    attempt_end(a);
+}
+
+static void ask_claim(struct attempt *a);
+
+static void on_claim(enum store_status status, enum store_claim_what what, struct store_claimed got,
+                     void *arg)
+{
+    struct attempt *a = arg;
+    if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, got))
+        return;
+    if (status != STORE_OK) {
+        attempt_again(a, ask_claim);
+        return;
+    }
+    if (what == CLAIM_TAKEN) {
+        claimed(a, got);
+        return;
+    }
+    if (what == CLAIM_NO && got.life == a->life)
+        lane_end(a, LANE_UNDER_WAY);
+    attempt_end(a);
 }
 
 static void ask_claim(struct attempt *a)
@@ -554,20 +451,43 @@ static void ask_claim(struct attempt *a)
                                       .claim_ms = a->channel->request_timeout_ms + CLAIM_SLACK_MS,
                                       .channel = span_str(a->channel->name),
                                       .provider = span_str(a->channel->provider->name),
-                                      .trace = buf_span(&a->trace)};
+                                      .trace = buf_span(&a->trace),
+                                      .contact = contact_of(a),
+                                      .line = a->lane != NULL && lane_has_lines(a->lane, a->request.tenant),
+                                      .hold_ms = attempt_hold_ms(a)};
     a->state = ATTEMPT_CLAIMING;
     store_claim(a->dispatch->worker->store, &claim, on_claim, a);
 }
 
-void attempt_begin_due(struct attempt *a)
+static void claim(struct attempt *a)
 {
-    if (!opening_is_now(a)) {
-        opening_wait(a);
+    admit(a);
+    if (a->admitted) {
+        ask_claim(a);
         return;
     }
-    admit(a);
-    if (a->admitted)
-        ask_claim(a);
+    lane_end(a, LANE_BACK);
+    attempt_end(a);
+}
+
+void attempt_begin_due(struct attempt *a)
+{
+    if (!opening_is_now(a))
+        opening_wait(a);
+    else if (lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant))
+        to_queue(a);
     else
+        claim(a);
+}
+
+void attempt_go(struct attempt *a)
+{
+    if (a->claimed) {
+        go_on(a);
+    } else if (lane_in_hand(a)) {
+        claim(a);
+    } else {
+        a->lane = NULL;
         attempt_end(a);
+    }
 }

@@ -2,8 +2,8 @@
  * Calls that waited for their time, and calls that nobody settled: two rounds over the shards, whatever
  * replica is there.
  *
- * An offer is leased for 30 s; the claim decides who dials. A call whose channel is closed, or gone from the
- * channels file, stays due and is offered again.
+ * An offer is leased for 30 s; the claim decides who dials. A call whose channel makes it wait its turn goes
+ * to the channel's queue; one whose channel is gone from the channels file stays due and is offered again.
  */
 #include <stdlib.h>
 
@@ -11,8 +11,9 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "workers/dispatch/attempt.h"
+#include "workers/dispatch/lane.h"
 #include "workers/dispatch/reconcile.h"
+#include "workers/dispatch/ticket.h"
 
 enum {
     /* Owners of claims ask again first, once Redis is back: what they sent is not in doubt. Longer than their
@@ -21,7 +22,6 @@ enum {
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */
     SETTLE_ROUND_MS = 250,
-    DUE_LEASE_MS = 30000,
     SETTLE_LIMIT = 64,
     SUSPENDED_MAX = 256,
 };
@@ -98,31 +98,16 @@ static void look_for_brokers(struct dispatch *d)
 
 static void take_offer(struct dispatch *d, const struct store_due *item)
 {
-    struct err err = ERR_INIT;
-    char field[64];
-    bool not_json;
     if (item->request.n == 0)
         return; /* paused or cancelled */
     struct attempt *a = attempt_take(d, true);
     if (a == NULL)
         return; /* offered again after the lease */
-    if (request_parse(&a->request, item->request, &err, field, &not_json) != 0) {
-        LOG_ERROR("a stored request does not parse any more, its call waits", LOG_SPAN("call", item->id),
-                  LOG_ERR(&err));
-        attempt_end(a);
-        return;
-    }
     buf_addspan(&a->id, item->id);
-    struct channel *channel = channels_choose(d->worker->channels, a->request.channel, a->request.to);
-    if (channel == NULL) {
-        LOG_LIMITED(LOG_LEVEL_ERROR,
-                    "a waiting call's channel is gone from the channels file, the call waits",
-                    LOG_SPAN("call", item->id), LOG_SPAN("channel", item->channel));
+    if (ticket_read_offer(a, item))
+        attempt_begin_due(a);
+    else
         attempt_end(a);
-        return;
-    }
-    a->channel = channel_ref(channel);
-    attempt_begin_due(a);
 }
 
 static void ask_due(struct due *due, unsigned shard);
@@ -154,7 +139,8 @@ static int64_t lost_ms(const struct due *due, unsigned shard)
 
 static void ask_due(struct due *due, unsigned shard)
 {
-    size_t room = share(due, due->dispatch->due_free, due->attempts_promised);
+    size_t room =
+        share(due, due->dispatch->due_free, due->attempts_promised + due->dispatch->tickets_promised);
     if (room == 0 || kafka_producer_full(due->dispatch->worker->producer))
         return;
     due->asking[shard] = true;
@@ -163,10 +149,10 @@ static void ask_due(struct due *due, unsigned shard)
     const struct store_due_asked asked = {
         .shard = shard,
         .limit = (unsigned)room,
-        .lease_ms = DUE_LEASE_MS,
+        .lease_ms = ATTEMPT_LEASE_MS,
         .lost_ms = lost_ms(due, shard),
         .suspended = suspended,
-        .suspended_n = gates_suspended(due->dispatch->gates, suspended, SUSPENDED_MAX)};
+        .suspended_n = lanes_suspended(due->dispatch->lanes, suspended, SUSPENDED_MAX)};
     store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/route.h"
 
 enum { MAX_WARNED = 64 };
 
@@ -67,7 +68,7 @@ void intake_record(struct kafka_record *record, void *arg)
     }
     if (a->request.unknown_n > 0)
         warn_unknown(&a->request);
-    struct channel *channel = channels_choose(d->worker->channels, a->request.channel, a->request.to);
+    struct channel *channel = route_choose(d, &a->request, 0);
     if (channel == NULL) {
         metric_count(M_REQUESTS, "invalid", NULL);
         unknown_channel(a);

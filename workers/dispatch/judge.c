@@ -89,7 +89,7 @@ static void by_adapter(struct verdict *v, const struct placed *placed, const str
         v->evidence = placed->evidence;
         break;
     case PLACED_CHANNEL:
-        back(v, "suspended", JUDGE_SUSPEND_MS);
+        back(v, "suspended", 0); /* it waits in the channel's queue */
         v->evidence = placed->evidence;
         v->suspend = true;
         break;
@@ -150,4 +150,10 @@ void judge_listed(struct verdict *v)
 {
     back(v, "do_not_call", 0);
     v->kind = OUTCOME_LISTED;
+}
+
+void judge_busy(struct verdict *v)
+{
+    back(v, "busy", JUDGE_BUSY_MS);
+    v->kind = OUTCOME_BUSY;
 }

@@ -19,7 +19,8 @@
 enum {
     JUDGE_NOT_NOW_MS = 1000,       /* after a 429 without Retry-After */
     JUDGE_NOT_NOW_MAX_MS = 300000, /* Retry-After is clamped to it */
-    JUDGE_SUSPEND_MS = 30000, /* between two probes of a channel whose key, credit or caller id was refused */
+    /* Before a call asks again for a number that another call has, where that call's end does not wake it. */
+    JUDGE_BUSY_MS = 30000,
 };
 
 struct verdict {
@@ -28,7 +29,7 @@ struct verdict {
     int64_t wait_ms;          /* OUTCOME_BACK */
     bool suspend;             /* it speaks of the channel, not of the call */
     const char *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back,
-                         do_not_call */
+                         do_not_call, busy */
 };
 
 /* `own_from`: the request brought its own caller id. */
@@ -39,7 +40,8 @@ void judge_unsayable(const struct err *err, struct verdict *verdict);
 /* Claimed and not sent (drain, revoked partition, too few replicas): its number is used again after wait_ms.
  */
 void judge_unsent(struct verdict *verdict, int64_t wait_ms);
-/* Claimed and not sent: the number is on a do-not-call list. */
+/* Claimed and not sent: the number is on a do-not-call list; another call to it is under way. */
 void judge_listed(struct verdict *verdict);
+void judge_busy(struct verdict *verdict);
 
 #endif

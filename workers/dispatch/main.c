@@ -6,6 +6,8 @@
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/hangup.h"
+#include "workers/dispatch/lane.h"
+#include "workers/dispatch/reclaim.h"
 #include "workers/dispatch/reconcile.h"
 #include "workers/dispatch/sweep.h"
 #include "workers/dispatch/waiting.h"
@@ -48,7 +50,7 @@ static bool consumer_check(void *arg, struct buf *why)
 
 static void on_channels_changed(void *arg)
 {
-    gates_reset(((struct dispatch *)arg)->gates);
+    lanes_channels_changed(((struct dispatch *)arg)->lanes);
 }
 
 static void collect(void *arg)
@@ -61,12 +63,14 @@ static void quiesce(void *arg)
 {
     struct dispatch *d = arg;
     d->draining = true;
+    lanes_stop(d->lanes);
     kafka_consumer_quiesce(d->consumer);
 }
 
 static size_t busy(void *arg)
 {
-    return ((struct dispatch *)arg)->busy;
+    const struct dispatch *d = arg;
+    return d->busy + lanes_busy(d->lanes);
 }
 
 static int open_parts(struct dispatch *d, struct err *err)
@@ -89,7 +93,7 @@ int main(int argc, char **argv)
     int rc = worker_open(&w, &INFO, argc, argv);
     if (rc >= 0)
         return rc;
-    d.gates = gates_new();
+    d.lanes = lanes_new(&d);
     d.in_flight = metric_series(M_IN_FLIGHT, NULL, NULL);
     http_request_init(&d.scratch);
     attempts_init(&d);
@@ -98,7 +102,7 @@ int main(int argc, char **argv)
             http_client_free(&d.http);
         attempts_done(&d);
         http_request_done(&d.scratch);
-        gates_free(&d.gates);
+        lanes_free(&d.lanes);
         return worker_fail(&w, &err);
     }
     redis_on_state(w.redis, on_redis_state, &d);
@@ -110,6 +114,7 @@ int main(int argc, char **argv)
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
     struct sweep *sweep = sweep_new(&d);
+    struct reclaim *reclaim = reclaim_new(&d);
     struct waiting *waiting = waiting_new(w.loop, w.store);
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
@@ -119,6 +124,7 @@ int main(int argc, char **argv)
     loop_timer_stop(&producer_look);
     due_stop(due);
     sweep_stop(sweep);
+    reclaim_stop(reclaim);
     waiting_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
@@ -126,9 +132,10 @@ int main(int argc, char **argv)
     kafka_consumer_close(&d.consumer);
     due_free(&due);
     sweep_free(&sweep);
+    reclaim_free(&reclaim);
     waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);
-    gates_free(&d.gates);
+    lanes_free(&d.lanes);
     return worker_close(&w);
 }

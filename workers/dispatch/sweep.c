@@ -6,6 +6,7 @@
 #include "common/crypto.h"
 #include "common/mem.h"
 #include "workers/dispatch/hangup.h"
+#include "workers/dispatch/lane.h"
 #include "workers/store/control.h"
 
 enum { ROUND_MS = 250, WHEN_MAX = 24 };
@@ -30,7 +31,6 @@ struct sweep {
     struct loop_timer *timer;
     struct part *parts;
     struct resumed *resumed; /* a handful of channels: a list is enough */
-    bool looked;             /* what was resumed before this worker began concerns no suspension of its own */
 };
 
 /* What is ended makes events, which Kafka has to take. */
@@ -61,10 +61,8 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
         if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
         snprintf(resumed->when, sizeof(resumed->when), "%.*s", SPAN_ARG(items[i].when));
-        if (sweep->looked)
-            gate_resume(sweep->dispatch->gates, items[i].channel);
+        lanes_resumed(sweep->dispatch->lanes, items[i].channel, strtoll(resumed->when, NULL, 10));
     }
-    sweep->looked = true;
 }
 
 /* ---- rounds ---- */

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
+#include "workers/store/contact.h"
 #include "workers/store/dnc.h"
 
 enum { TEXT_MAX = 1024, JSON_MAX = 4096 };
@@ -129,11 +130,11 @@ static void give_listed(struct saying *saying, bool listed)
     lookup_end(&saying->lookup);
 }
 
-static void on_looked(enum store_status status, bool listed, void *arg)
+static void on_looked(enum store_status status, enum contact_what what, void *arg)
 {
     struct saying *saying = arg;
     if (lookup_answered(&saying->lookup) && status == STORE_OK)
-        give_listed(saying, listed);
+        give_listed(saying, what == CONTACT_LISTED);
 }
 
 static void on_added(enum store_status status, bool changed, void *arg)
@@ -155,7 +156,8 @@ static void on_removed(enum store_status status, bool changed, void *arg)
 static void ask_look(struct lookup *lookup)
 {
     struct saying *saying = saying_of(lookup);
-    dnc_look(lookup->g->worker.store, saying->tenant, saying->number, on_looked, saying);
+    const struct contact contact = {.tenant = saying->tenant, .number = saying->number};
+    contact_ask(lookup->g->worker.store, &contact, on_looked, saying);
 }
 
 static void ask_add(struct lookup *lookup)

@@ -25,7 +25,8 @@ enum {
     IDLE_MAX_MS = 60 * 60 * 1000,
 };
 
-static const double RATE_MAX = 100000;
+/* Less than a call in ten seconds is a mistaken unit more often than a rate. */
+static const double RATE_MIN = 0.1, RATE_MAX = 100000;
 
 /* ---- problems ---- */
 
@@ -260,21 +261,21 @@ static void read_calls_per_second(struct reader *r, struct channel *channel, con
     double rate = json_number_value(value);
     if (!value)
         return;
-    if (!json_is_number(value) || !(rate > 0) || rate > RATE_MAX)
-        reader_problem(r, "calls_per_second", "expected a number above 0, at most %.0f", RATE_MAX);
+    if (!json_is_number(value) || !(rate >= RATE_MIN && rate <= RATE_MAX))
+        reader_problem(r, "calls_per_second", "expected a number from %.1f to %.0f", RATE_MIN, RATE_MAX);
     else
         channel->calls_per_second = rate;
 }
 
-static void read_concurrent_calls(struct reader *r, struct channel *channel, const json_t *value)
+int reader_concurrent_calls(struct reader *r, const char *field, const json_t *value)
 {
     int64_t calls;
     if (!value)
-        return;
-    if (!json_whole(value, &calls) || calls < 1 || calls > CONCURRENT_MAX)
-        reader_problem(r, "concurrent_calls", "expected a whole number from 1 to %d", CONCURRENT_MAX);
-    else
-        channel->concurrent_calls = (int)calls;
+        return 0;
+    if (json_whole(value, &calls) && calls >= 1 && calls <= CONCURRENT_MAX)
+        return (int)calls;
+    reader_problem(r, field, "expected a whole number from 1 to %d", CONCURRENT_MAX);
+    return 0;
 }
 
 static void read_duration(struct reader *r, const char *field, const json_t *value, int64_t min_ms,
@@ -327,14 +328,16 @@ static char **read_list(struct reader *r, const char *field, const json_t *value
     return list;
 }
 
-static void read_insecure(struct reader *r, struct channel *channel, const json_t *value)
+/* What is absent keeps its default. */
+static void read_flag(struct reader *r, const char *field, const json_t *value, bool *flag)
 {
-    if (value && !json_is_boolean(value))
-        reader_problem(r, "insecure", "expected true or false");
-    channel->insecure = json_is_true(value);
+    if (!value)
+        return;
+    if (!json_is_boolean(value))
+        reader_problem(r, field, "expected true or false");
+    *flag = json_is_true(value);
 }
 
-/* `tenants` belongs to files that later versions read: known, and left alone. */
 void reader_unknown(struct reader *r, json_t *object, const char *const *known)
 {
     const char *name;
@@ -390,18 +393,26 @@ static void read_provider_fields(struct reader *r, struct channel *channel, cons
 
 static void read_fields(struct reader *r, struct channel *channel, json_t *object)
 {
-    static const char *const known[] = {"provider",         "from",
-                                        "credentials",      "base_url",
-                                        "calls_per_second", "concurrent_calls",
-                                        "request_timeout",  "idle_timeout",
-                                        "country_codes",    "fallback",
-                                        "callback_secret",  "insecure",
-                                        "tenants",          NULL};
+    static const char *const known[] = {"provider",
+                                        "from",
+                                        "credentials",
+                                        "base_url",
+                                        "calls_per_second",
+                                        "concurrent_calls",
+                                        "request_timeout",
+                                        "idle_timeout",
+                                        "country_codes",
+                                        "fallback",
+                                        "callback_secret",
+                                        "insecure",
+                                        "one_call_per_number",
+                                        NULL};
     reader_unknown(r, object, known);
     read_provider(r, channel, json_object_get(object, "provider"));
     read_from(r, channel, json_object_get(object, "from"));
     read_calls_per_second(r, channel, json_object_get(object, "calls_per_second"));
-    read_concurrent_calls(r, channel, json_object_get(object, "concurrent_calls"));
+    channel->concurrent_calls =
+        reader_concurrent_calls(r, "concurrent_calls", json_object_get(object, "concurrent_calls"));
     read_duration(r, "request_timeout", json_object_get(object, "request_timeout"), TIMEOUT_MIN_MS,
                   TIMEOUT_MAX_MS, &channel->request_timeout_ms);
     read_duration(r, "idle_timeout", json_object_get(object, "idle_timeout"), 0, IDLE_MAX_MS,
@@ -411,7 +422,9 @@ static void read_fields(struct reader *r, struct channel *channel, json_t *objec
     channel->fallback =
         read_list(r, "fallback", json_object_get(object, "fallback"), valid_name, "the name of a channel");
     read_callback_secrets(r, channel, json_object_get(object, "callback_secret"));
-    read_insecure(r, channel, json_object_get(object, "insecure"));
+    read_flag(r, "insecure", json_object_get(object, "insecure"), &channel->insecure);
+    read_flag(r, "one_call_per_number", json_object_get(object, "one_call_per_number"),
+              &channel->one_call_per_number);
     if (channel->provider)
         read_provider_fields(r, channel, object);
 }
@@ -420,8 +433,11 @@ static void read_fields(struct reader *r, struct channel *channel, json_t *objec
 struct channel *channel_read(struct reader *r, const char *name, json_t *object)
 {
     struct channel *channel = mem_calloc(1, sizeof *channel);
-    *channel = (struct channel){
-        .name = mem_strdup(name), .refs = 1, .request_timeout_ms = 10000, .idle_timeout_ms = 15000};
+    *channel = (struct channel){.name = mem_strdup(name),
+                                .refs = 1,
+                                .request_timeout_ms = 10000,
+                                .idle_timeout_ms = 15000,
+                                .one_call_per_number = true};
     r->name = name;
     r->failed = false;
     if (!valid_name(span_str(name)))

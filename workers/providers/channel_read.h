@@ -34,6 +34,9 @@ void reader_unknown(struct reader *r, json_t *object, const char *const *known);
  */
 struct channel *channel_read(struct reader *r, const char *name, json_t *object);
 
+/* A cap on calls in progress; 0 where there is none, and after a problem. */
+int reader_concurrent_calls(struct reader *r, const char *field, const json_t *value);
+
 /* One to seven digits, the first not 0. */
 bool reader_country_code(struct span code);
 

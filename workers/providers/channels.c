@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "workers/providers/channel_read.h"
 #include "workers/providers/country_hours.h"
+#include "workers/providers/tenant_caps.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
@@ -16,6 +17,7 @@ struct channels {
     size_t n;
     struct channel *fallback; /* default_channel; NULL without */
     struct country_hours hours;
+    struct tenant_caps caps;
 };
 
 /* ---- the file as a whole ---- */
@@ -96,6 +98,7 @@ static void read_root(struct reader *r, struct channels *channels, json_t *root)
     check_fallbacks(r, channels);
     read_default(r, channels, json_object_get(root, "default_channel"));
     country_hours_read(r, &channels->hours, json_object_get(root, "calling_hours"));
+    tenant_caps_read(r, &channels->caps, json_object_get(root, "tenants"));
 }
 
 static void read_text(struct reader *r, struct channels *channels, struct span text)
@@ -137,6 +140,7 @@ void channels_free(struct channels **channels)
         channel_unref(&old->items[i]);
     free(old->items);
     country_hours_done(&old->hours);
+    tenant_caps_done(&old->caps);
     free(old);
 }
 
@@ -206,6 +210,19 @@ const struct hours *channels_hours_at(const struct channels *channels, size_t i,
         return NULL;
     *code = channels->hours.items[i].code;
     return &channels->hours.items[i].hours;
+}
+
+int channels_tenant_cap(const struct channels *channels, struct span tenant)
+{
+    return tenant_caps_find(&channels->caps, tenant);
+}
+
+const char *channels_tenants_at(const struct channels *channels, size_t i, int *cap)
+{
+    if (i >= channels->caps.n)
+        return NULL;
+    *cap = channels->caps.items[i].concurrent_calls;
+    return channels->caps.items[i].tenant;
 }
 
 struct channel *channel_ref(struct channel *channel)

@@ -27,15 +27,16 @@ struct channel {
     char *base_url;                              /* without trailing slash */
     char *credentials[CHANNEL_MAX_CREDENTIALS];  /* by the index in provider->settings; NULL when absent */
     char *callback_secrets[CHANNEL_MAX_SECRETS]; /* the first signs; NULL-terminated unless full */
-    double calls_per_second;                     /* 0: no limit of ours */
-    int concurrent_calls;                        /* 0: no limit of ours */
+    double calls_per_second;                     /* of all replicas; 0.1 to 100000, 0: no limit of ours */
+    int concurrent_calls;                        /* of all replicas; 0: no limit of ours */
     int64_t request_timeout_ms;                  /* default 10 s */
     int64_t idle_timeout_ms;                     /* default 15 s */
     char **country_codes;                        /* digits, NULL-terminated */
     char **fallback;                             /* channel names, NULL-terminated */
     bool insecure;
-    void *adapter; /* the provider's own (open, close of struct provider); NULL: none */
-    unsigned refs; /* private to channels.c */
+    bool one_call_per_number; /* of a tenant at a time; default true */
+    void *adapter;            /* the provider's own (open, close of struct provider); NULL: none */
+    unsigned refs;            /* private to channels.c */
 };
 
 struct channels; /* the whole file; immutable */
@@ -62,6 +63,12 @@ const char *channels_default(const struct channels *channels);          /* NULL 
 const struct hours *channels_hours(const struct channels *channels, struct span to);
 /* In the file's order; NULL past the last. Both are borrowed. */
 const struct hours *channels_hours_at(const struct channels *channels, size_t i, const char **code);
+
+/* How many calls a tenant may have in progress on one channel, over all replicas, whatever it has on other
+ * channels; 0: no cap of its own. */
+int channels_tenant_cap(const struct channels *channels, struct span tenant);
+/* By name; NULL past the last. Borrowed. */
+const char *channels_tenants_at(const struct channels *channels, size_t i, int *cap);
 
 struct channel *channel_ref(struct channel *channel);
 void channel_unref(struct channel **channel); /* wipes the secrets with the last one */

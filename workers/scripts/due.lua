@@ -3,13 +3,13 @@
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2] most calls to offer; ARGV[3] lease ms; ARGV[4] the suspended
 -- channels (cmsgpack array of names; '' none); ARGV[5] how long ago
 -- an answer was lost, ms ('' none was): what was on offer then is offered again.
--- Returns {outbox id, events, results}; a result is {id, channel, request JSON, number of its next attempt}, or {id, '', '',
--- 0} of a call that was moved out of the way: paused or cancelled. A call whose time ran out ends here, also while its
--- channel is closed.
+-- Returns {outbox id, events, results}; a result is as lib/offer.lua says. A call that is paused or cancelled is moved out of
+-- the way, one whose time ran out ends here, also while its channel is closed.
 --
 -- Promises: the time to give up does not run while the channel is suspended; an offer that its taker drops (it died,
 -- it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
+--#include lib/offer.lua
 
 local again = tonumber(ARGV[5])
 local suspended = {}
@@ -36,15 +36,7 @@ local function offer(id, lease_ms)
     return nil -- no offer, its time has not come
   end
   pause(c, lease_ms)
-  if is_over(c) then
-    return run_out(c, '')
-  end
-  if obey(c, c.s[CHANNEL], '') then
-    call_save(c)
-    return {id, '', '', 0}
-  end
-  call('ZADD', shard .. ':due', before_expiry(c, now + lease_ms), id)
-  return {id, c.s[CHANNEL], call('HGET', c.key, 'q'), c.s[ATTEMPT] + 1}
+  return offer_call(c, lease_ms)
 end
 
 local results = {}

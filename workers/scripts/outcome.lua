@@ -3,8 +3,9 @@
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id, attempt, token, kind, evidence, wait ms, jitter 0..999, trace, channel, provider}
 -- kind: 'accepted', 'refused' (for good), 'refused_now', 'doubt' (may have been placed), 'unreached' (the provider
--- could not be contacted: certainly not placed), 'back' (not sent, or "not now": no attempt, its number is used again
--- after wait ms), 'listed' (not sent: the number is on a do-not-call list, so no attempt and no further one).
+-- could not be contacted: certainly not placed), 'elsewhere' (the same, and another channel is there to be tried at once),
+-- 'back' (not sent, or "not now": no attempt, its number is used again after wait ms), 'busy' (the same: another call to the number is
+-- under way; wake.lua makes it due before), 'listed' (not sent: the number is on a do-not-call list, so no attempt and no further one).
 -- Returns {outbox id, events, results}; a result is a number: 0 recorded, 1 late (the claim was settled by others:
 -- evidence only), 2 unknown (no such call or attempt).
 --
@@ -14,14 +15,18 @@
 
 local RECORDED, LATE, UNKNOWN = 0, 1, 2
 
-local function give_back(c, wait_ms, listed, trace)
+local UNREACHED = {unreached = true, elsewhere = true}
+local UNSENT = {back = true, busy = true, listed = true}
+
+local function give_back(c, kind, wait_ms, trace)
   local s, n = c.s, c.n
   if c.a[A_REPORTED] == 1 then
     -- The provider knows this attempt although we hold that it was not sent: believe the provider.
     s[TOKEN] = ''
     return apply(c, {0, 0, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}, true, false, 0, trace)
   end
-  s[ATTEMPT], s[TOKEN] = n - 1, ''
+  release(c)
+  s[ATTEMPT], s[TOKEN], s[BUSY], s[BACKS] = n - 1, '', kind == 'busy' and 1 or 0, (s[BACKS] or 0) + 1
   call('HDEL', c.key, 'a' .. n)
   c.a = n > 1 and unpack_value(call('HGET', c.key, 'a' .. n - 1) or pack(attempt_new(s[CHANNEL], ''))) or nil
   c.n = n - 1
@@ -29,7 +34,7 @@ local function give_back(c, wait_ms, listed, trace)
     return enter(s, DONE, 1, 0)
   end
   enter(s, WAITING, 0, before_expiry(c, now + wait_ms))
-  if listed then
+  if kind == 'listed' then
     wind_up(c, 'do_not_call', trace)
   elseif not obey(c, s[CHANNEL], trace) or s[FINAL] == 0 then
     emit(c, 'waiting', -1, s[STATUS], 0, trace)
@@ -51,7 +56,7 @@ end
 local function record(r)
   local id, n, token, kind, evidence, wait_ms, jitter, trace, channel, provider = unpack(r)
   local c = call_load(id, n)
-  local sent, forgotten = kind ~= 'back' and kind ~= 'listed' and kind ~= 'unreached', c and not c.a
+  local sent, forgotten = not UNSENT[kind] and not UNREACHED[kind], c and not c.a
   if not c or (forgotten and not (sent and attempt_known(c, channel, provider))) then
     return UNKNOWN
   end
@@ -63,10 +68,11 @@ local function record(r)
   if ours then
     s[TOKEN] = ''
   end
-  if kind == 'back' or kind == 'listed' then
-    give_back(c, wait_ms, kind == 'listed', trace)
+  if UNSENT[kind] then
+    give_back(c, kind, wait_ms, trace)
   else
-    if kind == 'unreached' then
+    if UNREACHED[kind] then
+      c.elsewhere = kind == 'elsewhere'
       note_unreached(c)
     elseif c.a[A_PERMANENT] == 0 and (kind == 'refused' or (kind == 'refused_now' and c.a[A_CLOSED] == SETTLED)) then
       c.a[A_PERMANENT], c.dirty = 1, true

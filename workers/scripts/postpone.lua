@@ -26,7 +26,7 @@ local function postpone(r)
   if s[UNREACHED_SINCE] > 0 then
     s[UNREACHED_SINCE] = s[UNREACHED_SINCE] + opening - now
   end
-  s[NEXT_AT] = before_expiry(c, opening)
+  s[NEXT_AT], s[BUSY] = before_expiry(c, opening), 0
   c.provider = provider
   emit(c, 'waiting', -1, s[STATUS], 0, '')
   call_save(c)

@@ -3,7 +3,8 @@
 -- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each:
 --   {id "tenant/call_id", fingerprint, "tenant/campaign", channel, provider, identity, request JSON, policy,
 --    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay
---    unsettled), wait ms (before the first try, where it is stored only), trace}
+--    unsettled), wait ms (before the first try, where it is stored only), trace, contact, hold ms (attempt_begin of
+--    lib/call.lua), lease ms (stored only: not offered to others meanwhile)}
 -- Returns {outbox id, events, results}; a result is {what, attempt}:
 --   'claimed' (dial it as that attempt), 'halted' (the same, but operators paused or cancelled it since: give it back),
 --   'stored' (it waits), 'duplicate', 'conflict', 'too_old', 'dropped' (expired or cancelled).
@@ -23,14 +24,14 @@ local function known(fingerprint, id, channel, token, claim_ms)
     if s[PHASE] == PLACING then
       claim_until(id, now + claim_ms)
     end
-    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT]}
+    return {control_of(c, channel) and 'halted' or 'claimed', s[ATTEMPT], life_of(s)}
   end
   return {'duplicate', 0}
 end
 
 local function store(r)
   local id, fingerprint, campaign, channel, provider, identity, request, packed_policy, recorded, not_before, token,
-    claim_ms, wait_ms, trace = unpack(r)
+    claim_ms, wait_ms, trace, contact, hold_ms, lease_ms = unpack(r)
   local key = shard .. ':call:' .. id
   local stored = call('HGET', key, 'f')
   if stored then
@@ -56,9 +57,10 @@ local function store(r)
     result = {'dropped', 0}
   elseif token ~= '' and not_before <= now and not halted then
     s[PHASE], s[ATTEMPT], s[TOKEN] = PLACING, 1, token
-    c.n, c.a = 1, attempt_new(channel, provider)
+    c.n = 1
+    attempt_begin(c, channel, provider, contact, 0, hold_ms)
     claim_until(id, now + claim_ms)
-    result = {'claimed', 1}
+    result = {'claimed', 1, 1}
   else
     s[NEXT_AT] = before_expiry(c, math.max(not_before, now + wait_ms))
     if s[NEXT_AT] > now then
@@ -69,6 +71,9 @@ local function store(r)
   count_call(s, 1)
   c.counted = s
   call_save(c)
+  if s[PHASE] == WAITING and s[NEXT_AT] <= now and c.s[HOLD] == nil and (lease_ms or 0) > 0 then
+    call('ZADD', shard .. ':due', before_expiry(c, now + lease_ms), id)
+  end
   return result
 end
 

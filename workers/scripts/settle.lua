@@ -106,6 +106,7 @@ local function clamp(latest, to)
   end
 end
 
+call('ZREMRANGEBYSCORE', shard .. ':lined', '-inf', text_of(now))
 clamp(now + CLAIM_LONGEST_MS - CLAIMS_FIRST_MS, '(0')
 clamp(now + math.min(pending_check_ms, pending_limit_ms), '+inf')
 settle_all('-inf', now - CLAIMS_FIRST_MS)

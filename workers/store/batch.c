@@ -46,10 +46,11 @@ struct batches {
 };
 
 static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
-    [BATCH_REQUEST] = &script_request,   [BATCH_CLAIM] = &script_claim,
-    [BATCH_POSTPONE] = &script_postpone, [BATCH_LINK] = &script_link,
-    [BATCH_OUTCOME] = &script_outcome,   [BATCH_EVIDENCE] = &script_evidence,
-    [BATCH_DNC] = &script_dnc,           [BATCH_DNC_EDIT] = &script_dnc_edit,
+    [BATCH_REQUEST] = &script_request, [BATCH_CLAIM] = &script_claim,     [BATCH_POSTPONE] = &script_postpone,
+    [BATCH_LINK] = &script_link,       [BATCH_OUTCOME] = &script_outcome, [BATCH_EVIDENCE] = &script_evidence,
+    [BATCH_CONTACT] = &script_contact, [BATCH_UNLOCK] = &script_unlock,   [BATCH_WAKE] = &script_wake,
+    [BATCH_LOOK] = &script_look,       [BATCH_DEFER] = &script_defer,     [BATCH_DNC_EDIT] = &script_dnc_edit,
+    [BATCH_LINED] = &script_lined,
 };
 
 static struct batch *batch_get(struct batches *batches, enum batch_kind kind, unsigned shard)

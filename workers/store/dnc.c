@@ -36,12 +36,6 @@ static void ask(struct store *store, enum batch_kind kind, const struct span *pa
     buf_done(&record);
 }
 
-void dnc_look(struct store *store, struct span tenant, struct span number, dnc_look_fn fn, void *arg)
-{
-    const struct span parts[] = {tenant, number};
-    ask(store, BATCH_DNC, parts, 2, (void (*)(void))fn, arg);
-}
-
 void dnc_add(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg)
 {
     const struct span parts[] = {SPAN_LIT("add"), tenant, number};

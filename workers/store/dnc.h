@@ -1,10 +1,10 @@
 /*
  * Do-not-call lists: numbers that a tenant, or everybody (DNC_ALL), must not dial. A number's shard is that
  * of the number itself, so a list of millions is spread over all of them; each shard's part is a sorted set
- * "...:dnc:TENANT" (dnc.lua, dnc_edit.lua).
+ * "...:dnc:TENANT" (contact.lua, dnc_edit.lua).
  *
- * The look at the lists is the last question before a call is dialled: dispatch asks it together with the
- * claim. A number that was added is not dialled by any claim asked for from then on.
+ * The look at the lists is the last question before a call is dialled (contact.h). A number that was added is
+ * not dialled by any claim asked for from then on.
  */
 #ifndef IVR_STORE_DNC_H
 #define IVR_STORE_DNC_H
@@ -12,10 +12,6 @@
 #include "workers/store/store.h"
 
 #define DNC_ALL "*" /* no tenant is called so */
-
-/* Set with STORE_OK: whether the number (E.164) is on the tenant's list or on everybody's. */
-typedef void (*dnc_look_fn)(enum store_status status, bool listed, void *arg);
-void dnc_look(struct store *store, struct span tenant, struct span number, dnc_look_fn fn, void *arg);
 
 /* `tenant` or DNC_ALL. `changed`: it was not so before. Otherwise than with STORE_OK: ask again with the
  * same. */

@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "scripts.h"
 #include "workers/store/event.h"
+#include "workers/store/freed.h"
 #include "workers/store/private.h"
 
 enum {
@@ -141,6 +142,18 @@ static void produce(struct outbox *outbox, const struct event *event, struct ent
                   on_ack, entry);
 }
 
+static void on_freed(enum store_status status, void *arg)
+{
+    on_ack(status == STORE_OK ? NULL : "Redis did not confirm that a line is free", arg);
+}
+
+static void give_back(struct outbox *outbox, const msgpack_object *packed, struct entry *entry)
+{
+    struct freed freed;
+    freed_read(&freed, packed);
+    freed_release(outbox->store, &freed, on_freed, entry);
+}
+
 static struct entry *entry_new(struct outbox *outbox, unsigned shard, struct span id)
 {
     struct entry *entry = outbox->free;
@@ -190,6 +203,10 @@ static void take(struct outbox *outbox, unsigned shard, struct span id, struct s
     entry->out = events->size;
     for (uint32_t i = 0; i < events->size; i++) {
         struct event event;
+        if (freed_is(&events->ptr[i])) {
+            give_back(outbox, &events->ptr[i], entry);
+            continue;
+        }
         event_read(&event, &events->ptr[i]);
         if (first_time)
             count_event(outbox, &event);

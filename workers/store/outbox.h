@@ -1,8 +1,9 @@
 /*
  * From the shards' outboxes to ivr.call-events.
  *
- * A script's events come here with the outbox entry that holds them. They are produced; when the brokers have
- * acknowledged all of an entry, the entry is removed. What a dead worker left (older than 10 s) is found by
+ * A script's events come here with the outbox entry that holds them, and with the lines that the change freed
+ * (freed.h). They are produced, the lines given back; when the brokers and Redis have acknowledged all of an
+ * entry, the entry is removed. What a dead worker left (older than 10 s) is found by
  * whichever worker sweeps, and produced again: an event sent twice is identical, consumers order by seq.
  */
 #ifndef IVR_STORE_OUTBOX_H

@@ -2,8 +2,25 @@
 #ifndef IVR_STORE_PRIVATE_H
 #define IVR_STORE_PRIVATE_H
 
+#include <stdio.h>
+
 #include "workers/store/batch.h"
 #include "workers/store/store.h"
+
+/* "TENANT|CHANNEL|NUMBER": the line to a contact (contact.lua). */
+enum { CONTACT_LINE_MAX = 64 + 1 + 64 + 1 + 24 };
+static inline void contact_line(char out[CONTACT_LINE_MAX], struct span tenant, struct span channel,
+                                struct span number)
+{
+    snprintf(out, CONTACT_LINE_MAX, "%.*s|%.*s|%.*s", SPAN_ARG(tenant), SPAN_ARG(channel), SPAN_ARG(number));
+}
+
+/* Begins a record of a script that takes many, to be packed and then sent to the shard of `id`. */
+void store_record_begin(struct store *store, msgpack_packer *packer, size_t items);
+void store_record_send(struct store *store, enum batch_kind kind, struct span id, batch_deliver_fn deliver,
+                       void (*fn)(void), void *arg);
+/* "{PREFIX:ch:NAME}": the slot of a channel (admit.lua). */
+void store_add_channel_key(const struct store *store, struct buf *key, struct span channel);
 
 /* Counts script calls outside the batches, for store_pending(). */
 void store_command_began(struct store *store);

@@ -127,6 +127,11 @@ void store_token(char out[STORE_TOKEN_LEN + 1])
     out[STORE_TOKEN_LEN] = '\0';
 }
 
+void store_add_channel_key(const struct store *store, struct buf *key, struct span channel)
+{
+    buf_addf(key, "{%s:ch:%.*s}", store->prefix, SPAN_ARG(channel));
+}
+
 /* ---- the number of shards ---- */
 
 static void check_shards(void *arg);
@@ -178,16 +183,15 @@ void store_check_shards(struct store *store, void (*fn)(const char *problem, voi
 
 /* ---- packing records ---- */
 
-static msgpack_packer *record_begin(struct store *store, msgpack_packer *packer, size_t items)
+void store_record_begin(struct store *store, msgpack_packer *packer, size_t items)
 {
     buf_clear(&store->scratch);
     pack_init(packer, &store->scratch);
     msgpack_pack_array(packer, items);
-    return packer;
 }
 
-static void record_send(struct store *store, enum batch_kind kind, struct span id, batch_deliver_fn deliver,
-                        void (*fn)(void), void *arg)
+void store_record_send(struct store *store, enum batch_kind kind, struct span id, batch_deliver_fn deliver,
+                       void (*fn)(void), void *arg)
 {
     assert(buf_ok(&store->scratch));
     batch_add(store->batches, kind, store_shard_of(store, id), buf_span(&store->scratch), deliver, fn, arg);
@@ -235,19 +239,26 @@ static void pack_policy(msgpack_packer *out, const struct store_request *request
     buf_done(&policy);
 }
 
+static struct store_claimed claimed_of(const msgpack_object *result)
+{
+    if (result == NULL)
+        return (struct store_claimed){0, 0};
+    return (struct store_claimed){(int)pack_get_int(result, 1), (int)pack_get_int(result, 2)};
+}
+
 static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void),
                             void *arg)
 {
     static const char *const words[] = {"claimed",  "halted",  "stored",  "duplicate",
                                         "conflict", "too_old", "dropped", NULL};
     enum store_request_what what = result != NULL ? (enum store_request_what)word_of(result, 0, words) : 0;
-    ((store_request_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
+    ((store_request_fn)fn)(status, what, claimed_of(result), arg);
 }
 
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg)
 {
     msgpack_packer p;
-    record_begin(store, &p, 14);
+    store_record_begin(store, &p, 17);
     pack_span(&p, request->id);
     pack_span(&p, request->fingerprint);
     pack_span(&p, request->campaign);
@@ -262,27 +273,33 @@ void store_request(struct store *store, const struct store_request *request, sto
     msgpack_pack_int64(&p, request->claim_ms);
     msgpack_pack_int64(&p, request->wait_ms);
     pack_span(&p, request->trace);
-    record_send(store, BATCH_REQUEST, request->id, deliver_request, (void (*)(void))fn, arg);
+    pack_span(&p, request->contact);
+    msgpack_pack_int64(&p, request->hold_ms);
+    msgpack_pack_int64(&p, request->lease_ms);
+    store_record_send(store, BATCH_REQUEST, request->id, deliver_request, (void (*)(void))fn, arg);
 }
 
 static void deliver_claim(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     static const char *const words[] = {"claimed", "halted", "no", "over", NULL};
     enum store_claim_what what = result != NULL ? (enum store_claim_what)word_of(result, 0, words) : 0;
-    ((store_claim_fn)fn)(status, what, result != NULL ? (int)pack_get_int(result, 1) : 0, arg);
+    ((store_claim_fn)fn)(status, what, claimed_of(result), arg);
 }
 
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg)
 {
     msgpack_packer p;
-    record_begin(store, &p, 6);
+    store_record_begin(store, &p, 9);
     pack_span(&p, claim->id);
     pack_span(&p, claim->token);
     msgpack_pack_int64(&p, claim->claim_ms);
     pack_span(&p, claim->channel);
     pack_span(&p, claim->provider);
     pack_span(&p, claim->trace);
-    record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
+    pack_span(&p, claim->contact);
+    msgpack_pack_int64(&p, claim->line);
+    msgpack_pack_int64(&p, claim->hold_ms);
+    store_record_send(store, BATCH_CLAIM, claim->id, deliver_claim, (void (*)(void))fn, arg);
 }
 
 static void deliver_postpone(enum store_status status, const msgpack_object *result, void (*fn)(void),
@@ -296,11 +313,11 @@ void store_postpone(struct store *store, struct span id, int64_t opening_ms, str
                     store_postpone_fn fn, void *arg)
 {
     msgpack_packer p;
-    record_begin(store, &p, 3);
+    store_record_begin(store, &p, 3);
     pack_span(&p, id);
     msgpack_pack_int64(&p, opening_ms);
     pack_span(&p, provider);
-    record_send(store, BATCH_POSTPONE, id, deliver_postpone, (void (*)(void))fn, arg);
+    store_record_send(store, BATCH_POSTPONE, id, deliver_postpone, (void (*)(void))fn, arg);
 }
 
 /* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
@@ -320,11 +337,11 @@ static void link_id(struct store *store, struct span provider_id, struct span re
                     store_link_fn fn, void *arg)
 {
     msgpack_packer p;
-    record_begin(store, &p, 3);
+    store_record_begin(store, &p, 3);
     pack_span(&p, provider_id);
     pack_span(&p, ref);
     msgpack_pack_int64(&p, sure);
-    record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
+    store_record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
 }
 
 void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
@@ -356,13 +373,18 @@ static void deliver_outcome(enum store_status status, const msgpack_object *resu
 void store_outcome(struct store *store, const struct store_outcome *outcome, store_outcome_fn fn, void *arg)
 {
     static const char *const kinds[] = {
-        [OUTCOME_ACCEPTED] = "accepted",       [OUTCOME_REFUSED] = "refused",
-        [OUTCOME_REFUSED_NOW] = "refused_now", [OUTCOME_DOUBT] = "doubt",
-        [OUTCOME_UNREACHED] = "unreached",     [OUTCOME_BACK] = "back",
+        [OUTCOME_ACCEPTED] = "accepted",
+        [OUTCOME_REFUSED] = "refused",
+        [OUTCOME_REFUSED_NOW] = "refused_now",
+        [OUTCOME_DOUBT] = "doubt",
+        [OUTCOME_UNREACHED] = "unreached",
+        [OUTCOME_ELSEWHERE] = "elsewhere",
+        [OUTCOME_BACK] = "back",
+        [OUTCOME_BUSY] = "busy",
         [OUTCOME_LISTED] = "listed",
     };
     msgpack_packer p;
-    record_begin(store, &p, 10);
+    store_record_begin(store, &p, 10);
     pack_span(&p, outcome->id);
     msgpack_pack_int64(&p, outcome->attempt);
     pack_span(&p, outcome->token);
@@ -373,7 +395,7 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     pack_span(&p, outcome->trace);
     pack_span(&p, outcome->channel);
     pack_span(&p, outcome->provider);
-    record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
+    store_record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
 }
 
 /* 8 x what + the call's status. */
@@ -391,7 +413,7 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
                     void *arg)
 {
     msgpack_packer p;
-    record_begin(store, &p, 7);
+    store_record_begin(store, &p, 7);
     pack_span(&p, evidence->id);
     msgpack_pack_int64(&p, evidence->attempt);
     pack_span(&p, evidence->channel);
@@ -399,7 +421,7 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
     pack_evidence(&p, evidence->evidence, &store->pii);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, evidence->trace);
-    record_send(store, BATCH_EVIDENCE, evidence->id, deliver_evidence, (void (*)(void))fn, arg);
+    store_record_send(store, BATCH_EVIDENCE, evidence->id, deliver_evidence, (void (*)(void))fn, arg);
 }
 
 /* ---- scripts that look at a whole shard ---- */
@@ -410,8 +432,9 @@ static void deliver_due(enum store_status status, const msgpack_object *results,
     size_t n = 0;
     for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
         const msgpack_object *item = &results->via.array.ptr[n];
-        items[n] = (struct store_due){pack_get_span(item, 0), pack_get_span(item, 1), pack_get_span(item, 2),
-                                      (int)pack_get_int(item, 3)};
+        items[n] = (struct store_due){pack_get_span(item, 0),     pack_get_span(item, 1),
+                                      pack_get_span(item, 2),     (int)pack_get_int(item, 3),
+                                      (int)pack_get_int(item, 4), (int)pack_get_int(item, 5)};
     }
     ((store_due_fn)fn)(status, items, n, arg);
 }
@@ -428,7 +451,7 @@ void store_due(struct store *store, const struct store_due_asked *asked, store_d
     snprintf(most, sizeof(most), "%u", at_most(asked->limit));
     snprintf(lease, sizeof(lease), "%lld", (long long)asked->lease_ms);
     snprintf(lost, sizeof(lost), "%lld", (long long)asked->lost_ms);
-    record_begin(store, &p, asked->suspended_n);
+    store_record_begin(store, &p, asked->suspended_n);
     for (size_t i = 0; i < asked->suspended_n; i++)
         pack_span(&p, asked->suspended[i]);
     const struct span args[] = {span_str(most), span_str(lease), buf_span(&store->scratch),

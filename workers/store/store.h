@@ -111,24 +111,35 @@ struct store_request {
     int64_t expires_at_ms;
     int64_t recorded_ms; /* the record's timestamp; 0: never too old */
     int64_t not_before_ms;
-    struct span token; /* SPAN_NONE: store only */
-    int64_t claim_ms;  /* how long the claim may stay without an outcome */
-    int64_t wait_ms;   /* store only: before the first try */
-    struct span trace; /* "traceparent\ntracestate"; SPAN_NONE */
+    struct span token;   /* SPAN_NONE: store only */
+    int64_t claim_ms;    /* how long the claim may stay without an outcome */
+    int64_t wait_ms;     /* store only: before the first try */
+    struct span trace;   /* "traceparent\ntracestate"; SPAN_NONE */
+    struct span contact; /* the number whose line the attempt will hold (contact.h); SPAN_NONE: none */
+    int64_t hold_ms;     /* at most */
+    int64_t lease_ms;    /* store only: it is not offered to others meanwhile */
 };
 
-/* `attempt` is the attempt's number with REQUEST_CLAIMED and REQUEST_HALTED. `what` is set with STORE_OK and
- * STORE_UNACKED. */
-typedef void (*store_request_fn)(enum store_status status, enum store_request_what what, int attempt,
-                                 void *arg);
+/* A claim: the attempt's number, and the number of the claim itself among those of its call. An attempt's
+ * number is used again when its claim is given back, a claim's is not: lines, tickets and locks are named by
+ * it. */
+struct store_claimed {
+    int attempt;
+    int life;
+};
+/* `claimed` is set with REQUEST_CLAIMED and REQUEST_HALTED, `what` with STORE_OK and STORE_UNACKED. */
+typedef void (*store_request_fn)(enum store_status status, enum store_request_what what,
+                                 struct store_claimed claimed, void *arg);
 void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
 
 struct store_due {
     struct span id;
     struct span channel;
     struct span
-        request; /* empty: nothing to dial, a call that operators paused or cancelled was moved away */
-    int attempt; /* the number that its claim will have */
+        request;   /* empty: nothing to dial, a call that operators paused or cancelled was moved away */
+    int attempt;   /* the number that its claim will have */
+    int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
+    int life;      /* of its claim */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
 /* `again`: an answer was lost; what it offered is offered again before its lease is over (to others too: one
@@ -153,8 +164,13 @@ struct store_claim {
     struct span channel;
     struct span provider;
     struct span trace;
+    struct span contact; /* as of a request */
+    bool line;           /* it holds a line of its channel (queue.h) */
+    int64_t hold_ms;     /* both, at most */
 };
-typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what, int attempt, void *arg);
+/* With CLAIM_NO `claimed.life` is that of the claim that has a line of the channel, 0 without. */
+typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what,
+                               struct store_claimed claimed, void *arg);
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);
 
 /* Puts a due call off until its calling hours open, at `opening_ms` (wall). Nothing where it does not wait
@@ -169,7 +185,10 @@ enum store_outcome_kind {
     OUTCOME_REFUSED_NOW,
     OUTCOME_DOUBT,
     OUTCOME_UNREACHED,
+    OUTCOME_ELSEWHERE, /* unreached, and another channel is there to be tried at once */
     OUTCOME_BACK,
+    OUTCOME_BUSY,  /* as BACK: another call to the number is under way, and its end makes this one due sooner
+                    */
     OUTCOME_LISTED /* not sent: the number is on a do-not-call list; the call ends */
 };
 struct store_outcome {
@@ -177,8 +196,8 @@ struct store_outcome {
     int attempt;
     struct span token;
     enum store_outcome_kind kind;
-    const struct evidence *evidence; /* not needed for OUTCOME_BACK, OUTCOME_LISTED */
-    int64_t wait_ms;                 /* OUTCOME_BACK: before it is due again */
+    const struct evidence *evidence; /* not needed for OUTCOME_BACK, _BUSY, _LISTED */
+    int64_t wait_ms;                 /* OUTCOME_BACK, _BUSY: before it is due again */
     struct span trace;
     struct span channel;
     struct span provider;

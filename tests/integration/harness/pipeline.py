@@ -96,14 +96,15 @@ class Pipeline:
 
     # --- programs ------------------------------------------------------------------------------------------------
 
-    def write_channels(self, channels):
-        """A channel's number has the channel's URL registered, as Africa's Talking wants it."""
+    def write_channels(self, channels, **beside):
+        """A channel's number has the channel's URL registered, as Africa's Talking wants it. `beside`: what else the file
+        says, such as tenants."""
         described = {name: channel_of(self.provider.base_url, changes) for name, changes in channels.items()}
         self.channels = described
         for name, channel in described.items():
             if channel["provider"] == "africastalking":
                 self.provider.register(channel["from"], self.short_url(name))
-        document = {"channels": described, "default_channel": next(iter(channels))}
+        document = {"channels": described, "default_channel": next(iter(channels))} | beside
         self.channels_path.write_text(json.dumps(document, indent=2), encoding="utf-8")
 
     def worker_env(self, program, changes=None):

@@ -16,7 +16,10 @@
 --   :open                   zset of placing, placed and in-doubt calls, by the time somebody must look at them; claims stand
 --   before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
---   :out                    stream, the outbox: field e holds a MessagePack array of events
+--   :lined                  zset "CHANNEL|tenant/call_id/attempt" of attempts that have a line of their channel (admit.lua), by its
+--                           deadline: what the channel's own list is rebuilt from
+--   :out                    stream, the outbox: field e holds a MessagePack array of what has to follow a change: events to be
+--                           produced, and lines to be freed (release below)
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
@@ -34,8 +37,9 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, NEXT_AT, DROP, SPENT, UNREACHED_SINCE,
   UNREACHED_N, TOKEN, REASON, SOURCE, WON, UNREACHED_KEPT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19
 -- Only where an operator had a say in the call: the KEY that holds it ('' none), since when, 1 once it is cancelled (no
--- further attempt, whatever becomes of this one), and how often its provider was asked to hang up.
-local HOLD, HELD_AT, CANCELLED, HUNG_UP = 20, 21, 22, 23
+-- further attempt, whatever becomes of this one), and how often its provider was asked to hang up. And 1 where it waits for
+-- another call to the same number to end (contact.lua), and how many of its claims were given back.
+local HOLD, HELD_AT, CANCELLED, HUNG_UP, BUSY, BACKS = 20, 21, 22, 23, 24, 25
 -- Phases.
 local WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
 -- Statuses (common/model/status.h).
@@ -47,6 +51,9 @@ local P_MAX, P_ON, P_DELAYS, P_REDIAL, P_EXPIRES = 1, 2, 3, 4, 5
 local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_ID, A_ID_SURE, A_PLACED, A_RING, A_TALK,
   A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
+-- Behind the hops: what the attempt holds and release() gives back: the number whose line it has ('' none, contact.lua), and 1
+-- where it has a line of its channel (admit.lua), and by which name (life_of).
+local A_CONTACT, A_LINE, A_LIFE = 36, 37, 38
 -- What A_CLOSED holds: nothing, closed for want of a report, its claim was settled by others.
 local NO_REPORT, SETTLED = 1, 2
 -- Hops, in their order (common/model/hop.h).
@@ -192,7 +199,38 @@ end
 
 local function attempt_new(channel, provider)
   return {0, 0, 0, '', '', channel, provider, '', 0, now, -1, -1, -1, '', 0, 0, 0, 0, 0, -1,
-    0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', 0, 0, ''}
+    0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', 0, 0, '', '', 0}
+end
+
+-- The number of the claim that the call's latest attempt has. An attempt's number is used again when its claim is given back; this
+-- is not, so what is freed twice, or late, is never what a later claim holds. Lines, tickets and locks are named by it.
+local function life_of(s)
+  return s[ATTEMPT] + (s[BACKS] or 0)
+end
+
+-- Begins attempt c.n. `contact`: the number whose line it takes ('' none); `line`: 1 when it has one of its channel; both for
+-- hold_ms at most.
+local function attempt_begin(c, channel, provider, contact, line, hold_ms)
+  c.a = attempt_new(channel, provider)
+  c.a[A_CONTACT], c.a[A_LINE], c.a[A_LIFE] = contact or '', line or 0, life_of(c.s)
+  if line == 1 then
+    call('ZADD', shard .. ':lined', now + hold_ms, channel .. '|' .. c.id .. '/' .. life_of(c.s))
+  end
+end
+
+-- Gives back what the attempt holds: it is over, or was not placed. Stands in the outbox until it is done
+-- (workers/store/freed.h), so that no crash keeps a line. Does not save.
+local function release(c)
+  local a = c.a
+  local contact, line = a[A_CONTACT] or '', a[A_LINE] or 0
+  if contact == '' and line == 0 then
+    return
+  end
+  events[#events + 1] = {'freed', c.id, a[A_LIFE], a[A_CHANNEL], contact, line}
+  if line == 1 then
+    call('ZREM', shard .. ':lined', a[A_CHANNEL] .. '|' .. c.id .. '/' .. a[A_LIFE])
+  end
+  a[A_CONTACT], a[A_LINE], c.dirty = '', 0, true
 end
 
 -- What of a call its place in the counters depends on.
@@ -293,13 +331,15 @@ local function index_waiting(c)
   end
 end
 
--- What no operator said is not stored.
+-- What no operator said, and no other call keeps waiting, is not stored.
 local function trim_controls(s)
-  local hold = s[PHASE] == WAITING and s[HOLD] or ''
-  if hold == '' and s[CANCELLED] ~= 1 then
-    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP] = nil, nil, nil, nil
+  local waits = s[PHASE] == WAITING
+  local hold, busy = waits and s[HOLD] or '', waits and s[BUSY] or 0
+  if hold == '' and s[CANCELLED] ~= 1 and busy == 0 and (s[BACKS] or 0) == 0 then
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY], s[BACKS] = nil, nil, nil, nil, nil, nil
   else
-    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP] = hold, hold ~= '' and s[HELD_AT] or 0, s[CANCELLED] or 0, s[HUNG_UP] or 0
+    s[HOLD], s[HELD_AT], s[CANCELLED], s[HUNG_UP], s[BUSY], s[BACKS] =
+      hold, hold ~= '' and s[HELD_AT] or 0, s[CANCELLED] or 0, s[HUNG_UP] or 0, busy, s[BACKS] or 0
   end
 end
 
@@ -399,11 +439,15 @@ local function reach_limit(c)
   return expires > 0 and expires or c.s[UNREACHED_SINCE] + give_up_ms
 end
 
--- The time of the next attempt after this latest one, or nil when none will follow. `jitter` is in thousandths.
+-- The time of the next attempt after this latest one, or nil when none will follow. `jitter` is in thousandths. c.elsewhere:
+-- another channel is there to be tried at once.
 local function next_attempt_at(c, jitter)
   local s, a, p = c.s, c.a, policy(c)
   if a[A_UNREACHED] == 1 then
     local limit = reach_limit(c)
+    if c.elsewhere then
+      return now < limit and now or nil
+    end
     local wait = math.min(BACKOFF_FIRST_MS * 2 ^ math.min(s[UNREACHED_N] - 1, 20), BACKOFF_MAX_MS)
     wait = floor(wait * (0.75 + jitter / 2000))
     return now < limit and math.min(now + wait, limit) or nil
@@ -655,6 +699,9 @@ local function apply(c, e, reported, response, jitter, trace)
     conclude(c, jitter)
   end
   emit_changes(c, old, new, e[E_AT], trace)
+  if a[A_TERMINAL] == 1 then
+    release(c)
+  end
 end
 
 -- Every visible change emits an event; c.dirty marks the others (a hop's earlier time).
@@ -669,7 +716,7 @@ local function attempt_known(c, channel, provider)
   if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
     return c.a ~= nil
   end
-  s[ATTEMPT] = c.n
+  s[ATTEMPT], s[BUSY] = c.n, 0
   c.a = attempt_new(channel, provider)
   return true
 end

@@ -1,0 +1,686 @@
+#include "workers/dispatch/lane.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "workers/dispatch/ticket.h"
+#include "workers/store/queue.h"
+
+enum {
+    LOOK_MS = 250,         /* without anything to ask: is the channel shut, does something wait */
+    POLL_MS = 50,          /* something waits, and there was no line for it */
+    SLOTS_MS = 10,         /* between two questions for send times: a third of how far ahead they are given */
+    TELL_MS = 25,          /* how long what is no question may wait for one */
+    NEAR_MS = 500,         /* tickets are taken in hand for send times that are not farther off */
+    IN_HAND_MS = 4000,     /* without a send time for so long a ticket goes back: others may have one */
+    CLAIMED_MS = 1000,     /* a claim waits so long for another send time */
+    LEASE_SLACK_MS = 2000, /* before a ticket's lease is over nothing of it may be on its way */
+    AGAIN_FIRST_MS = 50,   /* after a question that Redis did not answer */
+    AGAIN_MAX_MS = 1000,
+    CAPS_MAX = 4096,
+    WHY_MAX = 320,
+    CODE_MAX = 64,
+};
+
+/* First in, first out. */
+struct fifo {
+    struct attempt *first, *last;
+    size_t n;
+};
+
+/* What is told with a question, and told again when it is not answered. */
+struct telling {
+    struct queue_list queue, done, dropped, back;
+    struct fifo queueing; /* whose tickets are in `queue` */
+    struct queue_news news;
+    char why[WHY_MAX];
+    unsigned late;
+};
+
+struct lane {
+    struct lanes *owner;
+    struct lane *next;
+    char *name;
+    struct channel *channel; /* a reference; NULL: gone from the file */
+    /* as the last answer said */
+    enum queue_shut shut;
+    int64_t epoch, queued, lines;
+    int64_t slot_from_mono_ms; /* when a send time may be had */
+    bool more;                 /* there were as many tickets as were asked for */
+    /* what it has in hand */
+    struct fifo ready;
+    size_t looking;
+    /* the question */
+    struct telling now, out;
+    bool asking, again, urgent;
+    unsigned asked_tickets;
+    int tries;
+    struct loop_timer *timer;
+    int64_t timer_mono_ms;
+    char shut_code[CODE_MAX]; /* the label of M_CHANNEL_SHUT that is set */
+};
+
+struct lanes {
+    struct dispatch *dispatch;
+    struct lane *first; /* a handful of channels: a list is enough */
+    bool stopped;
+    struct queue_cap caps[CAPS_MAX];
+    size_t caps_n;
+};
+
+/* ---- lists of attempts ---- */
+
+static void fifo_add(struct fifo *fifo, struct attempt *a)
+{
+    a->next = NULL;
+    if (fifo->last != NULL)
+        fifo->last->next = a;
+    else
+        fifo->first = a;
+    fifo->last = a;
+    fifo->n++;
+}
+
+static void fifo_add_first(struct fifo *fifo, struct attempt *a)
+{
+    a->next = fifo->first;
+    fifo->first = a;
+    if (fifo->last == NULL)
+        fifo->last = a;
+    fifo->n++;
+}
+
+static struct attempt *fifo_take(struct fifo *fifo)
+{
+    struct attempt *a = fifo->first;
+    fifo->first = a->next;
+    if (fifo->first == NULL)
+        fifo->last = NULL;
+    fifo->n--;
+    return a;
+}
+
+/* ---- what is told ---- */
+
+static void telling_init(struct telling *telling)
+{
+    queue_list_init(&telling->queue);
+    queue_list_init(&telling->done);
+    queue_list_init(&telling->dropped);
+    queue_list_init(&telling->back);
+}
+
+static void telling_clear(struct telling *telling)
+{
+    queue_list_clear(&telling->queue);
+    queue_list_clear(&telling->done);
+    queue_list_clear(&telling->dropped);
+    queue_list_clear(&telling->back);
+    telling->queueing = (struct fifo){NULL, NULL, 0};
+    telling->news = (struct queue_news){.epoch = 0};
+    telling->late = 0;
+}
+
+static void telling_done(struct telling *telling)
+{
+    queue_list_done(&telling->queue);
+    queue_list_done(&telling->done);
+    queue_list_done(&telling->dropped);
+    queue_list_done(&telling->back);
+}
+
+static bool telling_is_empty(const struct telling *t)
+{
+    return t->queue.n == 0 && t->done.n == 0 && t->dropped.n == 0 && t->back.n == 0;
+}
+
+/* ---- helpers ---- */
+
+static int64_t mono_ms(const struct lane *lane)
+{
+    return loop_mono_ms(lane->owner->dispatch->worker->loop);
+}
+
+static double rate_of(const struct lane *lane)
+{
+    return lane->channel != NULL ? lane->channel->calls_per_second : 0;
+}
+
+static bool idle(const struct lane *lane)
+{
+    const struct dispatch *d = lane->owner->dispatch;
+    return lane->owner->stopped || d->draining || d->away || lane->channel == NULL ||
+           kafka_producer_full(d->worker->producer);
+}
+
+/* So late a placement cannot bring more than the larger of 1 and 2 % above the rate into any second; 100 ms
+ * at most, whatever the rate. */
+int64_t lane_late_ms(const struct lane *lane)
+{
+    double rate = rate_of(lane);
+    if (rate <= 0)
+        return 0;
+    return rate <= 10 ? 100 : rate < 50 ? (int64_t)(1000 / rate) : 20;
+}
+
+/* How many calls it keeps in hand, looked at: what the rate takes until it has asked for more. */
+static size_t wanted_in_hand(const struct lane *lane)
+{
+    double rate = rate_of(lane);
+    size_t most = lane->owner->dispatch->attempts_n / 4;
+    size_t wanted = rate > 0 ? (size_t)(rate * 6 * SLOTS_MS / 1000) + 1 : QUEUE_MAX_TICKETS;
+    if (lane->shut != QUEUE_OPEN)
+        return 1;
+    return wanted < most ? wanted : most;
+}
+
+static unsigned tickets_wanted(const struct lane *lane, int64_t now_mono_ms)
+{
+    const struct dispatch *d = lane->owner->dispatch;
+    size_t in_hand = lane->ready.n + lane->looking, wanted = wanted_in_hand(lane);
+    size_t room = d->due_free > d->tickets_promised ? d->due_free - d->tickets_promised : 0;
+    if (idle(lane) || in_hand >= wanted || lane->slot_from_mono_ms > now_mono_ms + NEAR_MS)
+        return 0;
+    wanted -= in_hand;
+    wanted = wanted < room ? wanted : room;
+    return (unsigned)(wanted < QUEUE_MAX_TICKETS ? wanted : QUEUE_MAX_TICKETS);
+}
+
+static unsigned slots_wanted(const struct lane *lane)
+{
+    if (idle(lane))
+        return 0;
+    return (unsigned)(lane->ready.n < QUEUE_MAX_SLOTS ? lane->ready.n : QUEUE_MAX_SLOTS);
+}
+
+/* ---- when to ask ---- */
+
+static void on_time(void *arg);
+
+static void ask_by(struct lane *lane, int64_t at_mono_ms)
+{
+    if (lane->timer != NULL && lane->timer_mono_ms <= at_mono_ms)
+        return;
+    if (lane->timer != NULL)
+        loop_timer_stop(&lane->timer);
+    int64_t wait = at_mono_ms - mono_ms(lane);
+    lane->timer_mono_ms = at_mono_ms;
+    lane->timer =
+        loop_timer_start(lane->owner->dispatch->worker->loop, wait > 0 ? wait : 0, 0, on_time, lane);
+}
+
+static void plan(struct lane *lane)
+{
+    int64_t now = mono_ms(lane), at = now + LOOK_MS;
+    if (lane->asking)
+        return;
+    if (lane->again) {
+        int64_t wait = AGAIN_FIRST_MS << (lane->tries < 5 ? lane->tries : 5);
+        ask_by(lane, now + (wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS));
+        return;
+    }
+    if (!telling_is_empty(&lane->now))
+        at = now + TELL_MS;
+    if (lane->shut == QUEUE_OPEN && !idle(lane)) {
+        if (lane->queued > 0 && now + POLL_MS < at)
+            at = now + POLL_MS;
+        if (lane->queued > 0 && lane->more && tickets_wanted(lane, now) > 0)
+            at = now + 1;
+        if (lane->ready.n > 0 && now + SLOTS_MS < at)
+            at = now + SLOTS_MS;
+        /* Not before a send time may be had, unless there is something to tell. */
+        if (rate_of(lane) > 0 && telling_is_empty(&lane->now) && lane->slot_from_mono_ms > at)
+            at = lane->slot_from_mono_ms < now + LOOK_MS ? lane->slot_from_mono_ms : now + LOOK_MS;
+    }
+    ask_by(lane, at);
+}
+
+static void ask_now(struct lane *lane)
+{
+    lane->urgent = true; /* at the turn's end, with whatever else comes until then */
+}
+
+/* ---- the channel's state ---- */
+
+static void show_shut(struct lane *lane, bool shut, struct span why)
+{
+    const char *cut = why.n > 0 ? memchr(why.p, ' ', why.n) : NULL;
+    if (lane->shut_code[0] != '\0')
+        metric_set(metric_series(M_CHANNEL_SHUT, lane->name, lane->shut_code), 0);
+    lane->shut_code[0] = '\0';
+    if (shut) {
+        snprintf(lane->shut_code, sizeof(lane->shut_code), "%.*s",
+                 cut != NULL ? (int)(cut - why.p) : (int)why.n, why.n > 0 ? why.p : "");
+        metric_set(metric_series(M_CHANNEL_SHUT, lane->name, lane->shut_code), 1);
+    }
+    metric_set(metric_series(M_CHANNEL_OPEN, lane->name, NULL), shut);
+}
+
+static void set_shut(struct lane *lane, enum queue_shut shut, struct span why)
+{
+    if (lane->shut == shut)
+        return;
+    if (shut == QUEUE_SUSPENDED)
+        LOG_ERROR("channel suspended, its calls wait; the next probe is in 30 s",
+                  LOG_STR("channel", lane->name), LOG_SPAN("reason", why));
+    else if (shut == QUEUE_CIRCUIT)
+        LOG_ERROR("circuit opened, the channel's calls wait; single probes go out",
+                  LOG_STR("channel", lane->name), LOG_SPAN("reason", why));
+    else
+        LOG_INFO("channel is open again", LOG_STR("channel", lane->name));
+    lane->shut = shut;
+    show_shut(lane, shut != QUEUE_OPEN, why);
+}
+
+static void show_useful(const struct lane *lane)
+{
+    double useful = (double)lane->queued, rate = rate_of(lane);
+    if (lane->shut != QUEUE_OPEN || lane->channel == NULL)
+        useful = 0;
+    if (rate > 0 && useful > ceil(rate))
+        useful = ceil(rate);
+    if (lane->channel != NULL && lane->channel->concurrent_calls > 0) {
+        double left = (double)(lane->channel->concurrent_calls - lane->lines);
+        useful = left < useful ? (left > 0 ? left : 0) : useful;
+    }
+    metric_set(metric_series(M_USEFUL_WORK, lane->name, NULL), useful);
+}
+
+static void take_state(struct lane *lane, const struct queue_told *told)
+{
+    bool news_on_the_way = lane->now.news.suspend; /* newer than what Redis said */
+    lane->queued = told->queued;
+    lane->lines = told->lines;
+    lane->epoch = told->epoch;
+    lane->slot_from_mono_ms = mono_ms(lane) + told->wait_us / 1000;
+    lane->more = lane->asked_tickets > 0 && told->tickets_n == lane->asked_tickets;
+    if (!news_on_the_way)
+        set_shut(lane, told->shut, told->why);
+    show_useful(lane);
+}
+
+/* ---- answers ---- */
+
+static void go(void *arg)
+{
+    struct attempt *a = arg;
+    struct lane *lane = lane_of(a->dispatch->lanes, a->channel);
+    loop_timer_stop(&a->timer);
+    int64_t late_ms = lane_late_ms(lane);
+    if (late_ms > 0 && mono_ms(lane) - a->slot_mono_ms > late_ms)
+        lane_ready(lane, a); /* this process was busy: that send time is over */
+    else
+        attempt_go(a);
+}
+
+static void give_slots(struct lane *lane, const struct queue_told *told)
+{
+    int64_t now = mono_ms(lane);
+    for (size_t i = 0; i < told->slots_n && lane->ready.n > 0; i++) {
+        struct attempt *a = fifo_take(&lane->ready);
+        int64_t wait_ms = (told->slots_us[i] + 999) / 1000;
+        a->slot_mono_ms = now + wait_ms;
+        if (wait_ms > 0)
+            a->timer = loop_timer_start(lane->owner->dispatch->worker->loop, wait_ms, 0, go, a);
+        else
+            attempt_go(a);
+    }
+}
+
+static void take_tickets(struct lane *lane, const struct queue_told *told)
+{
+    for (size_t i = 0; i < told->tickets_n; i++) {
+        struct attempt *a = attempt_take(lane->owner->dispatch, true);
+        if (a == NULL)
+            return; /* handed out again after its lease; never where `tickets_promised` is kept to */
+        a->lane = lane;
+        a->taken_mono_ms = mono_ms(lane);
+        a->life = told->tickets[i].life;
+        a->channel = channel_ref(lane->channel);
+        buf_addspan(&a->id, told->tickets[i].id);
+        lane->looking++;
+        ticket_look(a);
+    }
+}
+
+static void give_up_waiting(struct lane *lane)
+{
+    int64_t now = mono_ms(lane);
+    size_t n = lane->ready.n;
+    while (n-- > 0) {
+        struct attempt *a = fifo_take(&lane->ready);
+        int64_t since = a->claimed ? a->asked_mono_ms : a->taken_mono_ms;
+        if (idle(lane) || now - since > (a->claimed ? CLAIMED_MS : IN_HAND_MS))
+            attempt_no_slot(a);
+        else
+            fifo_add(&lane->ready, a);
+    }
+}
+
+/* With the same, but for tickets that are given back: where that was done, others may have them by now. */
+static void ask_again(struct lane *lane, enum store_status status)
+{
+    lane->again = true;
+    lane->tries++;
+    if (status == STORE_REFUSED)
+        return;
+    queue_list_clear(&lane->out.dropped);
+    queue_list_clear(&lane->out.back);
+}
+
+static void on_told(enum store_status status, const struct queue_told *told, void *arg)
+{
+    struct lane *lane = arg;
+    struct dispatch *d = lane->owner->dispatch;
+    lane->asking = false;
+    d->tickets_promised -= lane->asked_tickets;
+    if (status == STORE_OK) {
+        struct fifo queueing = lane->out.queueing;
+        telling_clear(&lane->out);
+        lane->again = false;
+        lane->tries = 0;
+        take_state(lane, told);
+        while (queueing.n > 0)
+            attempt_queued(fifo_take(&queueing));
+        give_slots(lane, told);
+        take_tickets(lane, told);
+    } else {
+        ask_again(lane, status);
+    }
+    give_up_waiting(lane);
+    plan(lane);
+}
+
+/* ---- questions ---- */
+
+static void ask(struct lane *lane)
+{
+    struct lanes *lanes = lane->owner;
+    if (!lane->again) {
+        struct telling spare = lane->out;
+        lane->out = lane->now;
+        lane->now = spare;
+    }
+    lane->asking = true;
+    lane->urgent = false;
+    lane->asked_tickets = tickets_wanted(lane, mono_ms(lane));
+    lanes->dispatch->tickets_promised += lane->asked_tickets;
+    lane->out.news.why = span_str(lane->out.why);
+    const struct queue_ask question = {
+        .channel = span_str(lane->name),
+        .calls_per_second = rate_of(lane),
+        .lines = lane->channel != NULL ? lane->channel->concurrent_calls : 0,
+        .caps = lanes->caps,
+        .caps_n = lanes->caps_n,
+        .tickets = lane->asked_tickets,
+        .slots = slots_wanted(lane),
+        .late = lane->out.late,
+        .news = lane->out.news,
+        .queue = &lane->out.queue,
+        .done = &lane->out.done,
+        .dropped = &lane->out.dropped,
+        .back = &lane->out.back,
+    };
+    queue_admit(lanes->dispatch->worker->store, &question, on_told, lane);
+}
+
+static void on_time(void *arg)
+{
+    struct lane *lane = arg;
+    loop_timer_stop(&lane->timer);
+    if (!lane->asking)
+        ask(lane);
+}
+
+static bool ask_urgent(void *arg)
+{
+    struct lanes *lanes = arg;
+    bool did = false;
+    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next) {
+        if (!lane->urgent || lane->asking || lane->again)
+            continue;
+        if (lane->timer != NULL)
+            loop_timer_stop(&lane->timer);
+        ask(lane);
+        did = true;
+    }
+    return did;
+}
+
+/* ---- what attempts bring ---- */
+
+void lane_queue(struct lane *lane, struct attempt *a)
+{
+    queue_list_add_with(&lane->now.queue, buf_span(&a->id), a->life, a->request.priority);
+    fifo_add(&lane->now.queueing, a);
+    ask_now(lane);
+}
+
+void lane_ready(struct lane *lane, struct attempt *a)
+{
+    a->state = ATTEMPT_READY;
+    a->slot_mono_ms = 0;
+    if (a->claimed)
+        fifo_add_first(&lane->ready, a);
+    else
+        fifo_add(&lane->ready, a);
+    if (lane->slot_from_mono_ms <= mono_ms(lane))
+        ask_now(lane);
+    else
+        plan(lane);
+}
+
+void lane_was_late(struct lane *lane)
+{
+    lane->now.late++;
+}
+
+bool lane_in_hand(const struct attempt *a)
+{
+    return a->lane == NULL || mono_ms(a->lane) - a->taken_mono_ms < QUEUE_LEASE_MS - LEASE_SLACK_MS;
+}
+
+/* Longer in hand than its lease, only what it holds for sure may be said. */
+void lane_end(struct attempt *a, enum lane_end end)
+{
+    struct lane *lane = a->lane;
+    struct span id = buf_span(&a->id);
+    if (lane == NULL)
+        return;
+    bool ours = lane_in_hand(a);
+    a->lane = NULL;
+    if (end == LANE_CLAIMED)
+        queue_list_add_with(&lane->now.done, id, a->life, attempt_hold_ms(a));
+    else if (end == LANE_UNDER_WAY)
+        queue_list_add_with(&lane->now.done, id, a->life, a->line_ms);
+    else if (ours && end == LANE_DROPPED)
+        queue_list_add(&lane->now.dropped, id, a->life);
+    else if (ours && end == LANE_BACK)
+        queue_list_add_with(&lane->now.back, id, a->life, a->request.priority);
+    plan(lane);
+}
+
+void lane_looked(struct lane *lane)
+{
+    lane->looking--;
+}
+
+void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why)
+{
+    struct queue_news *told = &lane->now.news;
+    if (epoch != lane->epoch)
+        return; /* it left before the channel was shut */
+    told->epoch = epoch;
+    if (news == LANE_ANSWERED) {
+        told->ok++;
+        told->fails = 0;
+        if (lane->shut != QUEUE_OPEN)
+            ask_now(lane);
+        return;
+    }
+    snprintf(lane->now.why, sizeof(lane->now.why), "%s %s", why->reason_code, why->reason_detail);
+    if (news == LANE_FAILED) {
+        told->fails++;
+    } else {
+        told->suspend = true;
+        set_shut(lane, QUEUE_SUSPENDED, span_str(lane->now.why));
+    }
+    ask_now(lane);
+}
+
+/* ---- the channels ---- */
+
+static struct lane *lane_new(struct lanes *lanes, const char *name)
+{
+    struct lane *lane = mem_calloc(1, sizeof(*lane));
+    lane->owner = lanes;
+    lane->name = mem_strdup(name);
+    telling_init(&lane->now);
+    telling_init(&lane->out);
+    lane->next = lanes->first;
+    lanes->first = lane;
+    show_shut(lane, false, SPAN_NONE);
+    show_useful(lane);
+    return lane;
+}
+
+static struct lane *lane_named(const struct lanes *lanes, struct span name)
+{
+    struct lane *lane = lanes->first;
+    while (lane != NULL && !span_is(name, lane->name))
+        lane = lane->next;
+    return lane;
+}
+
+struct lane *lane_of(struct lanes *lanes, const struct channel *channel)
+{
+    struct lane *lane = lane_named(lanes, span_str(channel->name));
+    return lane != NULL ? lane : lane_new(lanes, channel->name);
+}
+
+bool lane_is_shut(const struct lane *lane)
+{
+    return lane->shut != QUEUE_OPEN;
+}
+
+int64_t lane_epoch(const struct lane *lane)
+{
+    return lane->epoch;
+}
+
+bool lane_queues(const struct lane *lane, struct span tenant)
+{
+    const struct channel *channel = lane->channel;
+    if (lane->shut != QUEUE_OPEN || channel == NULL || channel->calls_per_second > 0 ||
+        channel->concurrent_calls > 0)
+        return true;
+    return channels_tenant_cap(lane->owner->dispatch->worker->channels, tenant) > 0;
+}
+
+bool lane_has_lines(const struct lane *lane, struct span tenant)
+{
+    return (lane->channel != NULL && lane->channel->concurrent_calls > 0) ||
+           channels_tenant_cap(lane->owner->dispatch->worker->channels, tenant) > 0;
+}
+
+static void read_caps(struct lanes *lanes)
+{
+    const struct channels *channels = lanes->dispatch->worker->channels;
+    const char *name;
+    int cap;
+    lanes->caps_n = 0;
+    while (lanes->caps_n < CAPS_MAX && (name = channels_tenants_at(channels, lanes->caps_n, &cap)) != NULL)
+        lanes->caps[lanes->caps_n++] = (struct queue_cap){span_str(name), cap};
+}
+
+static void read_channels(struct lanes *lanes)
+{
+    const struct channels *channels = lanes->dispatch->worker->channels;
+    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
+        if (lane->channel != NULL)
+            channel_unref(&lane->channel);
+    for (size_t i = 0; i < channels_count(channels); i++) {
+        struct channel *channel = channels_at(channels, i);
+        struct lane *lane = lane_of(lanes, channel);
+        lane->channel = channel_ref(channel);
+        lane->slot_from_mono_ms = 0; /* the rate may have changed */
+        ask_now(lane);
+    }
+    read_caps(lanes);
+}
+
+void lanes_channels_changed(struct lanes *lanes)
+{
+    static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
+    read_channels(lanes);
+    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
+        if (lane->shut != QUEUE_OPEN)
+            lanes_resumed(lanes, span_str(lane->name), ALWAYS);
+}
+
+void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms)
+{
+    struct lane *lane = lane_named(lanes, channel);
+    if (lane == NULL || lane->shut == QUEUE_OPEN)
+        return;
+    lane->now.news.resumed_ms = when_ms;
+    ask_now(lane);
+}
+
+size_t lanes_suspended(const struct lanes *lanes, struct span *channels, size_t max)
+{
+    size_t n = 0;
+    for (const struct lane *lane = lanes->first; lane != NULL && n < max; lane = lane->next)
+        if (lane->shut == QUEUE_SUSPENDED)
+            channels[n++] = span_str(lane->name);
+    return n;
+}
+
+struct lanes *lanes_new(struct dispatch *dispatch)
+{
+    struct lanes *lanes = mem_calloc(1, sizeof(*lanes));
+    lanes->dispatch = dispatch;
+    read_channels(lanes);
+    loop_at_turn_end(dispatch->worker->loop, ask_urgent, lanes);
+    return lanes;
+}
+
+void lanes_stop(struct lanes *lanes)
+{
+    lanes->stopped = true;
+    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next) {
+        give_up_waiting(lane);
+        ask_now(lane);
+    }
+}
+
+size_t lanes_busy(const struct lanes *lanes)
+{
+    size_t n = 0;
+    for (const struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
+        n += !telling_is_empty(&lane->now) || !telling_is_empty(&lane->out);
+    return n;
+}
+
+void lanes_free(struct lanes **lanes)
+{
+    while ((*lanes)->first != NULL) {
+        struct lane *lane = (*lanes)->first;
+        (*lanes)->first = lane->next;
+        if (lane->timer != NULL)
+            loop_timer_stop(&lane->timer);
+        if (lane->channel != NULL)
+            channel_unref(&lane->channel);
+        telling_done(&lane->now);
+        telling_done(&lane->out);
+        free(lane->name);
+        free(lane);
+    }
+    free(*lanes);
+    *lanes = NULL;
+}

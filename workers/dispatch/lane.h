@@ -1,0 +1,76 @@
+/*
+ * A channel as this replica sees it: what it asks of the channel's queue (workers/store/queue.h), and whether
+ * the channel takes calls. The first step of admit -> claim -> outcome -> release.
+ *
+ * A call goes straight from its record to its claim where the channel has no limits and is open. Otherwise
+ * (lane_queues) it is stored, and an attempt brings its ticket here:
+ *
+ *   lane_queue ──► queued, attempt_queued() ··· any replica ··· ticket in hand ──► looked at ──► lane_ready
+ *     ──► send time, attempt_go() ──► claimed (lane_claimed), or not (lane_dropped)
+ *
+ * So send times are spent on calls that may be dialled: the hours, a pause, an expiry were looked at before.
+ * A send time that passed while this process was busy is not used; its call gets another one. One question at
+ * a time is out for a channel, at most every few milliseconds, whatever waits: its size grows with the load.
+ *
+ * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row that reached
+ * nobody, or are in doubt) or it is suspended (the provider refused its key, its credit or its caller id,
+ * which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
+ * single calls go out as probes, and the first one that the provider answers opens it.
+ */
+#ifndef IVR_DISPATCH_LANE_H
+#define IVR_DISPATCH_LANE_H
+
+#include "workers/dispatch/attempt.h"
+
+struct lanes;
+struct lane;
+
+struct lanes *lanes_new(struct dispatch *dispatch);
+/* No further tickets; those in hand go back. What is still to be told is told. */
+void lanes_stop(struct lanes *lanes);
+/* Things that are still to be told to Redis. */
+size_t lanes_busy(const struct lanes *lanes);
+void lanes_free(struct lanes **lanes);
+/* The channels file was read again: every channel is open until it shows otherwise. */
+void lanes_channels_changed(struct lanes *lanes);
+/* An operator resumed the channel, at that time (Redis'). */
+void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms);
+/* The names of the suspended channels, at most `max`; borrowed until the next call. Returns how many. */
+size_t lanes_suspended(const struct lanes *lanes, struct span *channels, size_t max);
+
+/* Never NULL for a channel of the file. Lives as long as the lanes. */
+struct lane *lane_of(struct lanes *lanes, const struct channel *channel);
+bool lane_is_shut(const struct lane *lane);
+/* Counts what is placed from now on: grows whenever the channel is shut. */
+int64_t lane_epoch(const struct lane *lane);
+/* Whether a call of the tenant waits its turn there. */
+bool lane_queues(const struct lane *lane, struct span tenant);
+
+/* Whether a ticket of the tenant comes with a line. */
+bool lane_has_lines(const struct lane *lane, struct span tenant);
+
+/* Brings the ticket of a stored call that waits; attempt_queued() when it is in. */
+void lane_queue(struct lane *lane, struct attempt *attempt);
+/* Wants a send time: attempt_go() when it has come. */
+void lane_ready(struct lane *lane, struct attempt *attempt);
+/* How long after its send time a placement may leave; 0: the channel has no rate. */
+int64_t lane_late_ms(const struct lane *lane);
+/* It left long after its send time all the same: it costs one more. */
+void lane_was_late(struct lane *lane);
+
+/* The end of a ticket in hand. CLAIMED: its line stays until the attempt is over. UNDER_WAY: the same, of an
+ * attempt that another claimed. BACK: nobody has claimed it since it was looked at. FORGOTTEN: nobody knows,
+ * so it is handed out again after its lease. */
+enum lane_end { LANE_CLAIMED, LANE_UNDER_WAY, LANE_DROPPED, LANE_BACK, LANE_FORGOTTEN };
+void lane_end(struct attempt *attempt, enum lane_end end);
+/* Whether it is in hand still: longer than its lease, it is another's. */
+bool lane_in_hand(const struct attempt *attempt);
+
+/* A ticket in hand was looked at. */
+void lane_looked(struct lane *lane);
+
+enum lane_news { LANE_ANSWERED, LANE_FAILED, LANE_SUSPENDED };
+/* What became of a placement that began at `epoch`; `code` and `detail` say why. */
+void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why);
+
+#endif

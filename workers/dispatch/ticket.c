@@ -1,0 +1,77 @@
+#include "workers/dispatch/ticket.h"
+
+#include "common/log.h"
+#include "workers/dispatch/lane.h"
+#include "workers/dispatch/opening.h"
+#include "workers/dispatch/route.h"
+
+bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
+{
+    struct err err = ERR_INIT;
+    char field[64];
+    bool not_json;
+    a->number = offer->attempt;
+    a->life = offer->life;
+    a->unreached = offer->unreached;
+    if (request_parse(&a->request, offer->request, &err, field, &not_json) != 0) {
+        LOG_ERROR("a stored request does not parse any more, its call waits", LOG_SPAN("call", offer->id),
+                  LOG_ERR(&err));
+        return false;
+    }
+    struct channel *channel = route_choose(a->dispatch, &a->request, a->unreached);
+    if (channel == NULL) {
+        LOG_LIMITED(LOG_LEVEL_ERROR,
+                    "a waiting call's channel is gone from the channels file, the call waits",
+                    LOG_SPAN("call", offer->id), LOG_SPAN("channel", offer->channel));
+        return false;
+    }
+    channel_ref(channel);
+    if (a->channel != NULL)
+        channel_unref(&a->channel);
+    a->channel = channel;
+    return true;
+}
+
+static void end(struct attempt *a, enum lane_end how)
+{
+    lane_end(a, how);
+    attempt_end(a);
+}
+
+static void on_ready(struct attempt *a, const struct store_due *offer)
+{
+    struct dispatch *d = a->dispatch;
+    struct lane *lane = a->lane;
+    if (!ticket_read_offer(a, offer)) {
+        end(a, LANE_DROPPED);
+    } else if (d->draining || d->away) {
+        end(a, LANE_BACK);
+    } else if (lane != lane_of(d->lanes, a->channel) || !opening_is_now(a)) {
+        lane_end(a, LANE_DROPPED);
+        attempt_begin_due(a); /* elsewhere, or put off */
+    } else {
+        lane_ready(lane, a);
+    }
+}
+
+static void on_looked(enum store_status status, const struct queue_looked *looked, void *arg)
+{
+    struct attempt *a = arg;
+    lane_looked(a->lane);
+    if (status != STORE_OK) {
+        end(a, LANE_FORGOTTEN);
+    } else if (looked->what == LOOKED_READY) {
+        on_ready(a, &looked->offer);
+    } else {
+        a->line_ms = looked->line_ms;
+        end(a, looked->what == LOOKED_LIVE ? LANE_UNDER_WAY : LANE_DROPPED);
+    }
+}
+
+void ticket_look(struct attempt *a)
+{
+    const struct queue_ticket ticket = {buf_span(&a->id), a->life};
+    a->state = ATTEMPT_LOOKING;
+    queue_look(a->dispatch->worker->store, &ticket, span_str(a->channel->name), ATTEMPT_LEASE_MS, on_looked,
+               a);
+}

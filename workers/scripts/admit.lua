@@ -1,0 +1,291 @@
+-- Admission to a channel: tickets in, tickets out in turn, send times, lines, and the circuit.
+--
+-- KEYS[1] is the channel's slot, e.g. "{ivr:ch:ke-main}". What stands there are hints; the shards are the truth of calls.
+-- A ticket, and a line, is named by its attempt: "tenant/call_id/attempt".
+--   :state           hash: slot (the last send time given, us), queued, shut ('', "circuit", "suspended"), why, since, probe_at,
+--                    backoff, fails, failed_at, epoch (how often it was shut)
+--   :q:TENANT        zset of tickets, by priority and then arrival
+--   :turns           list of the tenants that have tickets, the next one first
+--   :served          hash by tenant: turns it had, and the lower priority that had one last
+--   :taken           zset of tickets that a worker has in hand, by the time from which another may have them
+--   :lines           zset of lines in use, by their deadline; :lines:TENANT the same of one tenant
+-- ARGV[1] is a cmsgpack array, in the order of the first lines below:
+--   between (us between two placements, 0 no rate), lines (0 no cap), tenants' caps (map), how far ahead a send time may be
+--   (us), lease (ms in hand), tickets wanted, send times wanted, placements that left long after their send time, what
+--   placements said since the last time (epoch, successes, failures since the last success, suspend 0/1, why), resume (when an
+--   operator resumed the channel or its file was read again, ms, 0), tickets to queue (ticket, priority, ...), done (claimed: ticket,
+--   line ms, ...), dropped (not claimed), back (not claimed, to wait again: ticket, priority, ...).
+-- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now), us until a send time may
+-- be had}.
+--
+-- Promises: send times are at least `between` apart, whoever asks; a line is taken with its ticket, once, and never above a cap;
+-- tenants have equal turns, and of a tenant's the lower priorities in rotation one in 16; a ticket whose holder died is handed out
+-- again with its line; while the channel is shut one send time per probe is given. Asked twice: queued once, dropped once; tickets
+-- of a lost answer come again after their lease, its send times are gone.
+local base = KEYS[1]
+local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, want_slots, late, epoch, ok, fails, suspend, why, resumed,
+  queue, done, dropped, back = unpack(cmsgpack.unpack(ARGV[1]))
+local call, floor = redis.call, math.floor
+local clock = call('TIME')
+local now_us = clock[1] * 1000000 + clock[2]
+local now = floor(now_us / 1000)
+
+local PRIORITY = 2 ^ 42 -- above any arrival in ms
+local LOWER_TURN = 16
+-- A line's deadline until its claim says better: longer than the longest call.
+local LINE_FIRST_MS = 12 * 3600 * 1000
+-- The last send time is at most so far ahead: what late placements cost beyond it is forgiven.
+local SLOT_AHEAD_US, SLOTS_AHEAD = 2000000, 4
+-- So many in a row, each within so long of the one before, as circuit breakers elsewhere have it: a channel that carries a call a
+-- minute needs none, and the doubts of an hour are no outage.
+local CIRCUIT_FAILS, CIRCUIT_WITHIN_MS = 20, 10000
+-- A probe of which nobody says anything is followed by another.
+local PROBE_FIRST_MS, PROBE_MAX_MS, PROBE_SUSPENDED_MS, PROBE_LOST_MS = 1000, 60000, 30000, 10000
+
+local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch'}
+local read = call('HMGET', base .. ':state', unpack(names))
+local s = {}
+for i, name in ipairs(names) do
+  s[name] = (name == 'shut' or name == 'why') and (read[i] or '') or tonumber(read[i] or 0)
+end
+
+local function tenant_of(ticket)
+  return string.match(ticket, '^[^/]*')
+end
+
+local function text_of(n)
+  return string.format('%.0f', n)
+end
+
+-- ---- the circuit ----
+
+local function shut(kind, wait_ms)
+  if s.shut ~= kind then
+    s.since, s.epoch = now, s.epoch + 1
+  end
+  s.shut, s.why, s.backoff, s.probe_at, s.fails = kind, why, wait_ms, now + wait_ms, 0
+end
+
+local function open()
+  s.shut, s.why, s.since, s.fails = '', '', 0, 0
+end
+
+local function hear_while_shut()
+  if suspend == 1 then
+    shut('suspended', PROBE_SUSPENDED_MS)
+  elseif ok > 0 then
+    open()
+  elseif fails > 0 then
+    s.why = why
+    s.backoff = s.shut == 'circuit' and math.min(2 * s.backoff, PROBE_MAX_MS) or PROBE_SUSPENDED_MS
+    s.probe_at = now + s.backoff
+  end
+end
+
+local function hear_while_open()
+  s.fails = ((ok > 0 or s.failed_at < now - CIRCUIT_WITHIN_MS) and 0 or s.fails) + fails
+  s.failed_at = fails > 0 and now or s.failed_at
+  if suspend == 1 then
+    shut('suspended', PROBE_SUSPENDED_MS)
+  elseif s.fails >= CIRCUIT_FAILS then
+    shut('circuit', PROBE_FIRST_MS)
+  end
+end
+
+-- What left before the channel was shut says nothing of it now, nor once it is open again.
+local function hear()
+  if resumed > s.since and s.shut ~= '' then
+    open()
+  elseif epoch == s.epoch and s.shut ~= '' then
+    hear_while_shut()
+  elseif epoch == s.epoch then
+    hear_while_open()
+  end
+end
+
+-- ---- the queue ----
+
+local function queue_add(ticket, priority, arrival)
+  local tenant = tenant_of(ticket)
+  local key = base .. ':q:' .. tenant
+  if call('ZSCORE', base .. ':taken', ticket) then
+    return
+  end
+  if call('EXISTS', key) == 0 then
+    call('RPUSH', base .. ':turns', tenant)
+  end
+  s.queued = s.queued + call('ZADD', key, 'NX', text_of(priority * PRIORITY + arrival), ticket)
+end
+
+-- The ticket that a tenant's turn goes to.
+local function pick(tenant, key)
+  local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  if not first[1] or call('HINCRBY', base .. ':served', tenant, 1) % LOWER_TURN ~= 0 then
+    return first[1]
+  end
+  local best = floor(first[2] / PRIORITY)
+  local last = tonumber(call('HGET', base .. ':served', tenant .. '/') or best)
+  local function below(priority)
+    local from = text_of((priority + 1) * PRIORITY)
+    return call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  end
+  local lower = below(math.max(last, best))
+  if not lower[1] then
+    lower = below(best)
+  end
+  if not lower[1] then
+    return first[1]
+  end
+  call('HSET', base .. ':served', tenant .. '/', floor(lower[2] / PRIORITY))
+  return lower[1]
+end
+
+local function end_turn(tenant, key)
+  if call('EXISTS', key) == 1 then
+    call('RPUSH', base .. ':turns', tenant)
+  else
+    call('HDEL', base .. ':served', tenant, tenant .. '/')
+  end
+end
+
+-- ---- lines ----
+
+local function line_end(ticket)
+  call('ZREM', base .. ':lines', ticket)
+  call('ZREM', base .. ':lines:' .. tenant_of(ticket), ticket)
+end
+
+-- Ends those whose deadline has come, before any are counted.
+local function lines_expire()
+  for _, ticket in ipairs(call('ZRANGEBYSCORE', base .. ':lines', '-inf', text_of(now))) do
+    line_end(ticket)
+  end
+end
+
+local function lines_of(tenant)
+  return call('ZCARD', base .. ':lines' .. (tenant and ':' .. tenant or ''))
+end
+
+local function line_take(ticket, tenant)
+  if lines_cap > 0 or tenant_caps[tenant] then
+    call('ZADD', base .. ':lines', text_of(now + LINE_FIRST_MS), ticket)
+    call('ZADD', base .. ':lines:' .. tenant, text_of(now + LINE_FIRST_MS), ticket)
+  end
+end
+
+local function line_set(ticket, ms)
+  local tenant = tenant_of(ticket)
+  if ms > 0 then
+    call('ZADD', base .. ':lines', 'XX', text_of(now + ms), ticket)
+    call('ZADD', base .. ':lines:' .. tenant, 'XX', text_of(now + ms), ticket)
+  end
+end
+
+-- ---- handing out ----
+
+local lines
+
+-- What a holder that died left, with its line.
+local function take_left(tickets)
+  local longest = now + 2 * lease_ms
+  local last = call('ZREVRANGE', base .. ':taken', 0, 0, 'WITHSCORES')
+  if last[2] and tonumber(last[2]) > longest then -- Redis' clock jumped back
+    for _, ticket in ipairs(call('ZRANGEBYSCORE', base .. ':taken', '(' .. text_of(longest), '+inf')) do
+      call('ZADD', base .. ':taken', text_of(longest), ticket)
+    end
+  end
+  for _, ticket in ipairs(call('ZRANGEBYSCORE', base .. ':taken', '-inf', text_of(now), 'LIMIT', 0, want)) do
+    call('ZADD', base .. ':taken', text_of(now + lease_ms), ticket)
+    tickets[#tickets + 1] = ticket
+  end
+end
+
+local function take_in_turn(tickets)
+  local passed, tenants = 0, call('LLEN', base .. ':turns')
+  while #tickets < want and passed < tenants and (lines_cap == 0 or lines < lines_cap) do
+    local tenant = call('LPOP', base .. ':turns')
+    if not tenant then
+      break
+    end
+    local key, cap = base .. ':q:' .. tenant, tenant_caps[tenant]
+    local ticket = not (cap and lines_of(tenant) >= cap) and pick(tenant, key)
+    if ticket then
+      call('ZREM', key, ticket)
+      call('ZADD', base .. ':taken', text_of(now + lease_ms), ticket)
+      line_take(ticket, tenant)
+      s.queued, lines, passed = s.queued - 1, lines + 1, 0
+      tickets[#tickets + 1] = ticket
+    else
+      passed = passed + 1
+    end
+    end_turn(tenant, key)
+  end
+  if tenants == 0 or s.queued < 0 then
+    s.queued = 0
+  end
+end
+
+-- ---- send times ----
+
+local function next_slot()
+  return math.max(s.slot + between, now_us)
+end
+
+local function give_slots(slots)
+  if s.shut ~= '' then
+    want_slots = math.min(want_slots, now >= s.probe_at and 1 or 0)
+  end
+  if late > 0 then
+    s.slot = math.max(s.slot, now_us - between) + late * between
+  end
+  -- Further ahead it is of a clock that jumped back, or of a rate that was far lower.
+  s.slot = math.min(s.slot, now_us + math.max(SLOT_AHEAD_US, SLOTS_AHEAD * between))
+  while #slots < want_slots and next_slot() <= now_us + ahead_us do
+    s.slot = next_slot()
+    slots[#slots + 1] = floor(s.slot - now_us)
+  end
+  if s.shut ~= '' and slots[1] then
+    s.probe_at = now + (s.shut == 'circuit' and PROBE_LOST_MS or PROBE_SUSPENDED_MS)
+  end
+end
+
+-- ---- all of it ----
+
+hear()
+lines_expire()
+for i = 1, #done, 2 do
+  call('ZREM', base .. ':taken', done[i])
+  line_set(done[i], done[i + 1])
+end
+for _, ticket in ipairs(dropped) do
+  if call('ZREM', base .. ':taken', ticket) == 1 then
+    line_end(ticket)
+  end
+end
+for i = 1, #back, 2 do
+  if call('ZREM', base .. ':taken', back[i]) == 1 then
+    line_end(back[i])
+    queue_add(back[i], back[i + 1], 0)
+  end
+end
+for i = 1, #queue, 2 do
+  queue_add(queue[i], queue[i + 1], now)
+end
+lines = lines_of()
+local tickets, slots = {}, {}
+if s.shut ~= '' then
+  want = math.min(want, now >= s.probe_at and 1 or 0)
+end
+if want > 0 then
+  take_left(tickets)
+  take_in_turn(tickets)
+end
+give_slots(slots)
+local values = {}
+for _, name in ipairs(names) do
+  values[#values + 1] = name
+  values[#values + 1] = type(s[name]) == 'number' and text_of(s[name]) or s[name]
+end
+call('HSET', base .. ':state', unpack(values))
+return cmsgpack.pack({s.queued, lines_of(), s.shut, s.why, s.since, s.epoch, tickets, slots,
+  floor(math.max(next_slot() - ahead_us - now_us, 0))})

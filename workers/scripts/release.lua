@@ -1,0 +1,12 @@
+-- Gives lines of a channel back: their attempts are over, or were not placed.
+--
+-- KEYS[1] the channel's slot (admit.lua); ARGV[1..] attempts, "tenant/call_id/attempt".
+-- Returns how many were in use.
+--
+-- Promises: twice is once; a line that another attempt has is not touched.
+local base, freed = KEYS[1], 0
+for _, attempt in ipairs(ARGV) do
+  freed = freed + redis.call('ZREM', base .. ':lines', attempt)
+  redis.call('ZREM', base .. ':lines:' .. string.match(attempt, '^[^/]*'), attempt)
+end
+return freed

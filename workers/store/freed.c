@@ -1,0 +1,110 @@
+#include "workers/store/freed.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "scripts.h"
+#include "workers/store/pack.h"
+#include "workers/store/private.h"
+
+/* One attempt's release on its way: up to two questions at once. */
+struct releasing {
+    struct store *store;
+    unsigned out;
+    enum store_status status; /* the worst */
+    freed_fn fn;
+    void *arg;
+};
+
+bool freed_is(const msgpack_object *packed)
+{
+    return span_is(pack_get_span(packed, 0), "freed");
+}
+
+void freed_read(struct freed *freed, const msgpack_object *packed)
+{
+    freed->id = pack_get_span(packed, 1);
+    freed->life = (int)pack_get_int(packed, 2);
+    freed->channel = pack_get_span(packed, 3);
+    freed->contact = pack_get_span(packed, 4);
+    freed->line = pack_get_int(packed, 5) != 0;
+}
+
+static void ended(struct releasing *releasing, enum store_status status)
+{
+    if (status != STORE_OK)
+        releasing->status = status;
+    if (--releasing->out > 0)
+        return;
+    releasing->fn(releasing->status, releasing->arg);
+    free(releasing);
+}
+
+static void on_line(const struct redis_result *result, void *arg)
+{
+    struct releasing *releasing = arg;
+    store_command_ended(releasing->store);
+    ended(releasing, store_status_of(result));
+}
+
+static void release_line(struct releasing *releasing, const struct freed *freed, struct span ref)
+{
+    struct buf key;
+    buf_init(&key, 256);
+    store_add_channel_key(releasing->store, &key, freed->channel);
+    releasing->out++;
+    store_command_began(releasing->store);
+    redis_eval(store_redis(releasing->store), &script_release, buf_span(&key), &ref, 1, on_line, releasing);
+    buf_done(&key);
+}
+
+/* Not woken after all: it asks again by itself. */
+static void deliver_woken(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    (void)status, (void)result, (void)fn, (void)arg;
+}
+
+static void wake(struct store *store, struct span id)
+{
+    msgpack_packer p;
+    store_record_begin(store, &p, 1);
+    pack_span(&p, id);
+    store_record_send(store, BATCH_WAKE, id, deliver_woken, NULL, NULL);
+}
+
+static void deliver_unlocked(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                             void *arg)
+{
+    struct releasing *releasing = arg;
+    (void)fn;
+    if (result != NULL && result->type == MSGPACK_OBJECT_STR && result->via.str.size > 0)
+        wake(releasing->store, span_of(result->via.str.ptr, result->via.str.size));
+    ended(releasing, status);
+}
+
+static void release_contact(struct releasing *releasing, const struct freed *freed, struct span ref)
+{
+    msgpack_packer p;
+    char line[CONTACT_LINE_MAX];
+    const char *cut = memchr(freed->id.p, '/', freed->id.n);
+    struct span tenant = span_of(freed->id.p, cut != NULL ? (size_t)(cut - freed->id.p) : 0);
+    contact_line(line, tenant, freed->channel, freed->contact);
+    releasing->out++;
+    store_record_begin(releasing->store, &p, 2);
+    pack_str(&p, line);
+    pack_span(&p, ref);
+    store_record_send(releasing->store, BATCH_UNLOCK, freed->contact, deliver_unlocked, NULL, releasing);
+}
+
+void freed_release(struct store *store, const struct freed *freed, freed_fn fn, void *arg)
+{
+    struct releasing *releasing = mem_alloc(sizeof(*releasing));
+    char text[STORE_MAX_REF + 1];
+    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(freed->id), freed->life);
+    struct span ref = span_of(text, n > 0 && (size_t)n < sizeof(text) ? (size_t)n : 0);
+    *releasing = (struct releasing){store, 0, STORE_OK, fn, arg};
+    if (freed->line)
+        release_line(releasing, freed, ref);
+    if (freed->contact.n > 0)
+        release_contact(releasing, freed, ref);
+}

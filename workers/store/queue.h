@@ -1,0 +1,118 @@
+/*
+ * Admission to a channel that has limits, or is shut: tickets, turns, lines, send times and the circuit, in
+ * the channel's own slot "{PREFIX:ch:NAME}" (admit.lua says which keys). What stands there are hints, each
+ * with a deadline; the shards are the truth of calls.
+ *
+ * Life of a ticket, which is named by the claim that it is for ("tenant/call_id/3"), and what each crash
+ * leaves behind:
+ *
+ *   call waits and is due ──queue──► queued ──hand out──► in hand ──claimed──► done (its line stays until
+ * release) ▲                            ▲                    │ │ └──── offered again
+ * ─────────┘◄───────back────────┘ └──dropped──► nothing (its line is given back)
+ *
+ *   killed before it is queued:      the shard offers the call again after its lease (30 s)
+ *   killed with it in hand:          it is handed out again after QUEUE_LEASE_MS, with its line
+ *   killed after the claim:          the same, and the look at the shard says that the attempt is under way
+ *   the queue forgotten (failover):  the shards offer their waiting calls again, every QUEUE_DEFER_MS
+ *
+ * Lines are given back with the event that ends their attempt (freed.h).
+ */
+#ifndef IVR_STORE_QUEUE_H
+#define IVR_STORE_QUEUE_H
+
+#include "workers/store/store.h"
+
+enum {
+    QUEUE_LEASE_MS = 10000,
+    QUEUE_DEFER_MS = 300000, /* between two offers of a call that has a ticket */
+    QUEUE_MAX_TICKETS = 64,  /* handed out at once */
+    QUEUE_MAX_SLOTS = 512,   /* send times at once */
+};
+
+/* Elements for admit.lua, packed as they come. */
+struct queue_list {
+    struct buf packed;
+    uint32_t n;
+};
+void queue_list_init(struct queue_list *list);
+void queue_list_clear(struct queue_list *list);
+void queue_list_done(struct queue_list *list);
+/* A ticket alone (dropped), or with a number: its priority (queue, back), its line's ms (done). */
+void queue_list_add(struct queue_list *list, struct span id, int life);
+void queue_list_add_with(struct queue_list *list, struct span id, int life, int64_t number);
+
+enum queue_shut { QUEUE_OPEN, QUEUE_CIRCUIT, QUEUE_SUSPENDED };
+const char *queue_shut_name(enum queue_shut shut); /* "open", "circuit", "suspended" */
+
+struct queue_cap {
+    struct span tenant;
+    int lines;
+};
+
+/* What placements on the channel said since the last answer; of epoch `epoch` (struct queue_told). */
+struct queue_news {
+    int64_t epoch;
+    unsigned ok;    /* the provider answered */
+    unsigned fails; /* could not be contacted, or in doubt, in a row since the last `ok` */
+    bool suspend;   /* the key, the credit or the caller id was refused */
+    struct span why;
+    int64_t
+        resumed_ms; /* the channel is open again, unless it was shut after this (Redis' time); 0: no news */
+};
+
+struct queue_ask {
+    struct span channel;
+    double calls_per_second; /* 0: no limit */
+    int lines;               /* concurrent_calls; 0: no limit */
+    const struct queue_cap *caps;
+    size_t caps_n;
+    unsigned tickets; /* how many are wanted, at most QUEUE_MAX_TICKETS */
+    unsigned slots;   /* how many send times are wanted, at most QUEUE_MAX_SLOTS */
+    unsigned late;    /* placements that left long after their send time: they cost one more */
+    struct queue_news news;
+    const struct queue_list *queue, *done, *dropped, *back;
+};
+
+struct queue_ticket {
+    struct span id;
+    int life; /* struct store_claimed */
+};
+
+struct queue_told {
+    int64_t queued;
+    int64_t lines;
+    enum queue_shut shut;
+    struct span why;
+    int64_t since_ms; /* Redis' time; 0 while it is open */
+    int64_t epoch;    /* grows whenever it is shut */
+    const struct queue_ticket *tickets;
+    size_t tickets_n;
+    const int64_t *slots_us; /* from Redis' now; rising */
+    size_t slots_n;
+    int64_t wait_us; /* until a send time may be had */
+};
+
+/* `told` is NULL unless STORE_OK (and STORE_UNACKED: ask again with the same). Borrowed until it returns. */
+typedef void (*queue_fn)(enum store_status status, const struct queue_told *told, void *arg);
+void queue_admit(struct store *store, const struct queue_ask *ask, queue_fn fn, void *arg);
+/* Asks only. */
+void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *arg);
+
+/* ---- the calls behind tickets, in their shards ---- */
+
+enum queue_looked_what { LOOKED_READY, LOOKED_LIVE, LOOKED_GONE };
+struct queue_looked {
+    enum queue_looked_what what;
+    struct store_due offer; /* LOOKED_READY: nobody else is offered the call within `lease_ms` */
+    int64_t line_ms;        /* LOOKED_LIVE: how long its line may be held yet */
+};
+/* `looked` is set with STORE_OK. */
+typedef void (*queue_looked_fn)(enum store_status status, const struct queue_looked *looked, void *arg);
+void queue_look(struct store *store, const struct queue_ticket *ticket, struct span channel, int64_t lease_ms,
+                queue_looked_fn fn, void *arg);
+
+/* The call has a ticket: it is not offered for QUEUE_DEFER_MS. Not answered: it is offered sooner. */
+typedef void (*queue_deferred_fn)(enum store_status status, void *arg);
+void queue_defer(struct store *store, struct span id, queue_deferred_fn fn, void *arg);
+
+#endif
