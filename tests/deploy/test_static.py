@@ -154,6 +154,7 @@ def test_the_grace_is_longer_than_the_drain(name):
 def test_a_rollout_takes_nobody_away_before_the_new_one_is_ready(name):
     spec = manifests.base("Deployment")[name]["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["minReadySeconds"] >= 10
     assert spec["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"].startswith("/readyz")
     budget = manifests.base("PodDisruptionBudget")[name]["spec"]
     assert budget["selector"]["matchLabels"] == spec["selector"]["matchLabels"] and budget["maxUnavailable"] == 1

@@ -51,7 +51,7 @@ def scrape(pipeline):
 
 @pytest.fixture(scope="module")
 def samples(make_module_pipeline):
-    pipeline = make_module_pipeline({"main": {}, "barred": {"from": "+254711082001"}})
+    pipeline = make_module_pipeline({"main": {"calls_per_second": 100}, "barred": {"from": "+254711082001"}})
     live(pipeline)
     dispatch = pipeline.worker("dispatch")
     wait_until(lambda: dispatch.metrics().value("ivr_channel_open", channel="barred") == 1, "the channel to be suspended")
