@@ -12,7 +12,7 @@
 enum {
     MAX_CHECKS = 16,
     MAX_CONNECTIONS = 64, /* a scraper, the orchestrator's probes, a person: none needs many */
-    MAX_WHY = 512,
+    MAX_WHY = 2048,       /* four topics with long names */
     MAX_PAGE = 16 * 1024 * 1024,
     IDLE_TIMEOUT_MS =
         30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */

@@ -42,8 +42,9 @@ def package_of(path):
     real = os.path.realpath(path)
     for candidate in (path, real, real.removeprefix("/usr"), "/usr" + path):
         done = subprocess.run(["dpkg", "-S", candidate], capture_output=True, text=True)
-        if done.returncode == 0:
-            return done.stdout.split(":", 1)[0]
+        owners = [line for line in done.stdout.splitlines() if not line.startswith("diversion by")]
+        if owners:
+            return re.split("[:,]", owners[0])[0]
     raise SystemExit(f"sbom: no package has {path}")
 
 

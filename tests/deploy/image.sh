@@ -54,9 +54,9 @@ check_programs() {
     local program
     for program in ivr-dispatch ivr-status ivr-report ivr-gateway ivrctl ivr-simulator; do
         in_image "$program" --version >/dev/null || die "$program does not run in the image"
-        in_image "$program" --help | grep -q "$program" || die "$program --help says nothing of itself"
+        in_image "$program" --help > "$work/words" && grep -q "$program" "$work/words" || die "$program --help says nothing of itself"
     done
-    in_image ivr-status --check | grep -q 'configuration ok' || die "ivr-status --check is not content with its defaults"
+    in_image ivr-status --check > "$work/words" && grep -q 'configuration ok' "$work/words" || die "ivr-status --check is not content with its defaults"
     ! in_image ivr-dispatch --check 2>"$work/words" || die "ivr-dispatch --check is content without a channels file"
     grep -q channels.json "$work/words" || die "ivr-dispatch --check does not name the file that it misses"
     # TLS to Redis, which this Debian's hiredis has, and calling hours, for which zones are needed.
