@@ -45,9 +45,9 @@ import_base() {
     bud commit -q --rm "$from" "$base" >/dev/null
 }
 
-# A program in the image, as nobody in particular, with a root that it cannot write to.
+# A program in the image, as its user, to whom nothing in it belongs.
 in_image() {
-    chroot --userspec=10001:10001 "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin "$@"
+    "${as_its_user[@]}" "$@"
 }
 
 check_programs() {
@@ -68,7 +68,7 @@ check_programs() {
 # A worker that waits for Kafka and Redis is alive, says what it misses, and goes when it is told to.
 check_running() {
     local pid port code=0
-    in_image IVR_ADMIN_LISTEN=127.0.0.1:0 IVR_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1 IVR_REDIS_URL=redis://127.0.0.1:1/0 \
+    "${as_its_user[@]}" IVR_ADMIN_LISTEN=127.0.0.1:0 IVR_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1 IVR_REDIS_URL=redis://127.0.0.1:1/0 \
         ivr-report 2>"$work/report.log" &
     pid=$!
     for _ in $(seq 100); do
@@ -117,6 +117,7 @@ bud bud -q --isolation chroot --build-arg "DEBIAN=$base" --build-arg "REVISION=$
     -f deploy/Dockerfile -t "$image" . > "$work/build.log" 2>&1 || { tail -30 "$work/build.log" >&2; die "the build failed"; }
 container=$(bud from "$image")
 root=$(bud mount "$container")
+as_its_user=(chroot --userspec=10001:10001 "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin)
 check_programs
 check_running
 check_contents
