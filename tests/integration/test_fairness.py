@@ -15,7 +15,7 @@ SHARED, URGENT = "+254711082001", "+254711082002"
 RATE = 40
 CROWD, FEW = 250, 40  # calls of the tenant that queues all it has, and of each of the others
 FIRST, LAST = 0, 9  # priorities
-FIRSTS, LASTS = 130, 30
+FIRSTS, LASTS = 130, 200
 
 pytestmark = pytest.mark.timeout(120)
 

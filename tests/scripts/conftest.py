@@ -53,10 +53,10 @@ class Channel:
         self.redis, self.scripts, self.base = client, scripts, base
 
     def admit(self, want=0, slots=0, queue=(), done=(), dropped=(), back=(), rate=0, lines=0, caps=None, ahead=30000,
-              lease=10000, late=0, epoch=0, ok=0, fails=0, suspend=0, why="", resumed=0):
-        """rate: placements a second; queue and back: (ticket, priority); done: (ticket, line ms)."""
+              lease=10000, spare=64, late=0, epoch=0, ok=0, fails=0, suspend=0, why="", resumed=0):
+        """rate: placements a second; spare: tickets that may come without a send time; queue and back: (ticket, priority); done: (ticket, line ms)."""
         between = 1000000 // rate if rate else 0
-        args = [between, lines, caps or {}, ahead, lease, want, slots, late, epoch, ok, fails, suspend, why, resumed,
+        args = [between, lines, caps or {}, ahead, lease, want, spare, slots, late, epoch, ok, fails, suspend, why, resumed,
                 flat(queue), flat(done), list(dropped), flat(back)]
         return Admission(*msgpack.unpackb(self.scripts["admit"](keys=[self.base], args=[pack(args)])))
 
@@ -64,7 +64,7 @@ class Channel:
         return self.admit(want=want, **more).tickets
 
     def slots(self, wanted=1, **more):
-        return self.admit(slots=wanted, **more).slots
+        return self.admit(slots=wanted, **more).slots[:wanted]
 
     def release(self, *attempts):
         return self.scripts["release"](keys=[self.base], args=list(attempts))

@@ -63,17 +63,19 @@ def test_one_probe_at_a_time_is_let_through(channel):
     channel.admit(queue=[(f"a/{n}/1", 5) for n in range(5)])
     assert 0 < until_probe(channel) <= SECOND
     probe_now(channel)
-    found = channel.admit(want=5, slots=5, epoch=1)
+    found = channel.admit(want=5, epoch=1)
     assert len(found.tickets) == len(found.slots) == 1
     found = Channel(channel.redis, channel.scripts).admit(want=5, slots=5, epoch=1)
     assert (found.tickets, found.slots) == ([], [])
 
 
-def test_a_ticket_that_is_taken_first_gets_its_send_time_after(channel):
+def test_a_probe_is_a_ticket_with_its_send_time_or_a_send_time_for_what_is_in_hand(channel):
     shut(channel)
     channel.admit(queue=[("a/1/1", 5)])
     probe_now(channel)
-    assert channel.take(5, epoch=1) == ["a/1/1"]
+    found = channel.admit(want=5, epoch=1)
+    assert (found.tickets, found.slots) == (["a/1/1"], [0])
+    probe_now(channel)
     assert channel.slots(5, epoch=1) == [0]
     assert channel.slots(5, epoch=1) == []
 

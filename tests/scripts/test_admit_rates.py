@@ -81,3 +81,18 @@ def test_a_clock_that_jumped_back_stops_nobody_for_long(channel):
     assert found.slots == [] and found.wait <= 2 * SECOND_US + GAP
     channel.shift("slot", -2 * SECOND_US - GAP)
     assert channel.slots(1, rate=RATE) == [0]
+
+
+def test_a_ticket_comes_with_its_send_time(channel):
+    """So turns are kept: nobody holds a ticket and waits for a send time that others have."""
+    channel.admit(queue=[(f"a/{n}/1", 5) for n in range(10)])
+    found = channel.admit(want=10, spare=0, rate=100)
+    assert len(found.tickets) == len(found.slots) and 3 <= len(found.tickets) <= 4
+    assert channel.admit(want=10, spare=0, rate=100).tickets == []
+    assert len(channel.admit(want=10, spare=2, rate=100).tickets) == 2, "more than send times where that is asked for"
+
+
+def test_what_is_in_hand_has_the_first_send_times(channel):
+    channel.admit(queue=[(f"a/{n}/1", 5) for n in range(10)])
+    found = channel.admit(want=10, slots=3, spare=0, rate=100)
+    assert len(found.slots) >= 3 and len(found.tickets) == len(found.slots) - 3

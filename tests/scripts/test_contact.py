@@ -69,10 +69,16 @@ def test_freed_twice_is_freed_once(store):
     for call in ("t/c1", "t/c2", "t/c3"):
         store.contact(call)
     assert store.unlock() == "t/c2"
-    assert store.unlock() == ""
-    assert waiters(store) == ["t/c3"]
     assert store.contact("t/c2") == "free"
     assert store.unlock() == "" and holder(store) == "t/c2/1"
+    assert waiters(store) == ["t/c3"]
+
+
+def test_where_the_first_is_not_to_be_woken_the_next_one_is_named(store):
+    for call in ("t/c1", "t/c2", "t/c3"):
+        store.contact(call)
+    assert [store.unlock(), store.unlock(), store.unlock()] == ["t/c2", "t/c3", ""]
+    assert waiters(store) == [] and holder(store) == ""
 
 
 def test_who_waited_longest_is_named_first(store):

@@ -43,7 +43,16 @@ static struct channels *load(void)
 
 static void every_limit_of_ours_stands_in_its_channels_line(void **state)
 {
-    static const struct channel_live live[] = {{CONTROL_RUNNING}, {CONTROL_PAUSED}};
+    static const struct channel_live live[] = {
+        {.control = CONTROL_RUNNING,
+         .heard = true,
+         .shut = QUEUE_SUSPENDED,
+         .why = "20003 Authenticate",
+         .since_ms = 1764000000000,
+         .queued = 12,
+         .lines = 7},
+        {.control = CONTROL_PAUSED, .heard = true},
+    };
     struct channels *channels = load();
     struct buf text;
     (void)state;
@@ -51,7 +60,8 @@ static void every_limit_of_ours_stands_in_its_channels_line(void **state)
     channel_list_text(&text, channels, live);
     assert_string_equal(text.p,
                         "ke     twilio          +254711082000    0.5/s, 200 lines, https://api.twilio.com, "
-                        "fallback spare, one_call_per_number off, default\n"
+                        "fallback spare, one_call_per_number off, default, 12 queued, 7 lines in use, "
+                        "SUSPENDED since 2025-11-24T16:00:00.000Z: 20003 Authenticate\n"
                         "spare  twilio          -                https://api.twilio.com, PAUSED\n"
                         "calling hours of +254: 08:00-20:00 UTC\n"
                         "tenant acme: 50 lines of each channel\n"
@@ -62,7 +72,10 @@ static void every_limit_of_ours_stands_in_its_channels_line(void **state)
 
 static void as_json_every_setting_is_there_and_what_was_not_heard_is_null(void **state)
 {
-    static const struct channel_live live[] = {{CONTROL_UNKNOWN}, {CONTROL_RUNNING}};
+    static const struct channel_live live[] = {
+        {.control = CONTROL_UNKNOWN},
+        {.control = CONTROL_RUNNING, .heard = true, .queued = 3},
+    };
     struct channels *channels = load();
     struct buf text;
     (void)state;
@@ -75,11 +88,12 @@ static void as_json_every_setting_is_there_and_what_was_not_heard_is_null(void *
         "api.twilio.com\",\"calls_per_second\":0.5,\"concurrent_calls\":200,\"request_timeout_ms\":10000,"
         "\"idle_timeout_ms\":15000,\"country_codes\":[],\"fallback\":[\"spare\"],\"one_call_per_number\":"
         "false,"
-        "\"insecure\":false,\"paused\":null,\"default\":true},"
+        "\"insecure\":false,\"paused\":null,\"state\":null,\"default\":true},"
         "{\"name\":\"spare\",\"provider\":\"twilio\",\"from\":null,\"base_url\":\"https://api.twilio.com\","
         "\"calls_per_second\":null,\"concurrent_calls\":null,\"request_timeout_ms\":10000,"
         "\"idle_timeout_ms\":15000,\"country_codes\":[],\"fallback\":[],\"one_call_per_number\":true,"
-        "\"insecure\":false,\"paused\":false,\"default\":false}],"
+        "\"insecure\":false,\"paused\":false,\"state\":\"open\",\"reason\":null,\"since\":null,\"queued\":3,"
+        "\"lines_in_use\":0,\"default\":false}],"
         "\"calling_hours\":{\"254\":{\"timezone\":\"UTC\",\"from\":\"08:00\",\"to\":\"20:00\"}},"
         "\"tenants\":{\"acme\":{\"concurrent_calls\":50},\"tiny\":{\"concurrent_calls\":1}}}\n");
     buf_done(&text);

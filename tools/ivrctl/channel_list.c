@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "tools/ivrctl/show.h"
 
@@ -33,6 +34,15 @@ static void add_live_json(struct buf *b, const struct channel_live *live)
         json_knull(b, "paused");
     else
         json_kbool(b, "paused", live->control == CONTROL_PAUSED);
+    if (!live->heard) {
+        json_knull(b, "state");
+        return;
+    }
+    json_kstrz(b, "state", queue_shut_name(live->shut));
+    json_kstrz(b, "reason", live->why[0] != '\0' ? live->why : NULL);
+    json_ktime(b, "since", live->since_ms);
+    json_kint(b, "queued", live->queued);
+    json_kint(b, "lines_in_use", live->lines);
 }
 
 static void add_channel_json(struct buf *b, const struct channel *chan, const struct channel_live *live,
@@ -79,6 +89,16 @@ static int longest_name(const struct channels *channels)
 static void add_live_text(struct buf *b, const struct channel_live *live)
 {
     buf_adds(b, live->control == CONTROL_PAUSED ? ", PAUSED" : "");
+    if (live->queued > 0)
+        buf_addf(b, ", %lld queued", (long long)live->queued);
+    if (live->lines > 0)
+        buf_addf(b, ", %lld lines in use", (long long)live->lines);
+    if (live->shut == QUEUE_OPEN)
+        return;
+    char since[CLOCK_RFC3339_LEN + 1];
+    clock_rfc3339(live->since_ms, since);
+    buf_addf(b, ", %s since %s: %s", live->shut == QUEUE_CIRCUIT ? "CIRCUIT OPEN" : "SUSPENDED", since,
+             live->why);
 }
 
 static void add_channel_text(struct buf *b, const struct channel *chan, int name_columns,

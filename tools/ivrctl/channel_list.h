@@ -5,10 +5,17 @@
 #include "common/buf.h"
 #include "workers/providers/channels.h"
 #include "workers/store/control.h"
+#include "workers/store/queue.h"
 
 /* What the file does not say of a channel. */
 struct channel_live {
     enum control_state control; /* CONTROL_UNKNOWN: not heard */
+    bool heard;                 /* the rest is known */
+    enum queue_shut shut;
+    char why[320];    /* "" while it is open */
+    int64_t since_ms; /* wall; 0 while it is open */
+    int64_t queued;   /* calls that wait their turn */
+    int64_t lines;    /* in use, where they are counted */
 };
 
 /* `live`: one for each channel, in the file's order. A line a channel, then the calling hours, then the

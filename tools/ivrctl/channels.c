@@ -12,55 +12,77 @@
 /* A file of 4 MiB, with all its defaults written out. */
 enum { TEXT_MAX = 32 * 1024 * 1024 };
 
-/* ---- what operators said of them ---- */
+/* ---- how they stand ---- */
 
-/* Of one channel. */
-struct pause {
-    struct pauses *owner;
+/* Of one channel: what operators said, and its queue. */
+struct looking {
+    struct lookings *owner;
     struct channel_live *live;
 };
 
-struct pauses {
+struct lookings {
     const struct channels *channels;
     struct ask *ask;
-    struct pause *of; /* in the file's order */
+    struct looking *of; /* in the file's order */
     size_t out;
     enum store_status status;
 };
 
-static void on_pause(enum store_status status, enum control_state state, void *arg)
+static void answered(struct lookings *lookings, enum store_status status)
 {
-    struct pause *pause = arg;
-    struct pauses *pauses = pause->owner;
-    pause->live->control = status == STORE_OK ? state : CONTROL_UNKNOWN;
     if (status != STORE_OK)
-        pauses->status = status;
-    if (--pauses->out == 0)
-        ask_answered(pauses->ask, pauses->status);
+        lookings->status = status;
+    if (--lookings->out == 0)
+        ask_answered(lookings->ask, lookings->status);
 }
 
-static void ask_pauses(struct store *store, struct ask *ask, void *arg)
+static void on_control(enum store_status status, enum control_state state, void *arg)
 {
-    struct pauses *pauses = arg;
-    pauses->ask = ask;
-    pauses->status = STORE_OK;
-    pauses->out = channels_count(pauses->channels);
-    for (size_t i = 0; i < channels_count(pauses->channels); i++)
-        control_read(store, CONTROL_CHANNEL, span_str(channels_at(pauses->channels, i)->name), on_pause,
-                     &pauses->of[i]);
+    struct looking *looking = arg;
+    looking->live->control = status == STORE_OK ? state : CONTROL_UNKNOWN;
+    answered(looking->owner, status);
+}
+
+static void on_queue(enum store_status status, const struct queue_told *told, void *arg)
+{
+    struct looking *looking = arg;
+    struct channel_live *live = looking->live;
+    if (status == STORE_OK) {
+        live->heard = true;
+        live->shut = told->shut;
+        live->since_ms = told->since_ms;
+        live->queued = told->queued;
+        live->lines = told->lines;
+        snprintf(live->why, sizeof(live->why), "%.*s", SPAN_ARG(told->why));
+    }
+    answered(looking->owner, status);
+}
+
+static void ask_all(struct store *store, struct ask *ask, void *arg)
+{
+    struct lookings *lookings = arg;
+    size_t n = channels_count(lookings->channels);
+    lookings->ask = ask;
+    lookings->status = STORE_OK;
+    lookings->out = 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        struct span name = span_str(channels_at(lookings->channels, i)->name);
+        control_read(store, CONTROL_CHANNEL, name, on_control, &lookings->of[i]);
+        queue_look_at(store, name, on_queue, &lookings->of[i]);
+    }
 }
 
 /* The file is shown without Redis too. */
-static void read_pauses(const struct ivrctl *ctl, const struct channels *channels, struct channel_live *live)
+static void look(const struct ivrctl *ctl, const struct channels *channels, struct channel_live *live)
 {
     struct err err = ERR_INIT;
     size_t n = channels_count(channels);
-    struct pauses pauses = {.channels = channels, .of = mem_calloc(n + 1, sizeof(struct pause))};
+    struct lookings lookings = {.channels = channels, .of = mem_calloc(n + 1, sizeof(struct looking))};
     for (size_t i = 0; i < n; i++)
-        pauses.of[i] = (struct pause){.owner = &pauses, .live = &live[i]};
-    if (n > 0 && ask_redis_shortly(&ctl->settings, ask_pauses, &pauses, &err) != 0)
-        ctl_say("whether a channel is paused is not known: %s", err.text);
-    free(pauses.of);
+        lookings.of[i] = (struct looking){.owner = &lookings, .live = &live[i]};
+    if (n > 0 && ask_redis_shortly(&ctl->settings, ask_all, &lookings, &err) != 0)
+        ctl_say("how the channels stand is not known: %s", err.text);
+    free(lookings.of);
 }
 
 /* ---- the command ---- */
@@ -68,7 +90,7 @@ static void read_pauses(const struct ivrctl *ctl, const struct channels *channel
 static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
 {
     struct channel_live *live = mem_calloc(channels_count(channels) + 1, sizeof(*live)); /* nothing heard */
-    read_pauses(ctl, channels, live);
+    look(ctl, channels, live);
     if (ctl->json)
         channel_list_json(b, channels, live, ctl->settings.channels_path);
     else
@@ -106,7 +128,9 @@ const struct command command_channels = {
         "the "
         "tenants that\n"
         "are capped. A file with a mistake is exit code 2, naming the field.\n"
-        "Redis is asked which of them are paused (JSON: \"paused\", null where it does not answer).\n"
+        "Redis is asked how they stand: paused, suspended or circuit open and why, calls that wait their "
+        "turn,\n"
+        "lines in use (JSON: \"paused\" and \"state\" are null where it does not answer).\n"
         "\nExamples:\n"
         "  ivrctl channels\n"
         "  IVR_CHANNELS=new.json ivrctl channels && kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",

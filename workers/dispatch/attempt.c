@@ -19,6 +19,9 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_MAX_MS = 2000,
     LETTER_AGAIN_MS = 1000,
+    /* Calls that will wait anyway do not stand before those whose send time has come: at the most so many of
+     * them are on their way into Redis, a few milliseconds of its time. */
+    STORING_MAX = 64,
     BUF_MAX = 256 * 1024,
 };
 
@@ -94,12 +97,29 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     return a;
 }
 
+static void storing_began(struct attempt *a)
+{
+    a->queues = true;
+    if (++a->dispatch->storing >= STORING_MAX)
+        kafka_pause(a->dispatch->consumer, WHY_STORING);
+}
+
+static void storing_ended(struct attempt *a)
+{
+    if (!a->queues)
+        return;
+    a->queues = false;
+    if (--a->dispatch->storing <= STORING_MAX / 2)
+        kafka_resume(a->dispatch->consumer, WHY_STORING);
+}
+
 void attempt_end(struct attempt *a)
 {
     struct kafka_record *record = a->record;
     lane_end(a, LANE_DROPPED);
     if (a->slot != NULL)
         http_slot_release(a->dispatch->http, &a->slot);
+    storing_ended(a);
     request_done(&a->request);
     if (a->channel != NULL)
         channel_unref(&a->channel);
@@ -181,7 +201,7 @@ static void go_on(struct attempt *a)
     if (d->draining || !owned || !fresh || !opening_is_now(a))
         placing_give_back(a, 0);
     else if (a->slot_mono_ms > 0 && late_ms > 0 && now_mono_ms - a->slot_mono_ms > late_ms)
-        lane_ready(lane, a); /* too late for its send time */
+        lane_ready_again(lane, a); /* too late for its send time */
     else
         placing_send(a);
 }
@@ -375,8 +395,9 @@ void attempt_begin(struct attempt *a)
     a->life = 1;
     a->not_before_ms = opening_not_before_ms(a);
     bool now = a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop);
-    a->queues = now && lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant);
-    if (now && !a->queues)
+    if (now && lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant))
+        storing_began(a);
+    else if (now)
         admit(a);
     ask_request(a);
 }
@@ -385,6 +406,7 @@ void attempt_begin_again(struct attempt *a)
 {
     a->tries = 0;
     a->claimed = false;
+    storing_ended(a);
     buf_clear(&a->id);
     attempt_begin(a);
 }

@@ -60,7 +60,7 @@ struct attempt {
     const char *letter; /* dead letter's reason */
     char token[STORE_TOKEN_LEN + 1];
     bool admitted; /* may be claimed, and has a transfer slot */
-    bool queues;   /* its channel makes it wait its turn */
+    bool queues;   /* a record whose channel makes it wait its turn: counted in dispatch->storing */
     bool claimed;  /* it is ours: the claim has no outcome yet */
     int number;
     int life;      /* of its claim (struct store_claimed), or of the one that it will have */

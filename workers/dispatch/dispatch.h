@@ -25,6 +25,9 @@
 struct attempt;
 struct lanes;
 
+/* Why the consumer is paused. */
+enum { WHY_REDIS = 1, WHY_PRODUCER = 2, WHY_STORING = 4 };
+
 struct dispatch {
     struct worker *worker;
     struct kafka_consumer *consumer;
@@ -42,6 +45,7 @@ struct dispatch {
     size_t attempts_n;
     size_t busy;
     size_t due_free;
+    size_t storing;          /* records of calls that will wait their turn, on their way into Redis */
     size_t tickets_promised; /* of due_free: tickets that lanes have asked for */
     struct metric_series *in_flight;
 };

@@ -23,15 +23,19 @@ enum {
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */
     SETTLE_ROUND_MS = 250,
     SETTLE_LIMIT = 64,
+    MORE_PART = 16, /* of all attempts: so much room is worth a question to the shards that have more */
     SUSPENDED_MAX = 256,
 };
 
 struct due {
     struct dispatch *dispatch;
+    bool stopped;
     struct reconciler *reconciler;
     struct loop_timer *due_timer;
     struct loop_timer *settle_timer;
     bool *asking;          /* by shard: one question at a time */
+    bool *more;            /* by shard: the last answer was full */
+    size_t more_n;         /* how many shards have more */
     int64_t *lost_mono_ms; /* by shard: when an answer was lost that may have offered something; 0: none */
     bool *settling;
     int64_t settle_from_mono_ms; /* not before: Redis was not fit shortly before */
@@ -126,8 +130,10 @@ static void on_due(enum store_status status, const struct store_due *items, size
         q.due->lost_mono_ms[q.shard] = 0; /* all of it was offered again */
     for (size_t i = 0; i < n; i++)
         take_offer(q.due->dispatch, &items[i]);
-    if (n == q.room && !quiet(q.due))
-        ask_due(q.due, q.shard); /* a full answer: there is more */
+    if (n == q.room) {
+        q.due->more[q.shard] = true;
+        q.due->more_n++;
+    }
 }
 
 static int64_t lost_ms(const struct due *due, unsigned shard)
@@ -144,6 +150,8 @@ static void ask_due(struct due *due, unsigned shard)
     if (room == 0 || kafka_producer_full(due->dispatch->worker->producer))
         return;
     due->asking[shard] = true;
+    due->more_n -= due->more[shard];
+    due->more[shard] = false;
     due->attempts_promised += room;
     struct span suspended[SUSPENDED_MAX];
     const struct store_due_asked asked = {
@@ -154,6 +162,25 @@ static void ask_due(struct due *due, unsigned shard)
         .suspended = suspended,
         .suspended_n = lanes_suspended(due->dispatch->lanes, suspended, SUSPENDED_MAX)};
     store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
+}
+
+/* The end of a turn: shards that have more are asked as soon as there is room for a good part of it, so that
+ * a crowd that is due at one instant goes out as fast as it is placed. */
+static bool ask_for_more(void *arg)
+{
+    struct due *due = arg;
+    const struct dispatch *d = due->dispatch;
+    size_t promised = due->attempts_promised + d->tickets_promised;
+    bool did = false;
+    if (due->more_n == 0 || due->stopped || quiet(due) || d->away ||
+        d->due_free < promised + d->attempts_n / MORE_PART)
+        return false;
+    for (unsigned shard = 0; shard < store_shards(d->worker->store); shard++)
+        if (due->more[shard] && !due->asking[shard]) {
+            ask_due(due, shard);
+            did = did || due->asking[shard];
+        }
+    return did;
 }
 
 static void due_round(void *arg)
@@ -229,8 +256,10 @@ struct due *due_new(struct dispatch *d)
     due->dispatch = d;
     due->reconciler = reconciler_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
+    due->more = mem_calloc(shards, sizeof(bool));
     due->lost_mono_ms = mem_calloc(shards, sizeof(int64_t));
     due->settling = mem_calloc(shards, sizeof(bool));
+    loop_at_turn_end(d->worker->loop, ask_for_more, due);
     due->due_timer = loop_timer_start(d->worker->loop, phase % DUE_ROUND_MS, DUE_ROUND_MS, due_round, due);
     due->settle_timer =
         loop_timer_start(d->worker->loop, phase % SETTLE_ROUND_MS, SETTLE_ROUND_MS, settle_round, due);
@@ -239,6 +268,7 @@ struct due *due_new(struct dispatch *d)
 
 void due_stop(struct due *due)
 {
+    due->stopped = true;
     loop_timer_stop(&due->due_timer);
     loop_timer_stop(&due->settle_timer);
 }
@@ -247,6 +277,7 @@ void due_free(struct due **due)
 {
     reconciler_free(&(*due)->reconciler);
     free((*due)->asking);
+    free((*due)->more);
     free((*due)->lost_mono_ms);
     free((*due)->settling);
     free(*due);

@@ -16,12 +16,12 @@ enum {
     POLL_MS = 50,          /* something waits, and there was no line for it */
     SLOTS_MS = 10,         /* between two questions for send times: a third of how far ahead they are given */
     TELL_MS = 25,          /* how long what is no question may wait for one */
-    NEAR_MS = 500,         /* tickets are taken in hand for send times that are not farther off */
     IN_HAND_MS = 4000,     /* without a send time for so long a ticket goes back: others may have one */
     CLAIMED_MS = 1000,     /* a claim waits so long for another send time */
     LEASE_SLACK_MS = 2000, /* before a ticket's lease is over nothing of it may be on its way */
     AGAIN_FIRST_MS = 50,   /* after a question that Redis did not answer */
     AGAIN_MAX_MS = 1000,
+    UNREACHED_COUNTS = 2, /* a doubt may be the fault of one reply; who cannot be contacted is gone */
     CAPS_MAX = 4096,
     WHY_MAX = 320,
     CODE_MAX = 64,
@@ -46,7 +46,8 @@ struct lane {
     struct lanes *owner;
     struct lane *next;
     char *name;
-    struct channel *channel; /* a reference; NULL: gone from the file */
+    struct channel *channel;    /* a reference; NULL: gone from the file */
+    uint8_t digest[SHA256_LEN]; /* of the channel, also of one that is gone */
     /* as the last answer said */
     enum queue_shut shut;
     int64_t epoch, queued, lines;
@@ -55,10 +56,11 @@ struct lane {
     /* what it has in hand */
     struct fifo ready;
     size_t looking;
+    size_t gone; /* of the last tickets, those that were good for nothing */
     /* the question */
     struct telling now, out;
     bool asking, again, urgent;
-    unsigned asked_tickets;
+    unsigned asked_tickets, asked_slots;
     int tries;
     struct loop_timer *timer;
     int64_t timer_mono_ms;
@@ -168,27 +170,23 @@ int64_t lane_late_ms(const struct lane *lane)
     return rate <= 10 ? 100 : rate < 50 ? (int64_t)(1000 / rate) : 20;
 }
 
-/* How many calls it keeps in hand, looked at: what the rate takes until it has asked for more. */
-static size_t wanted_in_hand(const struct lane *lane)
-{
-    double rate = rate_of(lane);
-    size_t most = lane->owner->dispatch->attempts_n / 4;
-    size_t wanted = rate > 0 ? (size_t)(rate * 6 * SLOTS_MS / 1000) + 1 : QUEUE_MAX_TICKETS;
-    if (lane->shut != QUEUE_OPEN)
-        return 1;
-    return wanted < most ? wanted : most;
-}
-
-static unsigned tickets_wanted(const struct lane *lane, int64_t now_mono_ms)
+static unsigned tickets_wanted(const struct lane *lane)
 {
     const struct dispatch *d = lane->owner->dispatch;
-    size_t in_hand = lane->ready.n + lane->looking, wanted = wanted_in_hand(lane);
     size_t room = d->due_free > d->tickets_promised ? d->due_free - d->tickets_promised : 0;
-    if (idle(lane) || in_hand >= wanted || lane->slot_from_mono_ms > now_mono_ms + NEAR_MS)
+    size_t in_hand = lane->ready.n + lane->looking, most = d->attempts_n / 4;
+    if (idle(lane) || in_hand >= most)
         return 0;
-    wanted -= in_hand;
-    wanted = wanted < room ? wanted : room;
-    return (unsigned)(wanted < QUEUE_MAX_TICKETS ? wanted : QUEUE_MAX_TICKETS);
+    room = room < most - in_hand ? room : most - in_hand;
+    return (unsigned)(room < QUEUE_MAX_TICKETS ? room : QUEUE_MAX_TICKETS);
+}
+
+/* Where tickets turned out to be good for nothing (their campaign is paused), more than send times are taken,
+ * until there are some that are. */
+static unsigned spare_wanted(const struct lane *lane)
+{
+    size_t spare = lane->ready.n > 0 ? 0 : 2 * lane->gone;
+    return (unsigned)(spare < QUEUE_MAX_TICKETS ? spare : QUEUE_MAX_TICKETS);
 }
 
 static unsigned slots_wanted(const struct lane *lane)
@@ -229,12 +227,14 @@ static void plan(struct lane *lane)
     if (lane->shut == QUEUE_OPEN && !idle(lane)) {
         if (lane->queued > 0 && now + POLL_MS < at)
             at = now + POLL_MS;
-        if (lane->queued > 0 && lane->more && tickets_wanted(lane, now) > 0)
+        bool slots = lane->ready.n > 0 || (lane->queued > 0 && rate_of(lane) > 0);
+        if (lane->queued > 0 && (lane->more || lane->gone > 0) && tickets_wanted(lane) > 0)
             at = now + 1;
-        if (lane->ready.n > 0 && now + SLOTS_MS < at)
+        else if (slots && now + SLOTS_MS < at)
             at = now + SLOTS_MS;
         /* Not before a send time may be had, unless there is something to tell. */
-        if (rate_of(lane) > 0 && telling_is_empty(&lane->now) && lane->slot_from_mono_ms > at)
+        if (rate_of(lane) > 0 && telling_is_empty(&lane->now) && lane->gone == 0 &&
+            lane->slot_from_mono_ms > at)
             at = lane->slot_from_mono_ms < now + LOOK_MS ? lane->slot_from_mono_ms : now + LOOK_MS;
     }
     ask_by(lane, at);
@@ -306,33 +306,49 @@ static void take_state(struct lane *lane, const struct queue_told *told)
 
 /* ---- answers ---- */
 
-static void go(void *arg)
+static void go(struct attempt *a)
 {
-    struct attempt *a = arg;
     struct lane *lane = lane_of(a->dispatch->lanes, a->channel);
-    loop_timer_stop(&a->timer);
     int64_t late_ms = lane_late_ms(lane);
     if (late_ms > 0 && mono_ms(lane) - a->slot_mono_ms > late_ms)
-        lane_ready(lane, a); /* this process was busy: that send time is over */
+        lane_ready_again(lane, a); /* this process was busy: that send time is over */
     else
         attempt_go(a);
 }
 
-static void give_slots(struct lane *lane, const struct queue_told *told)
+static void on_go(void *arg)
 {
-    int64_t now = mono_ms(lane);
-    for (size_t i = 0; i < told->slots_n && lane->ready.n > 0; i++) {
+    struct attempt *a = arg;
+    loop_timer_stop(&a->timer);
+    go(a);
+}
+
+static void give_slot(struct attempt *a, int64_t slot_us)
+{
+    a->slot_mono_ms = loop_mono_ms(a->dispatch->worker->loop) + (slot_us + 999) / 1000;
+}
+
+/* It may be dialled, and has a send time. */
+static void go_at(struct attempt *a)
+{
+    int64_t wait_ms = a->slot_mono_ms - loop_mono_ms(a->dispatch->worker->loop);
+    a->state = ATTEMPT_READY;
+    if (wait_ms > 0)
+        a->timer = loop_timer_start(a->dispatch->worker->loop, wait_ms, 0, on_go, a);
+    else
+        go(a);
+}
+
+static void give_slots(struct lane *lane, const struct queue_told *told, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         struct attempt *a = fifo_take(&lane->ready);
-        int64_t wait_ms = (told->slots_us[i] + 999) / 1000;
-        a->slot_mono_ms = now + wait_ms;
-        if (wait_ms > 0)
-            a->timer = loop_timer_start(lane->owner->dispatch->worker->loop, wait_ms, 0, go, a);
-        else
-            attempt_go(a);
+        give_slot(a, told->slots_us[i]);
+        go_at(a);
     }
 }
 
-static void take_tickets(struct lane *lane, const struct queue_told *told)
+static void take_tickets(struct lane *lane, const struct queue_told *told, size_t slots_before)
 {
     for (size_t i = 0; i < told->tickets_n; i++) {
         struct attempt *a = attempt_take(lane->owner->dispatch, true);
@@ -343,6 +359,8 @@ static void take_tickets(struct lane *lane, const struct queue_told *told)
         a->life = told->tickets[i].life;
         a->channel = channel_ref(lane->channel);
         buf_addspan(&a->id, told->tickets[i].id);
+        if (slots_before + i < told->slots_n)
+            give_slot(a, told->slots_us[slots_before + i]);
         lane->looking++;
         ticket_look(a);
     }
@@ -387,8 +405,11 @@ static void on_told(enum store_status status, const struct queue_told *told, voi
         take_state(lane, told);
         while (queueing.n > 0)
             attempt_queued(fifo_take(&queueing));
-        give_slots(lane, told);
-        take_tickets(lane, told);
+        size_t in_hand = lane->asked_slots < told->slots_n ? lane->asked_slots : told->slots_n;
+        in_hand = in_hand < lane->ready.n ? in_hand : lane->ready.n;
+        lane->gone = 0;
+        give_slots(lane, told, in_hand);
+        take_tickets(lane, told, in_hand);
     } else {
         ask_again(lane, status);
     }
@@ -408,7 +429,8 @@ static void ask(struct lane *lane)
     }
     lane->asking = true;
     lane->urgent = false;
-    lane->asked_tickets = tickets_wanted(lane, mono_ms(lane));
+    lane->asked_tickets = tickets_wanted(lane);
+    lane->asked_slots = slots_wanted(lane);
     lanes->dispatch->tickets_promised += lane->asked_tickets;
     lane->out.news.why = span_str(lane->out.why);
     const struct queue_ask question = {
@@ -418,7 +440,8 @@ static void ask(struct lane *lane)
         .caps = lanes->caps,
         .caps_n = lanes->caps_n,
         .tickets = lane->asked_tickets,
-        .slots = slots_wanted(lane),
+        .spare = spare_wanted(lane),
+        .slots = lane->asked_slots,
         .late = lane->out.late,
         .news = lane->out.news,
         .queue = &lane->out.queue,
@@ -461,18 +484,27 @@ void lane_queue(struct lane *lane, struct attempt *a)
     ask_now(lane);
 }
 
-void lane_ready(struct lane *lane, struct attempt *a)
+/* Before those that were never claimed. */
+void lane_ready_again(struct lane *lane, struct attempt *a)
 {
     a->state = ATTEMPT_READY;
     a->slot_mono_ms = 0;
-    if (a->claimed)
-        fifo_add_first(&lane->ready, a);
-    else
-        fifo_add(&lane->ready, a);
+    fifo_add_first(&lane->ready, a);
     if (lane->slot_from_mono_ms <= mono_ms(lane))
         ask_now(lane);
     else
         plan(lane);
+}
+
+void lane_ready(struct lane *lane, struct attempt *a)
+{
+    if (a->slot_mono_ms > 0) {
+        go_at(a);
+        return;
+    }
+    a->state = ATTEMPT_READY;
+    fifo_add(&lane->ready, a);
+    plan(lane);
 }
 
 void lane_was_late(struct lane *lane)
@@ -505,9 +537,20 @@ void lane_end(struct attempt *a, enum lane_end end)
     plan(lane);
 }
 
-void lane_looked(struct lane *lane)
+void lane_looked(struct attempt *a, bool ready)
 {
+    struct lane *lane = a->lane;
     lane->looking--;
+    if (ready)
+        return;
+    lane->gone++;
+    if (a->slot_mono_ms > 0 && lane->ready.n > 0) {
+        struct attempt *other = fifo_take(&lane->ready);
+        other->slot_mono_ms = a->slot_mono_ms;
+        go_at(other);
+    } else {
+        plan(lane);
+    }
 }
 
 void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why)
@@ -524,11 +567,11 @@ void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const str
         return;
     }
     snprintf(lane->now.why, sizeof(lane->now.why), "%s %s", why->reason_code, why->reason_detail);
-    if (news == LANE_FAILED) {
-        told->fails++;
-    } else {
+    if (news == LANE_SUSPENDED) {
         told->suspend = true;
         set_shut(lane, QUEUE_SUSPENDED, span_str(lane->now.why));
+    } else {
+        told->fails += news == LANE_UNREACHED ? UNREACHED_COUNTS : 1;
     }
     ask_now(lane);
 }
@@ -598,29 +641,33 @@ static void read_caps(struct lanes *lanes)
         lanes->caps[lanes->caps_n++] = (struct queue_cap){span_str(name), cap};
 }
 
+/* The rate may have changed, and another key is another chance. */
+static void take_channel(struct lane *lane, struct channel *channel)
+{
+    static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
+    bool changed = memcmp(lane->digest, channel->digest, sizeof(lane->digest)) != 0;
+    memcpy(lane->digest, channel->digest, sizeof(lane->digest));
+    lane->channel = channel_ref(channel);
+    lane->slot_from_mono_ms = 0;
+    if (changed && lane->shut != QUEUE_OPEN)
+        lane->now.news.resumed_ms = ALWAYS;
+    ask_now(lane);
+}
+
 static void read_channels(struct lanes *lanes)
 {
     const struct channels *channels = lanes->dispatch->worker->channels;
     for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
         if (lane->channel != NULL)
             channel_unref(&lane->channel);
-    for (size_t i = 0; i < channels_count(channels); i++) {
-        struct channel *channel = channels_at(channels, i);
-        struct lane *lane = lane_of(lanes, channel);
-        lane->channel = channel_ref(channel);
-        lane->slot_from_mono_ms = 0; /* the rate may have changed */
-        ask_now(lane);
-    }
+    for (size_t i = 0; i < channels_count(channels); i++)
+        take_channel(lane_of(lanes, channels_at(channels, i)), channels_at(channels, i));
     read_caps(lanes);
 }
 
 void lanes_channels_changed(struct lanes *lanes)
 {
-    static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
     read_channels(lanes);
-    for (struct lane *lane = lanes->first; lane != NULL; lane = lane->next)
-        if (lane->shut != QUEUE_OPEN)
-            lanes_resumed(lanes, span_str(lane->name), ALWAYS);
 }
 
 void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms)

@@ -5,16 +5,17 @@
  * A call goes straight from its record to its claim where the channel has no limits and is open. Otherwise
  * (lane_queues) it is stored, and an attempt brings its ticket here:
  *
- *   lane_queue ──► queued, attempt_queued() ··· any replica ··· ticket in hand ──► looked at ──► lane_ready
- *     ──► send time, attempt_go() ──► claimed (lane_claimed), or not (lane_dropped)
+ *   lane_queue ──► queued, attempt_queued() ··· any replica ··· ticket in hand, with its send time ──► looked
+ *     at ──► lane_ready ──► attempt_go() at that time ──► claimed, or not (lane_end)
  *
- * So send times are spent on calls that may be dialled: the hours, a pause, an expiry were looked at before.
- * A send time that passed while this process was busy is not used; its call gets another one. One question at
- * a time is out for a channel, at most every few milliseconds, whatever waits: its size grows with the load.
+ * A send time is reserved a little ahead, and the call is looked at meanwhile: where the hours, a pause or an
+ * expiry speak against it, another call has its send time. One that passed while this process was busy is
+ * not used. One question at a time is out for a channel, at most every few milliseconds, whatever waits: its
+ * size grows with the load.
  *
- * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row that reached
- * nobody, or are in doubt) or it is suspended (the provider refused its key, its credit or its caller id,
- * which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
+ * The channel is shut, for all replicas, while its circuit is open (twenty placements in a row are in
+ * doubt, or ten reached nobody) or it is suspended (the provider refused its key, its credit or its caller
+ * id, which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
  * single calls go out as probes, and the first one that the provider answers opens it.
  */
 #ifndef IVR_DISPATCH_LANE_H
@@ -31,7 +32,7 @@ void lanes_stop(struct lanes *lanes);
 /* Things that are still to be told to Redis. */
 size_t lanes_busy(const struct lanes *lanes);
 void lanes_free(struct lanes **lanes);
-/* The channels file was read again: every channel is open until it shows otherwise. */
+/* The channels file was read again: a channel that was changed is open until it shows otherwise. */
 void lanes_channels_changed(struct lanes *lanes);
 /* An operator resumed the channel, at that time (Redis'). */
 void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms);
@@ -51,8 +52,10 @@ bool lane_has_lines(const struct lane *lane, struct span tenant);
 
 /* Brings the ticket of a stored call that waits; attempt_queued() when it is in. */
 void lane_queue(struct lane *lane, struct attempt *attempt);
-/* Wants a send time: attempt_go() when it has come. */
+/* May be dialled, at the send time that came with its ticket: attempt_go() when it has come. */
 void lane_ready(struct lane *lane, struct attempt *attempt);
+/* Came too late for it, and wants another one. */
+void lane_ready_again(struct lane *lane, struct attempt *attempt);
 /* How long after its send time a placement may leave; 0: the channel has no rate. */
 int64_t lane_late_ms(const struct lane *lane);
 /* It left long after its send time all the same: it costs one more. */
@@ -66,10 +69,10 @@ void lane_end(struct attempt *attempt, enum lane_end end);
 /* Whether it is in hand still: longer than its lease, it is another's. */
 bool lane_in_hand(const struct attempt *attempt);
 
-/* A ticket in hand was looked at. */
-void lane_looked(struct lane *lane);
+/* A ticket in hand was looked at; not `ready`: another call may have its send time. */
+void lane_looked(struct attempt *attempt, bool ready);
 
-enum lane_news { LANE_ANSWERED, LANE_FAILED, LANE_SUSPENDED };
+enum lane_news { LANE_ANSWERED, LANE_DOUBTFUL, LANE_UNREACHED, LANE_SUSPENDED };
 /* What became of a placement that began at `epoch`; `code` and `detail` say why. */
 void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why);
 

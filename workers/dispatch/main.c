@@ -12,7 +12,7 @@
 #include "workers/dispatch/sweep.h"
 #include "workers/dispatch/waiting.h"
 
-enum { WHY_REDIS = 1, WHY_PRODUCER = 2, PRODUCER_LOOK_MS = 50 };
+enum { PRODUCER_LOOK_MS = 50 };
 
 static const struct worker_info INFO = {
     .name = "ivr-dispatch",

@@ -142,8 +142,10 @@ static void tell_lane(struct attempt *a, const struct http_reply *reply)
     int64_t late_ms = lane_late_ms(lane);
     if (a->verdict.suspend)
         lane_heard(lane, a->epoch, LANE_SUSPENDED, why);
-    else if (a->verdict.kind == OUTCOME_DOUBT || a->verdict.kind == OUTCOME_UNREACHED)
-        lane_heard(lane, a->epoch, LANE_FAILED, why);
+    else if (a->verdict.kind == OUTCOME_DOUBT)
+        lane_heard(lane, a->epoch, LANE_DOUBTFUL, why);
+    else if (a->verdict.kind == OUTCOME_UNREACHED)
+        lane_heard(lane, a->epoch, LANE_UNREACHED, why);
     else if (reply->outcome == HTTP_REPLY)
         lane_heard(lane, a->epoch, LANE_ANSWERED, why);
     if (late_ms > 0 && a->slot_mono_ms > 0 && reply->sent_mono_ms > a->slot_mono_ms + late_ms)

@@ -57,7 +57,7 @@ static void on_ready(struct attempt *a, const struct store_due *offer)
 static void on_looked(enum store_status status, const struct queue_looked *looked, void *arg)
 {
     struct attempt *a = arg;
-    lane_looked(a->lane);
+    lane_looked(a, status == STORE_OK && looked->what == LOOKED_READY);
     if (status != STORE_OK) {
         end(a, LANE_FORGOTTEN);
     } else if (looked->what == LOOKED_READY) {

@@ -23,6 +23,7 @@ enum {
     TIMEOUT_MAX_MS =
         5 * 60 * 1000, /* a claim is settled by others soon after it: nobody should wait longer */
     IDLE_MAX_MS = 60 * 60 * 1000,
+    DIGESTED_MAX = 8 * 1024 * 1024,
 };
 
 /* Less than a call in ten seconds is a mistaken unit more often than a rate. */
@@ -430,6 +431,27 @@ static void read_fields(struct reader *r, struct channel *channel, json_t *objec
 }
 
 /* Always a channel, so that others may name it in `fallback` without a second problem. */
+static int add_text(const char *text, size_t n, void *arg)
+{
+    buf_add(arg, text, n);
+    return 0;
+}
+
+/* The settings as they stand in the file, then what the secrets were read as. */
+static void take_digest(struct channel *channel, const json_t *object)
+{
+    struct buf all;
+    buf_init(&all, DIGESTED_MAX);
+    json_dump_callback(object, add_text, &all, JSON_COMPACT | JSON_SORT_KEYS);
+    for (int i = 0; i < CHANNEL_MAX_CREDENTIALS; i++)
+        buf_addf(&all, "%c%s", '\n', channel->credentials[i] != NULL ? channel->credentials[i] : "");
+    for (int i = 0; i < CHANNEL_MAX_SECRETS; i++)
+        buf_addf(&all, "%c%s", '\n',
+                 channel->callback_secrets[i] != NULL ? channel->callback_secrets[i] : "");
+    crypto_sha256(buf_span(&all), channel->digest);
+    reader_wipe(&all);
+}
+
 struct channel *channel_read(struct reader *r, const char *name, json_t *object)
 {
     struct channel *channel = mem_calloc(1, sizeof *channel);
@@ -444,6 +466,7 @@ struct channel *channel_read(struct reader *r, const char *name, json_t *object)
         reader_problem(r, "", "a name is 1 to %d of A-Z a-z 0-9 . _ -", NAME_MAX_LEN);
     if (json_is_object(object)) {
         read_fields(r, channel, object);
+        take_digest(channel, object);
     } else {
         reader_problem(r, "", "expected an object");
         channel->country_codes = mem_calloc(1, sizeof(char *));

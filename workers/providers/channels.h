@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/crypto.h"
 #include "common/model/hours.h"
 #include "common/span.h"
 #include "workers/providers/provider.h"
@@ -34,9 +35,11 @@ struct channel {
     char **country_codes;                        /* digits, NULL-terminated */
     char **fallback;                             /* channel names, NULL-terminated */
     bool insecure;
-    bool one_call_per_number; /* of a tenant at a time; default true */
-    void *adapter;            /* the provider's own (open, close of struct provider); NULL: none */
-    unsigned refs;            /* private to channels.c */
+    uint8_t digest[SHA256_LEN]; /* of the settings and of the secrets that were read: another one, another
+                                   channel */
+    bool one_call_per_number;   /* of a tenant at a time; default true */
+    void *adapter;              /* the provider's own (open, close of struct provider); NULL: none */
+    unsigned refs;              /* private to channels.c */
 };
 
 struct channels; /* the whole file; immutable */

@@ -11,19 +11,19 @@
 --   :lines           zset of lines in use, by their deadline; :lines:TENANT the same of one tenant
 -- ARGV[1] is a cmsgpack array, in the order of the first lines below:
 --   between (us between two placements, 0 no rate), lines (0 no cap), tenants' caps (map), how far ahead a send time may be
---   (us), lease (ms in hand), tickets wanted, send times wanted, placements that left long after their send time, what
+--   (us), lease (ms in hand), tickets wanted, how many of them without a send time, send times wanted for tickets in hand, placements that left long after their send time, what
 --   placements said since the last time (epoch, successes, failures since the last success, suspend 0/1, why), resume (when an
 --   operator resumed the channel or its file was read again, ms, 0), tickets to queue (ticket, priority, ...), done (claimed: ticket,
 --   line ms, ...), dropped (not claimed), back (not claimed, to wait again: ticket, priority, ...).
--- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now), us until a send time may
--- be had}.
+-- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now; first for what is in hand, then
+-- for the tickets in their order), us until a send time may be had}.
 --
--- Promises: send times are at least `between` apart, whoever asks; a line is taken with its ticket, once, and never above a cap;
+-- Promises: send times are at least `between` apart, whoever asks, and tickets are handed out with theirs, so that turns are kept; a line is taken with its ticket, once, and never above a cap;
 -- tenants have equal turns, and of a tenant's the lower priorities in rotation one in 16; a ticket whose holder died is handed out
 -- again with its line; while the channel is shut one send time per probe is given. Asked twice: queued once, dropped once; tickets
 -- of a lost answer come again after their lease, its send times are gone.
 local base = KEYS[1]
-local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, want_slots, late, epoch, ok, fails, suspend, why, resumed,
+local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, spare, want_slots, late, epoch, ok, fails, suspend, why, resumed,
   queue, done, dropped, back = unpack(cmsgpack.unpack(ARGV[1]))
 local call, floor = redis.call, math.floor
 local clock = call('TIME')
@@ -231,16 +231,23 @@ local function next_slot()
   return math.max(s.slot + between, now_us)
 end
 
-local function give_slots(slots)
-  if s.shut ~= '' then
-    want_slots = math.min(want_slots, now >= s.probe_at and 1 or 0)
+-- How many send times there are now.
+local function slots_left()
+  if s.shut ~= '' and now < s.probe_at then
+    return 0
   end
   if late > 0 then
-    s.slot = math.max(s.slot, now_us - between) + late * between
+    s.slot, late = math.max(s.slot, now_us - between) + late * between, 0
   end
   -- Further ahead it is of a clock that jumped back, or of a rate that was far lower.
   s.slot = math.min(s.slot, now_us + math.max(SLOT_AHEAD_US, SLOTS_AHEAD * between))
-  while #slots < want_slots and next_slot() <= now_us + ahead_us do
+  local room = now_us + ahead_us - next_slot()
+  local left = room < 0 and 0 or between == 0 and math.huge or floor(room / between) + 1
+  return s.shut ~= '' and math.min(left, 1) or left
+end
+
+local function give_slots(slots, n)
+  while #slots < n do
     s.slot = next_slot()
     slots[#slots + 1] = floor(s.slot - now_us)
   end
@@ -272,15 +279,14 @@ for i = 1, #queue, 2 do
   queue_add(queue[i], queue[i + 1], now)
 end
 lines = lines_of()
-local tickets, slots = {}, {}
-if s.shut ~= '' then
-  want = math.min(want, now >= s.probe_at and 1 or 0)
-end
+local tickets, slots, left = {}, {}, slots_left()
+local for_hand = math.min(want_slots, left)
+want = math.min(want, left - for_hand + (s.shut == '' and spare or 0))
 if want > 0 then
   take_left(tickets)
   take_in_turn(tickets)
 end
-give_slots(slots)
+give_slots(slots, for_hand + math.min(#tickets, left - for_hand))
 local values = {}
 for _, name in ipairs(names) do
   values[#values + 1] = name

@@ -7,9 +7,14 @@
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
+enum { NUMBER_MAX = 24 };
+
 /* One attempt's release on its way: up to two questions at once. */
 struct releasing {
     struct store *store;
+    char ref[STORE_MAX_REF + 1]; /* "tenant/call_id/claim" */
+    char line[CONTACT_LINE_MAX];
+    char number[NUMBER_MAX];
     unsigned out;
     enum store_status status; /* the worst */
     freed_fn fn;
@@ -58,53 +63,66 @@ static void release_line(struct releasing *releasing, const struct freed *freed,
     buf_done(&key);
 }
 
-/* Not woken after all: it asks again by itself. */
-static void deliver_woken(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
-{
-    (void)status, (void)result, (void)fn, (void)arg;
-}
+/* ---- the line to the contact ---- */
 
-static void wake(struct store *store, struct span id)
+static void deliver_unlocked(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                             void *arg);
+
+static void unlock(struct releasing *releasing)
 {
     msgpack_packer p;
-    store_record_begin(store, &p, 1);
+    store_record_begin(releasing->store, &p, 2);
+    pack_str(&p, releasing->line);
+    pack_str(&p, releasing->ref);
+    store_record_send(releasing->store, BATCH_UNLOCK, span_str(releasing->number), deliver_unlocked, NULL,
+                      releasing);
+}
+
+/* A call that was cancelled or paused meanwhile is not woken: the next one is. */
+static void deliver_woken(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+{
+    (void)fn;
+    if (result != NULL && result->type == MSGPACK_OBJECT_POSITIVE_INTEGER && result->via.u64 == 0)
+        unlock(arg);
+    else
+        ended(arg, status);
+}
+
+static void wake(struct releasing *releasing, struct span id)
+{
+    msgpack_packer p;
+    store_record_begin(releasing->store, &p, 1);
     pack_span(&p, id);
-    store_record_send(store, BATCH_WAKE, id, deliver_woken, NULL, NULL);
+    store_record_send(releasing->store, BATCH_WAKE, id, deliver_woken, NULL, releasing);
 }
 
 static void deliver_unlocked(enum store_status status, const msgpack_object *result, void (*fn)(void),
                              void *arg)
 {
-    struct releasing *releasing = arg;
     (void)fn;
     if (result != NULL && result->type == MSGPACK_OBJECT_STR && result->via.str.size > 0)
-        wake(releasing->store, span_of(result->via.str.ptr, result->via.str.size));
-    ended(releasing, status);
+        wake(arg, span_of(result->via.str.ptr, result->via.str.size));
+    else
+        ended(arg, status);
 }
 
-static void release_contact(struct releasing *releasing, const struct freed *freed, struct span ref)
+static void release_contact(struct releasing *releasing, const struct freed *freed)
 {
-    msgpack_packer p;
-    char line[CONTACT_LINE_MAX];
     const char *cut = memchr(freed->id.p, '/', freed->id.n);
     struct span tenant = span_of(freed->id.p, cut != NULL ? (size_t)(cut - freed->id.p) : 0);
-    contact_line(line, tenant, freed->channel, freed->contact);
+    contact_line(releasing->line, tenant, freed->channel, freed->contact);
+    snprintf(releasing->number, sizeof(releasing->number), "%.*s", SPAN_ARG(freed->contact));
     releasing->out++;
-    store_record_begin(releasing->store, &p, 2);
-    pack_str(&p, line);
-    pack_span(&p, ref);
-    store_record_send(releasing->store, BATCH_UNLOCK, freed->contact, deliver_unlocked, NULL, releasing);
+    unlock(releasing);
 }
 
 void freed_release(struct store *store, const struct freed *freed, freed_fn fn, void *arg)
 {
-    struct releasing *releasing = mem_alloc(sizeof(*releasing));
-    char text[STORE_MAX_REF + 1];
-    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(freed->id), freed->life);
-    struct span ref = span_of(text, n > 0 && (size_t)n < sizeof(text) ? (size_t)n : 0);
-    *releasing = (struct releasing){store, 0, STORE_OK, fn, arg};
+    struct releasing *releasing = mem_calloc(1, sizeof(*releasing));
+    *releasing = (struct releasing){.store = store, .status = STORE_OK, .fn = fn, .arg = arg};
+    snprintf(releasing->ref, sizeof(releasing->ref), "%.*s/%d", SPAN_ARG(freed->id), freed->life);
     if (freed->line)
-        release_line(releasing, freed, ref);
+        release_line(releasing, freed, span_str(releasing->ref));
     if (freed->contact.n > 0)
-        release_contact(releasing, freed, ref);
+        release_contact(releasing, freed);
 }

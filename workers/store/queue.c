@@ -82,13 +82,14 @@ static void pack_ask(struct buf *b, const struct queue_ask *ask)
 {
     msgpack_packer packer;
     pack_init(&packer, b);
-    msgpack_pack_array(&packer, 18);
+    msgpack_pack_array(&packer, 19);
     msgpack_pack_double(&packer, ask->calls_per_second > 0 ? 1e6 / ask->calls_per_second : 0);
     msgpack_pack_int64(&packer, ask->lines);
     pack_caps(&packer, ask);
     msgpack_pack_int64(&packer, AHEAD_US);
     msgpack_pack_int64(&packer, QUEUE_LEASE_MS);
     msgpack_pack_int64(&packer, ask->tickets);
+    msgpack_pack_int64(&packer, ask->spare);
     msgpack_pack_int64(&packer, ask->slots);
     msgpack_pack_int64(&packer, ask->late);
     msgpack_pack_int64(&packer, ask->news.epoch);
@@ -134,7 +135,7 @@ static enum queue_shut read_shut(struct span word)
 static void give(const struct question *q, enum store_status status, const msgpack_object *answer)
 {
     struct queue_ticket tickets[QUEUE_MAX_TICKETS];
-    int64_t slots[QUEUE_MAX_SLOTS];
+    int64_t slots[QUEUE_MAX_SLOTS + QUEUE_MAX_TICKETS];
     struct queue_told told = {.queued = pack_get_int(answer, 0),
                               .lines = pack_get_int(answer, 1),
                               .shut = read_shut(pack_get_span(answer, 2)),
@@ -147,7 +148,7 @@ static void give(const struct question *q, enum store_status status, const msgpa
     const msgpack_object *list = &answer->via.array.ptr[6], *times = &answer->via.array.ptr[7];
     for (size_t i = 0; i < list->via.array.size && told.tickets_n < QUEUE_MAX_TICKETS; i++)
         told.tickets_n += read_ticket(list, i, &tickets[told.tickets_n]);
-    for (size_t i = 0; i < times->via.array.size && told.slots_n < QUEUE_MAX_SLOTS; i++)
+    for (size_t i = 0; i < times->via.array.size && told.slots_n < QUEUE_MAX_SLOTS + QUEUE_MAX_TICKETS; i++)
         slots[told.slots_n++] = pack_get_int(times, i);
     q->fn(status, &told, q->arg);
 }

@@ -26,7 +26,7 @@ enum {
     QUEUE_LEASE_MS = 10000,
     QUEUE_DEFER_MS = 300000, /* between two offers of a call that has a ticket */
     QUEUE_MAX_TICKETS = 64,  /* handed out at once */
-    QUEUE_MAX_SLOTS = 512,   /* send times at once */
+    QUEUE_MAX_SLOTS = 512,   /* send times at once for what is in hand */
 };
 
 /* Elements for admit.lua, packed as they come. */
@@ -53,7 +53,7 @@ struct queue_cap {
 struct queue_news {
     int64_t epoch;
     unsigned ok;    /* the provider answered */
-    unsigned fails; /* could not be contacted, or in doubt, in a row since the last `ok` */
+    unsigned fails; /* in a row since the last `ok`: 1 for a doubt, 2 where nobody could be contacted */
     bool suspend;   /* the key, the credit or the caller id was refused */
     struct span why;
     int64_t
@@ -67,7 +67,8 @@ struct queue_ask {
     const struct queue_cap *caps;
     size_t caps_n;
     unsigned tickets; /* how many are wanted, at most QUEUE_MAX_TICKETS */
-    unsigned slots;   /* how many send times are wanted, at most QUEUE_MAX_SLOTS */
+    unsigned spare;   /* how many of them without a send time: more than there are send times */
+    unsigned slots;   /* how many send times are wanted for tickets in hand, at most QUEUE_MAX_SLOTS */
     unsigned late;    /* placements that left long after their send time: they cost one more */
     struct queue_news news;
     const struct queue_list *queue, *done, *dropped, *back;
@@ -87,7 +88,8 @@ struct queue_told {
     int64_t epoch;    /* grows whenever it is shut */
     const struct queue_ticket *tickets;
     size_t tickets_n;
-    const int64_t *slots_us; /* from Redis' now; rising */
+    /* From Redis' now, rising: first for what is in hand, as many as there are, then for `tickets`. */
+    const int64_t *slots_us;
     size_t slots_n;
     int64_t wait_us; /* until a send time may be had */
 };
