@@ -68,7 +68,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -83,6 +83,9 @@ deps: ## install what building and the demo need (Debian 12 or 13)
 
 deps-test: deps ## install what the tests need besides
 	@tests/deps.sh test
+
+deps-deploy: deps-test ## install what deploy-test needs besides
+	@tests/deps.sh deploy
 
 # ---- building ----
 
@@ -204,7 +207,7 @@ test: deps-test ## every test: units, scripts on Redis, the whole system on Kafk
 sanitized: deps-test ## units, corpus and the whole system under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer
 	@MAKE="$(MAKE)" tests/all.sh SANITIZER=address,undefined test-programs unit integration
 
-computed: hours-test schemas-test checker
+computed: hours-test schemas-test checker deploy-static
 
 test-programs:
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(UNITS) $(TESTBIN)/ivr-corpus $(TESTBIN)/schemas/decode $(TESTBIN)/hours/ask
@@ -261,6 +264,26 @@ chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CA
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) build/venv/bin/python tests/chaos/run.py \
 	  $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(if $(CHAOS_CALLS),--calls $(CHAOS_CALLS)) \
 	  $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(if $(CHAOS_GAP),--gap $(CHAOS_GAP)) $(if $(CHAOS_MODE),--mode $(CHAOS_MODE))
+
+DEPLOY_TEST = TEST_BIN=$(abspath $(BIN)) $(PYTEST) -q -c tests/deploy/pytest.ini
+deploy-static: programs
+	@$(DEPLOY_TEST) tests/deploy/test_static.py tests/deploy/test_binaries.py
+
+deploy-test: deps-deploy ## manifests, alerts and dashboard with kubeconform and promtool; hardening; the bill of materials
+	@$(MAKE) --no-print-directory programs
+	@$(DEPLOY_TEST) tests/deploy
+
+image-test: deps ## build the image for real on a base of Debian's packages, run it, say its size (minutes; as root)
+	@tests/deps.sh image
+	@tests/deploy/image.sh
+
+alerts: ## write the Prometheus operator's rules from those of Prometheus
+	@deploy/prometheus/operator.sh
+
+sbom: programs ## a bill of materials of the programs, CycloneDX, into build/sbom.cdx.json
+	@python3 deploy/sbom.py $(VERSION) $(addprefix $(BIN)/,$(PROGRAMS)) > build/sbom.cdx.json.new
+	@mv build/sbom.cdx.json.new build/sbom.cdx.json
+	@echo "build/sbom.cdx.json"
 
 checker: ## the tests of the chaos runs' checker
 	@$(PYTEST) -q tests/chaos/test_checker.py

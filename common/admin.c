@@ -12,11 +12,14 @@
 enum {
     MAX_CHECKS = 16,
     MAX_CONNECTIONS = 64, /* a scraper, the orchestrator's probes, a person: none needs many */
-    MAX_WHY = 512,
+    MAX_WHY = 2048,       /* four topics with long names */
     MAX_PAGE = 16 * 1024 * 1024,
     IDLE_TIMEOUT_MS =
         30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */
 };
+
+#define ONE_CHECK "/readyz/"
+enum { ONE_N = sizeof(ONE_CHECK) - 1 };
 
 struct check {
     const char *name;
@@ -37,22 +40,29 @@ static void reply_text(struct httpd_request *req, int status, const char *text)
     httpd_reply(req, status, "text/plain; charset=utf-8", span_str(text), "Cache-Control: no-store\r\n");
 }
 
-/* Every failing check in one answer: whoever looks at three in the morning looks once. */
-static void reply_ready(struct admin *admin, struct httpd_request *req)
+/* Every failing check in one answer: whoever looks at three in the morning looks once. `only`: the name of
+ * the one that is asked for, SPAN_NONE for all of them. */
+static void reply_ready(struct admin *admin, struct httpd_request *req, struct span only)
 {
     struct buf why;
+    bool known = only.p == NULL;
     buf_clear(&admin->page);
     if (admin->draining)
         buf_adds(&admin->page, "draining\n");
     buf_init(&why, MAX_WHY);
     for (int i = 0; i < admin->checks_n; i++) {
         const struct check *check = &admin->checks[i];
+        if (only.p != NULL && !span_is(only, check->name))
+            continue;
+        known = true;
         buf_clear(&why);
         if (!check->fn(check->arg, &why))
             buf_addf(&admin->page, "%s: %s\n", check->name, why.n ? why.p : "not ready");
     }
     buf_done(&why);
-    if (admin->page.n)
+    if (!known)
+        reply_text(req, 404, "no such check, /readyz has all of them\n");
+    else if (admin->page.n)
         reply_text(req, 503, admin->page.p);
     else
         reply_text(req, 200, "ready\n");
@@ -77,7 +87,9 @@ static void on_request(struct httpd_request *req, void *arg)
     else if (span_is(path, "/healthz"))
         reply_text(req, 200, "ok\n");
     else if (span_is(path, "/readyz"))
-        reply_ready(admin, req);
+        reply_ready(admin, req, SPAN_NONE);
+    else if (path.n > ONE_N && memcmp(path.p, ONE_CHECK, ONE_N) == 0)
+        reply_ready(admin, req, span_of(path.p + ONE_N, path.n - ONE_N));
     else
         reply_text(req, 404, "try /metrics, /healthz or /readyz\n");
 }

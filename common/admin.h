@@ -1,6 +1,8 @@
 /*
  * The admin listener: /metrics, /healthz (the process turns its loop), /readyz (200 when every check passes,
- * else 503 with one line a failing check: "redis: connection refused, trying again in 2 s").
+ * else 503 with one line a failing check: "redis: connection refused, trying again in 2 s"), /readyz/NAME
+ * (the same of one check alone: a gateway that Redis is away from still keeps callbacks, as long as Kafka is
+ * there).
  */
 #ifndef IVR_COMMON_ADMIN_H
 #define IVR_COMMON_ADMIN_H

@@ -342,19 +342,22 @@ int32_t kafka_health_partitions(const struct kafka_health *health, const char *t
     return 0;
 }
 
+/* Appends to what was said of the topics before. */
 static bool topic_ready(const struct kafka_health *health, size_t i, struct buf *why)
 {
     const char *name = rd_kafka_topic_name(health->topics[i]);
 
+    if (health->states[i] == TOPIC_THERE && health->refused[i].what == NULL)
+        return true;
+    if (why->n > 0)
+        buf_adds(why, "; ");
     if (health->states[i] == TOPIC_DENIED)
         buf_addf(why, "topic %s: Kafka's ACLs do not let this user see it (DESCRIBE, with READ and WRITE)",
                  name);
     else if (health->states[i] != TOPIC_THERE)
         buf_addf(why, "topic %s does not exist", name);
-    else if (health->refused[i].what != NULL)
-        buf_addf(why, "topic %s: Kafka's ACLs do not allow %s", name, health->refused[i].what);
     else
-        return true;
+        buf_addf(why, "topic %s: Kafka's ACLs do not allow %s", name, health->refused[i].what);
     return false;
 }
 
@@ -374,9 +377,8 @@ bool kafka_health_ready(const struct kafka_health *health, struct buf *why)
         buf_addf(why, "Kafka does not answer: %s", health->cause[0] != 0 ? health->cause : error);
         return false;
     }
-    for (size_t i = 0; i < health->n; i++) {
-        if (!topic_ready(health, i, why))
-            return false;
-    }
-    return true;
+    bool ready = true; /* all that is missing in one answer: whoever makes topics makes them at once */
+    for (size_t i = 0; i < health->n; i++)
+        ready = topic_ready(health, i, why) && ready;
+    return ready;
 }

@@ -31,5 +31,7 @@ METRIC(M_OUTBOX_SWEPT, "ivr_outbox_swept_total", COUNTER, "",
        "Outbox entries that another process left behind and this one produced.")
 METRIC(M_REDIS_REDIRECTS, "ivr_redis_redirects_total", COUNTER, "error",
        "Replies of a Redis Cluster that send a command elsewhere or back: moved, ask, tryagain, clusterdown.")
+METRIC(M_CHANNEL_CALLBACKS, "ivr_channel_callbacks_total", COUNTER, "channel",
+       "Callbacks with the right signature or token, by channel, as they reach the gateway.")
 METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
 /* clang-format on */

@@ -438,8 +438,10 @@ static void on_policy(const struct redis_result *result, void *arg)
         return;
     LOG_INFO("connected to Redis", LOG_STR("address", conn->shown));
     if (!conn_healthy(conn))
-        LOG_WARN("Redis is not fit", LOG_STR("maxmemory_policy", conn->policy),
-                 LOG_INT("replicas", conn->acked));
+        LOG_WARN(
+            "Redis is not fit: it must not evict keys (maxmemory-policy noeviction), and enough replicas "
+            "must acknowledge",
+            LOG_STR("maxmemory_policy", conn->policy), LOG_INT("replicas", conn->acked));
     set_up(conn);
 }
 

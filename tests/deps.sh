@@ -3,6 +3,8 @@
 #
 #   tests/deps.sh build    what building and `make demo` need
 #   tests/deps.sh test     additionally what `make test`, `make lint` and `make bench` need
+#   tests/deps.sh deploy   what `make deploy-test` needs besides: kubeconform, kustomize, promtool, schemas
+#   tests/deps.sh image    what `make image-test` needs: mmdebstrap, buildah
 #
 # Debian 12 and 13 through apt; elsewhere the missing parts are named. Kafka's jars and the Python packages live
 # under build/ and are fetched again only when tests/kafka/pom.xml or tests/requirements.txt change; so is toxiproxy,
@@ -149,6 +151,48 @@ fetch_toxiproxy() {
     echo $version > "$dir/stamp"
 }
 
+# The last versions that Debian 12's Go can build.
+fetch_kubernetes_tools() {
+    local dir=$root/build/deploy kubeconform=v0.6.3 kustomize=v5.0.3
+    [ "$(cat "$dir/tools" 2>/dev/null)" = "$kubeconform $kustomize" ] && return
+    command -v go >/dev/null || { missing=(golang-go); install_missing; }
+    say "building kubeconform and kustomize"
+    mkdir -p "$dir"
+    GOBIN=$dir go install github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform </dev/null || die "go could not install kubeconform"
+    GOBIN=$dir go install sigs.k8s.io/kustomize/kustomize/v5@$kustomize </dev/null || die "go could not install kustomize"
+    echo "$kubeconform $kustomize" > "$dir/tools"
+}
+
+# Debian's package would start a Prometheus; we want a file of it.
+fetch_promtool() {
+    local dir=$root/build/deploy
+    [ -x "$dir/promtool" ] && return
+    command -v apt-get >/dev/null || die "no apt here; please put promtool into build/deploy"
+    say "fetching promtool"
+    mkdir -p "$dir/prometheus"
+    apt-cache show prometheus >/dev/null 2>&1 || as_root apt-get update -q </dev/null
+    (cd "$dir/prometheus" && apt-get download -q prometheus </dev/null && dpkg-deb -x prometheus_*.deb .) >/dev/null ||
+        die "apt could not fetch the package prometheus"
+    cp "$dir/prometheus/usr/bin/promtool" "$dir/promtool"
+    rm -rf "$dir/prometheus"
+}
+
+# Kubernetes' own schemas come packed in a Python package; the validator of bills of materials is one.
+fetch_validators() {
+    local dir=$root/build/deploy kubernetes=1.37.0
+    [ "$(cat "$dir/validators" 2>/dev/null)" = "$kubernetes $(cksum <tests/deploy/requirements.txt)" ] && return
+    say "fetching Kubernetes' schemas and a validator of bills of materials"
+    rm -rf "$dir/schemas" "$dir/python" "$dir/wheel"
+    mkdir -p "$dir"
+    local pip=(build/venv/bin/python -m pip -q --disable-pip-version-check)
+    "${pip[@]}" download --no-deps -d "$dir/wheel" kubernetes-validate==$kubernetes </dev/null || die "pip could not fetch kubernetes-validate"
+    build/venv/bin/python tests/deploy/schemas.py "$dir"/wheel/*.whl "$dir/schemas"
+    rm -rf "$dir/wheel"
+    "${pip[@]}" install --target "$dir/python" -r tests/deploy/requirements.txt </dev/null ||
+        die "pip could not install tests/deploy/requirements.txt"
+    echo "$kubernetes $(cksum <tests/deploy/requirements.txt)" > "$dir/validators"
+}
+
 make_venv() {
     local dir=build/venv
     # A checkout that moved has a venv whose scripts point nowhere: ask Python, not the file's presence.
@@ -175,8 +219,19 @@ main() {
         fetch_toxiproxy
         make_venv
         ;;
+    deploy)
+        make_venv
+        fetch_kubernetes_tools
+        fetch_promtool
+        fetch_validators
+        ;;
+    image)
+        need_program mmdebstrap mmdebstrap
+        need_program buildah buildah
+        install_missing
+        ;;
     *)
-        printf 'usage: tests/deps.sh build|test\n' >&2
+        printf 'usage: tests/deps.sh build|test|deploy|image\n' >&2
         exit 2
         ;;
     esac

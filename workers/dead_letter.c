@@ -100,6 +100,17 @@ static void send_large(struct worker *w, const struct dead_letter *letter, const
 
 /* ---- any ---- */
 
+/* A series that begins with its first letter has no increase that anybody could be told of: all begin at 0.
+ */
+void worker_dead_letters_begin(void)
+{
+    static const char *const reasons[] = {"invalid_json",        "invalid_request", "conflict",
+                                          "unknown_channel",     "too_old",         "unknown_call",
+                                          "unparseable_callback"};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        (void)metric_series(M_DEAD_LETTERS, reasons[i], NULL);
+}
+
 void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter, kafka_ack_fn done,
                               void *arg)
 {

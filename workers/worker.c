@@ -155,6 +155,7 @@ int worker_open(struct worker *w, const struct worker_info *info, int argc, char
     w->settings = &w->program.settings;
     w->loop = w->program.loop;
     metric_set(metric_series(M_BUILD_INFO, program_version(), info->name), 1);
+    worker_dead_letters_begin();
     buf_init(&problems, 64 * 1024);
     if (info->channels && channels_load(&w->channels, w->settings->channels_path, &problems) != 0)
         err_set(&err, ERR_CONFIG, "%s", problems.p); /* changed since the check a moment ago */

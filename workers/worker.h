@@ -86,6 +86,8 @@ void worker_disconnect(struct worker *worker);
  */
 int worker_close(struct worker *worker);
 
+/* Every reason that there is gets its counter, at 0. worker_open() calls it. */
+void worker_dead_letters_begin(void);
 /* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters).
  * `detail` is a sentence whose numbers are masked already. `done` is called when the brokers have it or
  * refused it (`error`); the record must live until then. Counts and logs. One that is larger than the brokers

@@ -114,6 +114,22 @@ static void readiness_names_every_failing_check(void **state)
     assert_memory_equal(ask(f, "GET", "/readyz"), "HTTP/1.1 200", 12);
 }
 
+static void one_check_can_be_asked_for_alone(void **state)
+{
+    struct fixture *f = *state;
+    const char *redis = "connection refused", *kafka = NULL;
+    admin_add_check(f->admin, "redis", check_flag, &redis);
+    admin_add_check(f->admin, "kafka", check_flag, &kafka);
+    assert_memory_equal(ask(f, "GET", "/readyz/kafka"), "HTTP/1.1 200", 12);
+    const char *reply = ask(f, "GET", "/readyz/redis");
+    assert_memory_equal(reply, "HTTP/1.1 503", 12);
+    assert_string_equal(strstr(reply, "\r\n\r\n"), "\r\n\r\nredis: connection refused\n");
+    assert_memory_equal(ask(f, "GET", "/readyz/kafk"), "HTTP/1.1 404", 12);
+    assert_memory_equal(ask(f, "GET", "/readyz/"), "HTTP/1.1 404", 12);
+    admin_drain(f->admin);
+    assert_memory_equal(ask(f, "GET", "/readyz/kafka"), "HTTP/1.1 503", 12);
+}
+
 static void a_draining_process_is_healthy_and_not_ready(void **state)
 {
     struct fixture *f = *state;
@@ -157,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_process_that_turns_its_loop_is_healthy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readiness_names_every_failing_check, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_check_can_be_asked_for_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_draining_process_is_healthy_and_not_ready, set_up, tear_down),
         cmocka_unit_test_setup_teardown(metrics_come_in_the_text_format, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_paths_and_methods_are_refused, set_up, tear_down),

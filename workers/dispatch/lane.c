@@ -1,5 +1,6 @@
 #include "workers/dispatch/lane.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,7 @@ static void fifo_add_first(struct fifo *fifo, struct attempt *a)
 static struct attempt *fifo_take(struct fifo *fifo)
 {
     struct attempt *a = fifo->first;
+    assert(a != NULL);
     fifo->first = a->next;
     if (fifo->first == NULL)
         fifo->last = NULL;

@@ -1,5 +1,6 @@
 #include "workers/dispatch/sweep.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,6 +59,7 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
 {
     for (size_t i = 0; i < n; i++) {
         struct resumed *resumed = resumed_of(sweep, items[i].channel);
+        assert(resumed != NULL);
         if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
         snprintf(resumed->when, sizeof(resumed->when), "%.*s", SPAN_ARG(items[i].when));

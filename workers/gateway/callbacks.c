@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "workers/gateway/answers.h"
 #include "workers/gateway/respond.h"
 
@@ -83,7 +84,9 @@ static void take(struct gateway *g, const struct received *r)
 void callbacks_serve(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
     struct received r;
-    if (received_check(g, req, route, &r))
+    if (received_check(g, req, route, &r)) {
+        metric_count(M_CHANNEL_CALLBACKS, r.channel->name, NULL);
         take(g, &r);
+    }
     received_done(&r);
 }

@@ -12,6 +12,7 @@
 #include "workers/gateway/controls.h"
 #include "workers/gateway/gateway.h"
 #include "workers/gateway/lookup.h"
+#include "workers/gateway/received.h"
 #include "workers/gateway/respond.h"
 #include "workers/gateway/state.h"
 #include "workers/gateway/submit.h"
@@ -153,6 +154,7 @@ static int open_gateway(struct gateway *g, struct err *err)
     if (rc != 0)
         return err_prefix(err, "IVR_GATEWAY_LISTEN");
     lookups_open(g);
+    received_count_from_zero();
     metric_on_collect(collect, g);
     LOG_INFO("the gateway listens", LOG_STR("gateway_listen", httpd_address(g->server)));
     return 0;

@@ -13,6 +13,17 @@ void received_count(struct span provider, const char *result)
     metric_count(M_CALLBACKS, known != NULL ? known->name : "other", result);
 }
 
+void received_count_from_zero(void)
+{
+    static const char *const results[] = {"accepted", "bad_signature", "unknown_channel", "too_large",
+                                          "unavailable"};
+    size_t n;
+    const struct provider *const *providers = provider_all(&n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < sizeof(results) / sizeof(results[0]); j++)
+            (void)metric_series(M_CALLBACKS, providers[i]->name, results[j]);
+}
+
 static struct span header_of(const struct callback *callback, const char *name)
 {
     return httpd_header(callback->arg, name);

@@ -32,5 +32,7 @@ enum verified received_verify(const struct received *r, struct span public_url);
 
 /* Counts in ivr_callbacks_total; a path's provider that does not exist is counted as "other". */
 void received_count(struct span provider, const char *result);
+/* Each result of each provider, so that the first one that Kafka does not take is an increase. */
+void received_count_from_zero(void);
 
 #endif

@@ -20,6 +20,7 @@ enum {
     SWEEP_LIMIT = 50,
     ENTRY_ID_MAX = 48,
     MAX_HEADERS = 8,
+    EVENT_TYPES = 6,
 };
 
 /* An outbox entry on its way: removed when none of its events is out. */
@@ -44,7 +45,7 @@ struct outbox {
     unsigned sweep_next;
     bool *suspect;        /* by shard: a reply was lost since its last sweep */
     struct entry **acked; /* by shard: acknowledged in this turn */
-    struct metric_series *swept;
+    struct metric_series *swept, *by_status[STATUS_COUNT], *by_type[EVENT_TYPES];
 };
 
 static void put_entry(struct entry *entry)
@@ -167,14 +168,27 @@ static struct entry *entry_new(struct outbox *outbox, unsigned shard, struct spa
     return entry;
 }
 
-static void count_event(const struct event *event)
+static const char *const event_types[] = {"accepted", "waiting", "status", "hop", "final", "dropped"};
+
+static void count_event(const struct outbox *outbox, const struct event *event)
 {
-    static struct metric_series *by_status[STATUS_COUNT];
-    if (event->status == event->previous || event->status == STATUS_NONE)
-        return;
-    if (by_status[event->status] == NULL)
-        by_status[event->status] = metric_series(M_STATUS_CHANGES, status_name(event->status), NULL);
-    metric_add(by_status[event->status], 1);
+    for (size_t i = 0; i < EVENT_TYPES; i++)
+        if (span_is(event->type, event_types[i]))
+            metric_add(outbox->by_type[i], 1);
+    if (event->status != event->previous && event->status != STATUS_NONE)
+        metric_add(outbox->by_status[event->status], 1);
+}
+
+/* All from 0: a rate of answers has a zero to begin with, and calls that get no status are seen to get none.
+ */
+static void count_from_zero(struct outbox *outbox)
+{
+    static_assert(sizeof(event_types) / sizeof(event_types[0]) == EVENT_TYPES, "a place for each type");
+    for (size_t i = 0; i < EVENT_TYPES; i++)
+        outbox->by_type[i] = metric_series(M_EVENTS, event_types[i], NULL);
+    for (int status = STATUS_NONE + 1; status < STATUS_COUNT; status++)
+        outbox->by_status[status] =
+            metric_series(M_STATUS_CHANGES, status_name((enum call_status)status), NULL);
 }
 
 static void take(struct outbox *outbox, unsigned shard, struct span id, struct span packed, bool first_time)
@@ -195,7 +209,7 @@ static void take(struct outbox *outbox, unsigned shard, struct span id, struct s
         }
         event_read(&event, &events->ptr[i]);
         if (first_time)
-            count_event(&event);
+            count_event(outbox, &event);
         produce(outbox, &event, entry);
     }
     msgpack_unpacked_destroy(&unpacked);
@@ -278,6 +292,7 @@ struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_p
     outbox->producer = producer;
     outbox->topic = mem_strdup(topic);
     outbox->swept = metric_series(M_OUTBOX_SWEPT, NULL, NULL);
+    count_from_zero(outbox);
     buf_init(&outbox->json, 64 * 1024);
     buf_init(&outbox->id, 1024);
     buf_init(&outbox->type, 64);
