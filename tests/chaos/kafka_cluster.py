@@ -9,6 +9,7 @@ import socket
 import subprocess
 import uuid
 
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from harness.paths import KAFKA_LIBS
@@ -78,7 +79,13 @@ class KafkaCluster:
         for broker in BROKERS:
             self.start_broker(broker)
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+        self.renew_asker()
         wait_until(self.all_up, lambda: f"three brokers to start:\n{self.log_tails()}", timeout=120, interval=0.3)
+
+    def renew_asker(self):
+        """Who asks for the ends of topics, every two seconds after the faults. A consumer made and closed for each question
+        crashed this process in the end (librdkafka 2.16, when a metadata reply meets a consumer on its way out)."""
+        self.asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "asker", "log_level": 0})
 
     def _listeners(self):
         return ["INTERNAL", "CONTROLLER", *(group.upper() for group in self._groups)]

@@ -34,21 +34,18 @@ def _consumer(bootstrap):
 
 def ends(kafka, topic):
     """{partition: offset after the last record}"""
-    consumer = _consumer(kafka.bootstrap)
 
     def ask(partition):
         try:
-            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-        except KafkaException:  # a leader is still being chosen
+            return kafka.asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        except KafkaException:  # a leader is still being chosen, or the asker knows only the one before
+            kafka.renew_asker()
             return None
 
-    try:
-        return {
-            partition: wait_until(lambda partition=partition: ask(partition), f"the end of {topic}/{partition}", 60)[1]
-            for partition in range(PARTITIONS[topic])
-        }
-    finally:
-        consumer.close()
+    return {
+        partition: wait_until(lambda partition=partition: ask(partition), f"the end of {topic}/{partition}", 60)[1]
+        for partition in range(PARTITIONS[topic])
+    }
 
 
 def committed(kafka, group):
