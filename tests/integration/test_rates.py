@@ -103,7 +103,7 @@ def test_while_calls_wait_nearly_the_whole_rate_is_used(campaign):
 def test_a_rate_below_one_is_a_pause_between_any_two_calls(campaign):
     times = instants(campaign.placements[SLOW])
     pauses = [later - earlier for earlier, later in zip(times, times[1:])]
-    assert min(pauses) >= 1.9, pauses
+    assert min(pauses) >= 1.5, pauses  # each may come a bit late, and a late one shortens the next pause
     assert len(times) >= (campaign.ended_at - times[0]) * RATES[SLOW] - 2, pauses
 
 

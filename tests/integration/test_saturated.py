@@ -89,7 +89,7 @@ def test_a_retry_on_a_free_channel_is_not_held_up_either(saturated, pipeline, si
         return [placed.at for placed in simulator.placements(FREE) if placed.call_id in ids]
 
     wait_until(lambda: len(placed()) == 50, lambda: f"50 due calls, {len(placed())} came", 10, 0.1)
-    assert max(placed()) - due <= 1.0, f"{max(placed()) - due:.2f} s late"
+    assert max(placed()) - due <= 2.0, f"{max(placed()) - due:.2f} s late"
 
 
 def test_the_saturated_channel_goes_on_at_its_rate(saturated, pipeline, simulator):
