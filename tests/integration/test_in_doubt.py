@@ -201,8 +201,8 @@ def test_a_callback_during_the_wait_for_a_lost_response_is_kept(pipeline, doubtf
 
 @pytest.fixture(scope="module")
 def asking(make_module_pipeline):
-    """A pipeline that asks for attempts in doubt after two seconds."""
-    return make_module_pipeline({"main": {}}, env={"IVR_PENDING_CHECK": "2s"})
+    """A pipeline that asks for attempts in doubt after two seconds, and dials a number for several calls at once."""
+    return make_module_pipeline({"main": {"one_call_per_number": False}}, env={"IVR_PENDING_CHECK": "2s"})
 
 
 def lost_reply(pipeline, **fields):

@@ -9,7 +9,7 @@ from harness.provider import accept, refuse, reset
 CHANNELS = {
     "main": {},
     "shut": {},
-    "slow": {"from": "+254711082001", "calls_per_second": 0.25},
+    "slow": {"from": "+254711082001", "calls_per_second": 0.5},
     "gone": {"from": "+254711082002", "base_url": f"http://127.0.0.1:{free_port()}"},
 }
 
@@ -137,7 +137,7 @@ def test_a_call_that_expires_while_its_channel_is_busy_is_not_dialled_after_that
     """Its time is looked at before the dial, not only when it came in."""
     ahead = pipeline.request(channel="slow")
     pipeline.placed(ahead)
-    late = pipeline.request(channel="slow", expires_at=stamp(datetime.now(timezone.utc) + timedelta(seconds=2)))
+    late = pipeline.request(channel="slow", expires_at=stamp(datetime.now(timezone.utc) + timedelta(seconds=1)))
     behind = pipeline.request(channel="slow")
     call = pipeline.wait_call(late, lambda call: call["phase"] == "dropped", "the drop", 8)
     assert (call["drop_reason"], call["attempts"]) == ("expired", [])

@@ -457,7 +457,8 @@ local function next_attempt_at(c, jitter)
     return nil
   end
   local delays = p[P_DELAYS]
-  local at = now + (delays[math.min(s[SPENT], #delays)] or 0) * 1000
+  -- Up to a tenth later: a crowd that failed together does not come again together.
+  local at = now + floor((delays[math.min(s[SPENT], #delays)] or 0) * (1000 + jitter / 10))
   return (p[P_EXPIRES] == 0 or at < p[P_EXPIRES]) and at or nil
 end
 
