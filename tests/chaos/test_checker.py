@@ -17,7 +17,7 @@ from checker.events import Event, check_stories  # noqa: E402
 from checker.findings import Findings  # noqa: E402
 from checker.words import STATUS_RANK  # noqa: E402
 from redis_aof import DurableRedis  # noqa: E402
-from synthetic import COMPLETED, HOLD_MS, START, Remains  # noqa: E402
+from synthetic import COMPLETED, HOLD_MS, START, Call, Remains  # noqa: E402
 
 PENDING, NO_ANSWER, USER_BUSY = (STATUS_RANK[name] for name in ("Pending", "No_answer", "User_busy"))
 
@@ -260,6 +260,26 @@ def test_two_calls_to_one_number_where_the_channel_allows_it(remains, kinds):
     call_the_same(remains)
     remains.channels["channels"]["main"]["one_call_per_number"] = False
     assert kinds(remains) == set(), kinds.findings.violations
+
+
+@pytest.mark.parametrize("redialled, violations", [(1, {"number given away while an attempt may be live"}), (2, set())])
+def test_number_of_an_attempt_in_doubt_is_given_away_by_its_next_attempt_only(remains, kinds, redialled, violations):
+    doubt = remains.calls[6]
+    remains.placements[-1] |= {"dialled": False, "sid": None, "faults": ["503"]}  # nothing of it is live
+    number = remains.of("call-requests", 7)[0]["value"]["to"]
+    later = Call(remains, 10)
+    later.to = remains.of("call-requests", 10)[0]["value"]["to"] = number
+    later.dial()
+    later.hang_up()
+    fields = doubt.stored()
+    if redialled == 2:
+        fields["a2"] = fields["a1"]
+        again_ = msgpack.unpackb(fields["a2"])
+        again_[0], again_[1] = COMPLETED, 1
+        fields["a2"] = msgpack.packb(again_)
+    remains.redis[f"{{ivr:03}}:call:{doubt.id}"] = fields
+    kind = "number given away while an attempt may be live"
+    assert kinds(remains) & {kind} == violations
 
 
 def test_line_that_nobody_gave_back(remains, kinds):

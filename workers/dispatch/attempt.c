@@ -262,6 +262,7 @@ static void admit(struct attempt *a)
     a->slot = http_slot_take(d->http);
     assert(a->slot != NULL); /* there are as many as attempts */
     store_token(a->token);
+    a->epoch = lane_epoch(lane_of(d->lanes, a->channel));
     a->asked_mono_ms = loop_mono_ms(d->worker->loop);
 }
 
@@ -505,6 +506,7 @@ void attempt_begin_due(struct attempt *a)
 void attempt_go(struct attempt *a)
 {
     if (a->claimed) {
+        a->epoch = lane_epoch(lane_of(a->dispatch->lanes, a->channel));
         go_on(a);
     } else if (lane_in_hand(a)) {
         claim(a);

@@ -73,7 +73,8 @@ struct attempt {
     int64_t taken_mono_ms; /* since when */
     int64_t line_ms;       /* how long the attempt under way may hold its line yet; 0: as it is */
     int64_t slot_mono_ms;  /* its send time; 0: none */
-    int64_t epoch;         /* lane_epoch() when it was placed */
+    int64_t epoch; /* lane_epoch() when it was let go: what is on its way when the channel is shut says
+                      nothing of its probes */
     struct verdict verdict;
     void (*again)(struct attempt *); /* the step to ask again */
     int tries;

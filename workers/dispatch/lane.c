@@ -16,6 +16,7 @@ enum {
     LOOK_MS = 250,         /* without anything to ask: is the channel shut, does something wait */
     POLL_MS = 50,          /* something waits, and there was no line for it */
     SLOTS_MS = 10,         /* between two questions for send times: a third of how far ahead they are given */
+    ANSWER_MS = 5,         /* an answer took no longer, as far as its send times are concerned */
     TELL_MS = 25,          /* how long what is no question may wait for one */
     IN_HAND_MS = 4000,     /* without a send time for so long a ticket goes back: others may have one */
     CLAIMED_MS = 1000,     /* a claim waits so long for another send time */
@@ -62,6 +63,7 @@ struct lane {
     struct telling now, out;
     bool asking, again, urgent;
     unsigned asked_tickets, asked_slots;
+    int64_t asked_mono_ms;
     int tries;
     struct loop_timer *timer;
     int64_t timer_mono_ms;
@@ -325,9 +327,11 @@ static void on_go(void *arg)
     go(a);
 }
 
-static void give_slot(struct attempt *a, int64_t slot_us)
+/* An answer that was read late was given long ago, and so were its send times. */
+static void give_slot(struct attempt *a, const struct lane *lane, int64_t slot_us)
 {
-    a->slot_mono_ms = loop_mono_ms(a->dispatch->worker->loop) + (slot_us + 999) / 1000;
+    int64_t told = mono_ms(lane), latest = lane->asked_mono_ms + ANSWER_MS;
+    a->slot_mono_ms = (told < latest ? told : latest) + (slot_us + 999) / 1000;
 }
 
 /* It may be dialled, and has a send time. */
@@ -345,7 +349,7 @@ static void give_slots(struct lane *lane, const struct queue_told *told, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         struct attempt *a = fifo_take(&lane->ready);
-        give_slot(a, told->slots_us[i]);
+        give_slot(a, lane, told->slots_us[i]);
         go_at(a);
     }
 }
@@ -362,7 +366,7 @@ static void take_tickets(struct lane *lane, const struct queue_told *told, size_
         a->channel = channel_ref(lane->channel);
         buf_addspan(&a->id, told->tickets[i].id);
         if (slots_before + i < told->slots_n)
-            give_slot(a, told->slots_us[slots_before + i]);
+            give_slot(a, lane, told->slots_us[slots_before + i]);
         lane->looking++;
         ticket_look(a);
     }
@@ -433,6 +437,7 @@ static void ask(struct lane *lane)
     lane->urgent = false;
     lane->asked_tickets = tickets_wanted(lane);
     lane->asked_slots = slots_wanted(lane);
+    lane->asked_mono_ms = mono_ms(lane);
     lanes->dispatch->tickets_promised += lane->asked_tickets;
     lane->out.news.why = span_str(lane->out.why);
     const struct queue_ask question = {

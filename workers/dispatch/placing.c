@@ -192,7 +192,6 @@ void placing_send(struct attempt *a)
         .public_url = span_str(d->worker->settings->public_url),
     };
     a->state = ATTEMPT_PLACING;
-    a->epoch = lane_epoch(lane_of(d->lanes, channel));
     http_request_clear(&d->scratch);
     if (channel->provider->place(&placement, &d->scratch, &err) != 0) {
         judge_unsayable(&err, &a->verdict);

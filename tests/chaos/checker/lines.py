@@ -23,7 +23,7 @@ class Hold(NamedTuple):
     attempt: int
     to: str
     live: bool  # False: as far as anybody can tell
-    told: bool  # the provider's log has it
+    locks: bool  # it has its number, too
     twice: bool  # its request prefers two calls to none
 
     @property
@@ -49,8 +49,8 @@ class Holds:
         for call in store.calls.values():
             for number, attempt in call.attempts.items():
                 if may_be_live(attempt) and call.id in requests.accepted:
-                    told = (call.id, number) in dials.by_attempt
-                    self.open[attempt.channel].append(self._open(call.id, number, attempt, told))
+                    locks = (call.id, number) in dials.by_attempt and number == max(call.attempts)
+                    self.open[attempt.channel].append(self._open(call.id, number, attempt, locks))
         if self.endless and self._ends:
             findings.note(f"{self.endless:,} calls have no end in the provider's log: live until their deadline")
 
@@ -62,10 +62,10 @@ class Holds:
         ids = placement.call, placement.attempt, placement.to
         return Hold(placement.at_ms, to_ms, *ids, True, True, request.redial_in_doubt)
 
-    def _open(self, call_id, number, attempt, told):
+    def _open(self, call_id, number, attempt, locks):
         request = self._requests.accepted[call_id]
         to_ms = attempt.placed_ms + request.hold_ms - BEFORE_CLAIM_MS
-        return Hold(attempt.placed_ms, to_ms, call_id, number, request.to, False, told, request.redial_in_doubt)
+        return Hold(attempt.placed_ms, to_ms, call_id, number, request.to, False, locks, request.redial_in_doubt)
 
 
 def check_lines(run, holds, findings):
@@ -127,9 +127,10 @@ def _tell_over(kind, where, cap, present, findings):
 
 
 def _check_numbers(name, live, open_, findings):
-    """What may be live counts where the provider was asked at all: a worker that died before had not locked the number."""
+    """What may be live counts where the provider was asked at all (a worker that died before had not locked the number),
+    and where it is the call's latest attempt (the next one takes the number over)."""
     numbers = defaultdict(list)
-    for hold in _once(live, [hold for hold in open_ if hold.told]):
+    for hold in _once(live, [hold for hold in open_ if hold.locks]):
         numbers[hold.tenant, hold.to].append(hold)
     shared = [holds for holds in numbers.values() if len({hold.call for hold in holds}) > 1]
     for holds in numbers.values():
