@@ -190,3 +190,30 @@ def test_with_all_lines_busy_no_work_is_of_use(pipeline):
     finish(pipeline, first)
     pipeline.placed(waiting)
     finish(pipeline, waiting)
+
+
+# --- what a failover may forget ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_lines_that_were_forgotten_or_never_given_back_are_found(pipeline):
+    """The channel's own list is mended from the calls: a line of a call that goes on is put back, one of no call is freed."""
+    first = pipeline.request(channel="single")
+    pipeline.wait_status(first, "Pending")
+    redis = pipeline.services.redis.client
+    slot = f"{{{pipeline.env['IVR_REDIS_PREFIX']}:ch:single}}"
+    (line,) = redis.zrange(f"{slot}:lines", 0, -1)
+    nobodys = b"acme/nobody/1"
+    redis.delete(f"{slot}:lines", f"{slot}:lines:acme")
+    for key in (f"{slot}:lines", f"{slot}:lines:acme"):
+        redis.zadd(key, {nobodys: (time.time() + 3600) * 1000})
+    wait_until(
+        lambda: redis.zrange(f"{slot}:lines", 0, -1) == redis.zrange(f"{slot}:lines:acme", 0, -1) == [line],
+        lambda: f"the line of the living call alone: {redis.zrange(f'{slot}:lines', 0, -1)}",
+        60,
+    )
+    second = pipeline.request(channel="single")
+    stays_undialled(pipeline, second)
+    pipeline.report(first, "completed", CallDuration=2)
+    pipeline.placed(second, timeout=2)
+    finish(pipeline, second)
