@@ -242,7 +242,7 @@ hours-test: $(TESTBIN)/hours/ask ## calling hours against Python's zoneinfo, in 
 JOBS ?= 3
 integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=3 at a time)
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
-	  $(PYTEST) -q $(if $(P),,-n $(JOBS) --dist loadfile )tests/integration$(if $(P),/$(P))
+	  $(PYTEST) -q $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile )tests/integration$(if $(P),/$(P))
 
 # The fuzzer is clang's; F=request for one target.
 FUZZ_SECONDS ?= 600

@@ -55,6 +55,7 @@ def saturated(pipeline, simulator):
     return before, after
 
 
+@pytest.mark.memory
 def test_the_offsets_of_calls_that_wait_commit_and_memory_stays_bounded(saturated, simulator):
     (memory, redis_before), (memory_after, redis_after) = saturated
     grown = {name: memory_after[name] - kb for name, kb in memory.items()}

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "soak"))
 import run as steady  # noqa: E402
 
 
+@pytest.mark.memory
 @pytest.mark.timeout(150)
 def test_memory_and_descriptors_stay_flat_under_steady_load(services, workdir):
     calls, stats = steady.soak(services, workdir / "steady", minutes=0.6, rate=40)
