@@ -23,7 +23,7 @@ enum {
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */
     SETTLE_ROUND_MS = 250,
     SETTLE_LIMIT = 64,
-    MORE_PART = 16, /* of all attempts: so much room is worth a question to the shards that have more */
+    MORE_LEAST = STORE_BATCH / 2, /* so much room is worth a question to a shard that has more */
     SUSPENDED_MAX = 256,
 };
 
@@ -36,6 +36,7 @@ struct due {
     bool *asking;          /* by shard: one question at a time */
     bool *more;            /* by shard: the last answer was full */
     size_t more_n;         /* how many shards have more */
+    unsigned next_more;    /* whose turn it is */
     int64_t *lost_mono_ms; /* by shard: when an answer was lost that may have offered something; 0: none */
     bool *settling;
     int64_t settle_from_mono_ms; /* not before: Redis was not fit shortly before */
@@ -114,8 +115,6 @@ static void take_offer(struct dispatch *d, const struct store_due *item)
         attempt_end(a);
 }
 
-static void ask_due(struct due *due, unsigned shard);
-
 static void on_due(enum store_status status, const struct store_due *items, size_t n, void *arg)
 {
     struct question q = *(struct question *)arg;
@@ -143,10 +142,13 @@ static int64_t lost_ms(const struct due *due, unsigned shard)
     return since > 0 ? loop_mono_ms(due->dispatch->worker->loop) - since : -1;
 }
 
-static void ask_due(struct due *due, unsigned shard)
+static size_t promised(const struct due *due)
 {
-    size_t room =
-        share(due, due->dispatch->due_free, due->attempts_promised + due->dispatch->tickets_promised);
+    return due->attempts_promised + due->dispatch->tickets_promised;
+}
+
+static void ask_due(struct due *due, unsigned shard, size_t room)
+{
     if (room == 0 || kafka_producer_full(due->dispatch->worker->producer))
         return;
     due->asking[shard] = true;
@@ -164,22 +166,25 @@ static void ask_due(struct due *due, unsigned shard)
     store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 
-/* The end of a turn: shards that have more are asked as soon as there is room for a good part of it, so that
- * a crowd that is due at one instant goes out as fast as it is placed. */
+/* The end of a turn: shards that have more are asked as soon as there is room for many of theirs, so that a
+ * crowd that is due at one instant goes out as fast as it is placed; one after the other, so that each script
+ * has many. */
 static bool ask_for_more(void *arg)
 {
     struct due *due = arg;
     const struct dispatch *d = due->dispatch;
-    size_t promised = due->attempts_promised + d->tickets_promised;
     bool did = false;
-    if (due->more_n == 0 || due->stopped || quiet(due) || d->away ||
-        d->due_free < promised + d->attempts_n / MORE_PART)
+    if (due->more_n == 0 || due->stopped || quiet(due) || d->away)
         return false;
-    for (unsigned shard = 0; shard < store_shards(d->worker->store); shard++)
-        if (due->more[shard] && !due->asking[shard]) {
-            ask_due(due, shard);
-            did = did || due->asking[shard];
-        }
+    for (unsigned i = 0; i < store_shards(d->worker->store) && d->due_free >= promised(due) + MORE_LEAST;
+         i++) {
+        unsigned shard = due->next_more++ % store_shards(d->worker->store);
+        size_t room = d->due_free - promised(due);
+        if (!due->more[shard] || due->asking[shard])
+            continue;
+        ask_due(due, shard, room < STORE_BATCH ? room : STORE_BATCH);
+        did = did || due->asking[shard];
+    }
     return did;
 }
 
@@ -193,7 +198,7 @@ static void due_round(void *arg)
     for (unsigned i = 0; i < shards; i++) {
         unsigned shard = (first + i) % shards;
         if (!due->asking[shard])
-            ask_due(due, shard);
+            ask_due(due, shard, share(due, due->dispatch->due_free, promised(due)));
     }
 }
 

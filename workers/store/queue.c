@@ -12,7 +12,8 @@
 enum {
     LIST_MAX = 4 * 1024 * 1024,
     ASK_MAX = 5 * LIST_MAX,
-    AHEAD_US = 30000, /* how long before it a send time is reserved: a round trip, and the next question's */
+    AHEAD_LEAST_US = 30000,
+    AHEAD_MOST_US = 100000,
 };
 
 /* ---- lists ---- */
@@ -78,15 +79,26 @@ static void pack_caps(msgpack_packer *packer, const struct queue_ask *ask)
     }
 }
 
+/* How long before it a send time is reserved: a round trip and the look at its call, and the next question's;
+ * longer where one that is missed costs much. */
+static int64_t ahead_us(double between_us)
+{
+    double quarter = between_us / 4;
+    return quarter < AHEAD_LEAST_US  ? AHEAD_LEAST_US
+           : quarter < AHEAD_MOST_US ? (int64_t)quarter
+                                     : AHEAD_MOST_US;
+}
+
 static void pack_ask(struct buf *b, const struct queue_ask *ask)
 {
     msgpack_packer packer;
+    double between_us = ask->calls_per_second > 0 ? 1e6 / ask->calls_per_second : 0;
     pack_init(&packer, b);
     msgpack_pack_array(&packer, 19);
-    msgpack_pack_double(&packer, ask->calls_per_second > 0 ? 1e6 / ask->calls_per_second : 0);
+    msgpack_pack_double(&packer, between_us);
     msgpack_pack_int64(&packer, ask->lines);
     pack_caps(&packer, ask);
-    msgpack_pack_int64(&packer, AHEAD_US);
+    msgpack_pack_int64(&packer, ahead_us(between_us));
     msgpack_pack_int64(&packer, QUEUE_LEASE_MS);
     msgpack_pack_int64(&packer, ask->tickets);
     msgpack_pack_int64(&packer, ask->spare);
