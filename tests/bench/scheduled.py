@@ -43,7 +43,7 @@ def release(pipeline, simulator, calls, due):
     time.sleep(max(due - time.time(), 0))
     first = last = most_kb = 0
     while True:
-        dialled = simulator.stats()["dialled"]
+        dialled = simulator.stats()["placements"]  # a few numbers the simulator refuses
         now = time.monotonic()
         most_kb = max([most_kb, *(resident_kb(worker.pid) for worker in replicas(pipeline))])
         if dialled < calls // 10:
