@@ -54,13 +54,8 @@ static void on_line(const struct redis_result *result, void *arg)
 
 static void release_line(struct releasing *releasing, const struct freed *freed, struct span ref)
 {
-    struct buf key;
-    buf_init(&key, 256);
-    store_add_channel_key(releasing->store, &key, freed->channel);
     releasing->out++;
-    store_command_began(releasing->store);
-    redis_eval(store_redis(releasing->store), &script_release, buf_span(&key), &ref, 1, on_line, releasing);
-    buf_done(&key);
+    store_eval_channel(releasing->store, &script_release, freed->channel, &ref, 1, on_line, releasing);
 }
 
 /* ---- the line to the contact ---- */

@@ -38,17 +38,6 @@ void lines_known(struct store *store, unsigned shard, struct span cursor, lines_
 
 /* ---- the channel's list ---- */
 
-static void run(struct store *store, const struct redis_script *script, struct span channel,
-                const struct span *args, size_t argc, redis_fn fn, void *arg)
-{
-    struct buf key;
-    buf_init(&key, 256);
-    store_add_channel_key(store, &key, channel);
-    store_command_began(store);
-    redis_eval(store_redis(store), script, buf_span(&key), args, argc, fn, arg);
-    buf_done(&key);
-}
-
 static void on_done(const struct redis_result *result, void *arg)
 {
     int64_t n = 0;
@@ -62,7 +51,7 @@ void lines_restore(struct store *store, const struct line *line)
     char deadline[24];
     snprintf(deadline, sizeof(deadline), "%lld", (long long)line->deadline_ms);
     const struct span args[] = {line->ref, span_str(deadline)};
-    run(store, &script_restore, line->channel, args, 2, on_done, store);
+    store_eval_channel(store, &script_restore, line->channel, args, 2, on_done, store);
 }
 
 struct holding {
@@ -92,7 +81,7 @@ void lines_held(struct store *store, struct span channel, struct span cursor, li
     *holding = (struct holding){store, fn, arg};
     snprintf(page, sizeof(page), "%d", LINES_PAGE);
     const struct span args[] = {cursor, span_str(page)};
-    run(store, &script_held, channel, args, 2, on_held, holding);
+    store_eval_channel(store, &script_held, channel, args, 2, on_held, holding);
 }
 
 /* ---- beside each other ---- */
@@ -109,7 +98,8 @@ static void deliver_lined(enum store_status status, const msgpack_object *result
     struct span ref = span_str(checking->ref);
     (void)fn;
     if (status == STORE_OK && result->type == MSGPACK_OBJECT_POSITIVE_INTEGER && result->via.u64 == 0)
-        run(checking->store, &script_release, span_str(checking->channel), &ref, 1, on_done, checking->store);
+        store_eval_channel(checking->store, &script_release, span_str(checking->channel), &ref, 1, on_done,
+                           checking->store);
     free(checking->channel);
     free(checking->ref);
     free(checking);

@@ -19,8 +19,10 @@ static inline void contact_line(char out[CONTACT_LINE_MAX], struct span tenant, 
 void store_record_begin(struct store *store, msgpack_packer *packer, size_t items);
 void store_record_send(struct store *store, enum batch_kind kind, struct span id, batch_deliver_fn deliver,
                        void (*fn)(void), void *arg);
-/* "{PREFIX:ch:NAME}": the slot of a channel (admit.lua). */
-void store_add_channel_key(const struct store *store, struct buf *key, struct span channel);
+/* Runs a script on the slot of a channel, "{PREFIX:ch:NAME}" (admit.lua). `fn` calls store_command_ended().
+ */
+void store_eval_channel(struct store *store, const struct redis_script *script, struct span channel,
+                        const struct span *args, size_t argc, redis_fn fn, void *arg);
 
 /* Counts script calls outside the batches, for store_pending(). */
 void store_command_began(struct store *store);

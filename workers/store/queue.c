@@ -191,13 +191,8 @@ static void send_question(struct store *store, const struct redis_script *script
                           const struct span *args, size_t argc, queue_fn fn, void *arg)
 {
     struct question *q = mem_alloc(sizeof(*q));
-    struct buf key;
     *q = (struct question){store, fn, arg};
-    buf_init(&key, 256);
-    store_add_channel_key(store, &key, channel);
-    store_command_began(store);
-    redis_eval(store_redis(store), script, buf_span(&key), args, argc, on_answer, q);
-    buf_done(&key);
+    store_eval_channel(store, script, channel, args, argc, on_answer, q);
 }
 
 void queue_admit(struct store *store, const struct queue_ask *ask, queue_fn fn, void *arg)

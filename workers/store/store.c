@@ -127,9 +127,15 @@ void store_token(char out[STORE_TOKEN_LEN + 1])
     out[STORE_TOKEN_LEN] = '\0';
 }
 
-void store_add_channel_key(const struct store *store, struct buf *key, struct span channel)
+void store_eval_channel(struct store *store, const struct redis_script *script, struct span channel,
+                        const struct span *args, size_t argc, redis_fn fn, void *arg)
 {
-    buf_addf(key, "{%s:ch:%.*s}", store->prefix, SPAN_ARG(channel));
+    struct buf key;
+    buf_init(&key, 256);
+    buf_addf(&key, "{%s:ch:%.*s}", store->prefix, SPAN_ARG(channel));
+    store_command_began(store);
+    redis_eval(store->redis, script, buf_span(&key), args, argc, fn, arg);
+    buf_done(&key);
 }
 
 /* ---- the number of shards ---- */
