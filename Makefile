@@ -68,7 +68,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -240,9 +240,13 @@ hours-test: $(TESTBIN)/hours/ask ## calling hours against Python's zoneinfo, in 
 
 # The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
 JOBS ?= 3
-integration: programs ## the whole system on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=3 at a time)
-	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
-	  $(PYTEST) -q $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile )tests/integration$(if $(P),/$(P))
+WHOLE_SYSTEM = TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
+  $(PYTEST) -q -c tests/integration/pytest.ini $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile)
+integration: programs ## the whole system, and attacks on it, on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=3 at a time)
+	@$(WHOLE_SYSTEM) $(if $(P),tests/integration/$(P),tests/integration tests/attacks)
+
+attacks: programs ## what nobody can do who should not (P=test_ownership.py for one file)
+	@$(WHOLE_SYSTEM) tests/attacks$(if $(P),/$(P))
 
 # The fuzzer is clang's; F=request for one target.
 FUZZ_SECONDS ?= 600
