@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -66,21 +66,10 @@ static void on_prepare(uv_prepare_t *handle)
     run_hooks(handle->data);
 }
 
-/* A worker holds thousands of connections; the soft limit of 1,024 exists for select(2), which nothing here
- * uses. */
-static void raise_open_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_calloc(1, sizeof(*loop));
-    raise_open_files();
+    descriptors_raise_limit();
     (void)signal(SIGPIPE, SIG_IGN);
     int rc = uv_loop_init(&loop->uv);
     assert(rc == 0);
@@ -220,9 +209,10 @@ static void on_timer(uv_timer_t *handle)
     timer->fn(timer->arg);
 }
 
-static uint64_t not_negative(int64_t ms)
+/* A callback that starts the next timer would else be the only one that runs. */
+static uint64_t not_at_once(int64_t ms)
 {
-    return ms < 0 ? 0 : (uint64_t)ms;
+    return ms < 1 ? 1 : (uint64_t)ms;
 }
 
 struct loop_timer *loop_timer_start(struct loop *loop, int64_t first_ms, int64_t every_ms, loop_fn fn,
@@ -234,7 +224,7 @@ struct loop_timer *loop_timer_start(struct loop *loop, int64_t first_ms, int64_t
     timer->uv.data = timer;
     int rc = uv_timer_init(&loop->uv, &timer->uv);
     assert(rc == 0);
-    rc = uv_timer_start(&timer->uv, on_timer, not_negative(first_ms), not_negative(every_ms));
+    rc = uv_timer_start(&timer->uv, on_timer, not_at_once(first_ms), every_ms < 0 ? 0 : (uint64_t)every_ms);
     assert(rc == 0);
     return timer;
 }
@@ -251,4 +241,54 @@ void loop_timer_stop(struct loop_timer **timer_at)
         return;
     *timer_at = NULL;
     uv_close((uv_handle_t *)&timer->uv, free_timer);
+}
+
+/* ---- the next turn ---- */
+
+struct loop_soon {
+    uv_idle_t uv; /* runs once a turn and keeps the turn from blocking, while it is active */
+    loop_fn fn;
+    void *arg;
+};
+
+struct loop_soon *loop_soon_new(struct loop *loop, loop_fn fn, void *arg)
+{
+    struct loop_soon *soon = mem_calloc(1, sizeof(*soon));
+    soon->fn = fn;
+    soon->arg = arg;
+    soon->uv.data = soon;
+    int rc = uv_idle_init(&loop->uv, &soon->uv);
+    assert(rc == 0);
+    return soon;
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+    struct loop_soon *soon = handle->data;
+    (void)uv_idle_stop(handle);
+    soon->fn(soon->arg);
+}
+
+void loop_soon_ask(struct loop_soon *soon)
+{
+    (void)uv_idle_start(&soon->uv, on_idle);
+}
+
+void loop_soon_cancel(struct loop_soon *soon)
+{
+    (void)uv_idle_stop(&soon->uv);
+}
+
+static void free_soon(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void loop_soon_free(struct loop_soon **soon_at)
+{
+    struct loop_soon *soon = *soon_at;
+    if (!soon)
+        return;
+    *soon_at = NULL;
+    uv_close((uv_handle_t *)&soon->uv, free_soon);
 }

@@ -45,11 +45,24 @@ void loop_quit(struct loop *loop);
 int64_t loop_mono_ms(const struct loop *loop);
 int64_t loop_wall_ms(struct loop *loop);
 
-/* A repeating timer: the first call after `first_ms`, then every `every_ms` (0: once). Freed by
- * loop_timer_stop, which may be called from within `fn`; sets the pointer NULL. */
+/* A repeating timer: the first call after `first_ms` (at least 1 ms, see loop_soon below), then every
+ * `every_ms` (0: once). Freed by loop_timer_stop, which may be called from within `fn`; sets the pointer
+ * NULL. */
 struct loop_timer;
 struct loop_timer *loop_timer_start(struct loop *loop, int64_t first_ms, int64_t every_ms, loop_fn fn,
                                     void *arg);
 void loop_timer_stop(struct loop_timer **timer);
+
+/*
+ * Work for the next turn: `fn` once, however often it was asked for, and after everything that was ready in
+ * this turn, also when `fn` itself asks again. Not a timer of 0 ms: one that is armed again in its own
+ * callback runs for ever in libuv before 1.45, and nothing else of the process does.
+ */
+struct loop_soon;
+struct loop_soon *loop_soon_new(struct loop *loop, loop_fn fn, void *arg);
+void loop_soon_ask(struct loop_soon *soon);
+void loop_soon_cancel(struct loop_soon *soon);
+/* Sets the pointer NULL; from within `fn` too. */
+void loop_soon_free(struct loop_soon **soon);
 
 #endif

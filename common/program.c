@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "common/log.h"
 
 #ifndef IVR_VERSION
@@ -137,6 +138,8 @@ static int configure(struct program *program, const struct program_info *info, c
 int program_start(struct program *program, const struct program_info *info, int argc, char **argv)
 {
     struct options options = {0};
+    struct err err = ERR_INIT;
+    descriptors_open_standard();
     *program = (struct program){0};
     const char *unknown = read_options(&options, argc, argv);
     if (unknown) {
@@ -156,6 +159,12 @@ int program_start(struct program *program, const struct program_info *info, int 
     if (code >= 0) {
         settings_free(&program->settings);
         return code;
+    }
+    descriptors_raise_limit();
+    if (descriptors_check(info->name, info->descriptors, &err) != 0) {
+        LOG_ERROR("cannot start", LOG_ERR(&err));
+        settings_free(&program->settings);
+        return EXIT_FATAL;
     }
     program->loop = loop_new();
     return -1;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "tests/simulator/options.h"
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
     struct sim_config config;
     enum sim_wish wish;
     struct err err = ERR_INIT;
+    descriptors_open_standard();
     if (sim_options_read(&config, &wish, argc, argv, &err)) {
         fprintf(stderr, "ivr-simulator: %s\n", err.text);
         return 2;

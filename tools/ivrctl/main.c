@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "common/kafka.h"
 #include "common/log.h"
 #include "common/redis.h"
@@ -211,6 +212,7 @@ static int say_unknown(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    descriptors_open_standard();
     watch_signals();
     if (argc < 2)
         return ctl_usage("", "a command is missing");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "tools/sandbox/sandbox.h"
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
 {
     static struct sandbox sb;
     struct err err = ERR_INIT;
+    descriptors_open_standard();
     int rc = options_read(&sb.options, argc, argv);
     if (rc >= 0)
         return rc;
