@@ -63,24 +63,25 @@ struct http_multi {
     struct http_client *client;
     CURLM *curl;
     uv_timer_t timer;
+    struct loop_soon *at_once; /* libcurl wants to be called again without waiting */
 };
 
 struct http_client {
     struct loop *loop;
     struct http_client_options options;
     char *user_agent;
-    CURLSH *share;     /* names and TLS sessions, across the multis */
-    bool own_roots;    /* libcurl speaks TLS through the OpenSSL that we link */
-    char *ca_file;     /* NULL: the system's */
-    X509_STORE *roots; /* NULL until the first TLS connection */
-    struct http_multi **multis;
+    CURLSH *share;              /* names and TLS sessions, across the multis */
+    bool own_roots;             /* libcurl speaks TLS through the OpenSSL that we link */
+    char *ca_file;              /* NULL: the system's */
+    X509_STORE *roots;          /* NULL until the first TLS connection */
+    struct http_multi **multis; /* each made at its first use: libcurl takes two descriptors for one */
     unsigned multis_n;
     struct http_slot *slots;
     struct http_slot **free_slots; /* a stack: light load stays on few multis and few connections */
     unsigned free_n;
     struct http_sockets *sockets;
     struct http_slot *refused; /* what http_send() could not take; told at the next turn */
-    uv_timer_t soon;
+    struct loop_soon *soon;
     struct buf delivered; /* the reply whose callback runs; its slot may be busy again already */
 };
 
@@ -235,9 +236,9 @@ static void deliver(struct http_multi *multi)
     }
 }
 
-static void on_soon(uv_timer_t *handle)
+static void on_soon(void *arg)
 {
-    struct http_client *client = handle->data;
+    struct http_client *client = arg;
     struct http_slot *slot;
     while ((slot = client->refused)) {
         client->refused = slot->next_refused;
@@ -291,19 +292,28 @@ static int close_socket(void *arg, curl_socket_t fd)
     return http_socket_close(client->sockets, fd);
 }
 
-static void on_timeout(uv_timer_t *handle)
+static void time_out(void *arg)
 {
-    struct http_multi *multi = handle->data;
+    struct http_multi *multi = arg;
     int running = 0;
     curl_multi_socket_action(multi->curl, CURL_SOCKET_TIMEOUT, 0, &running);
     deliver(multi);
+}
+
+static void on_timeout(uv_timer_t *handle)
+{
+    time_out(handle->data);
 }
 
 static int want_timer(CURLM *curl, long timeout_ms, void *arg)
 {
     struct http_multi *multi = arg;
     (void)curl;
-    if (timeout_ms < 0)
+    if (timeout_ms == 0)
+        loop_soon_ask(multi->at_once);
+    else
+        loop_soon_cancel(multi->at_once);
+    if (timeout_ms <= 0)
         return uv_timer_stop(&multi->timer);
     return uv_timer_start(&multi->timer, on_timeout, (uint64_t)timeout_ms, 0);
 }
@@ -388,6 +398,26 @@ static CURLcode use_roots(CURL *easy, void *ctx, void *arg)
 
 /* ---- setting a transfer up ---- */
 
+static struct http_multi *multi_new(struct http_client *client)
+{
+    struct http_multi *multi = mem_calloc(1, sizeof(*multi));
+    multi->client = client;
+    multi->curl = curl_multi_init();
+    assert(multi->curl);
+    multi->timer.data = multi;
+    multi->at_once = loop_soon_new(client->loop, time_out, multi);
+    int rc = uv_timer_init(loop_uv(client->loop), &multi->timer);
+    assert(rc == 0);
+    curl_multi_setopt(multi->curl, CURLMOPT_SOCKETFUNCTION, want_socket);
+    curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
+    curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, want_timer);
+    curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
+    /* Its own default follows the transfers out at the moment and would close connections that the next burst
+     * needs. */
+    curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, 2L * SLOTS_A_MULTI);
+    return multi;
+}
+
 /* A refused option means that memory ran out or that this libcurl is not the one we were built for. */
 #define SET(slot, option, value)                                                                             \
     do {                                                                                                     \
@@ -398,6 +428,10 @@ static CURLcode use_roots(CURL *easy, void *ctx, void *arg)
 static void slot_open(struct http_slot *slot)
 {
     struct http_client *client = slot->client;
+    struct http_multi **multi = &client->multis[(slot - client->slots) / SLOTS_A_MULTI];
+    if (*multi == NULL)
+        *multi = multi_new(client);
+    slot->multi = *multi;
     slot->easy = curl_easy_init();
     assert(slot->easy);
     SET(slot, CURLOPT_PRIVATE, slot);
@@ -552,8 +586,7 @@ static void refuse(struct http_slot *slot)
     memcpy(slot->error, why, sizeof(why));
     slot->next_refused = slot->client->refused;
     slot->client->refused = slot;
-    int rc = uv_timer_start(&slot->client->soon, on_soon, 0, 0);
-    assert(rc == 0);
+    loop_soon_ask(slot->client->soon);
 }
 
 void http_send(struct http_client *client, struct http_slot **slot_at, const struct http_request *request,
@@ -612,25 +645,6 @@ unsigned http_slots_free(const struct http_client *client)
 
 /* ---- the client ---- */
 
-static struct http_multi *multi_new(struct http_client *client)
-{
-    struct http_multi *multi = mem_calloc(1, sizeof(*multi));
-    multi->client = client;
-    multi->curl = curl_multi_init();
-    assert(multi->curl);
-    multi->timer.data = multi;
-    int rc = uv_timer_init(loop_uv(client->loop), &multi->timer);
-    assert(rc == 0);
-    curl_multi_setopt(multi->curl, CURLMOPT_SOCKETFUNCTION, want_socket);
-    curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
-    curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, want_timer);
-    curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
-    /* Its own default follows the transfers out at the moment and would close connections that the next burst
-     * needs. */
-    curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, 2L * SLOTS_A_MULTI);
-    return multi;
-}
-
 static void free_data(uv_handle_t *handle)
 {
     free(handle->data);
@@ -640,6 +654,7 @@ static void multi_free(struct http_multi *multi)
 {
     curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, NULL);
     curl_multi_cleanup(multi->curl); /* closes the kept connections: close_socket() */
+    loop_soon_free(&multi->at_once);
     uv_close((uv_handle_t *)&multi->timer, free_data);
 }
 
@@ -651,7 +666,6 @@ static void slots_new(struct http_client *client)
     for (unsigned i = n; i-- > 0;) { /* so that the first one lies on top */
         struct http_slot *slot = &client->slots[i];
         slot->client = client;
-        slot->multi = client->multis[i / SLOTS_A_MULTI];
         buf_init(&slot->header_text, 2 * MAX_HEADER_BYTES + 2 * (MAX_USER + MAX_PASSWORD));
         buf_init(&slot->url, MAX_URL);
         buf_init(&slot->body, MAX_BODY);
@@ -681,12 +695,8 @@ int http_client_new(struct http_client **client_at, struct loop *loop,
     buf_init(&client->delivered, HTTP_MAX_REPLY);
     client->multis_n = (options->max_transfers + SLOTS_A_MULTI - 1) / SLOTS_A_MULTI;
     client->multis = mem_calloc(client->multis_n, sizeof(struct http_multi *));
-    for (unsigned i = 0; i < client->multis_n; i++)
-        client->multis[i] = multi_new(client);
     slots_new(client);
-    client->soon.data = client;
-    int rc = uv_timer_init(loop_uv(loop), &client->soon);
-    assert(rc == 0);
+    client->soon = loop_soon_new(loop, on_soon, client);
     *client_at = client;
     return 0;
 }
@@ -713,7 +723,8 @@ void http_client_free(struct http_client **client_at)
     for (unsigned i = 0; i < client->options.max_transfers; i++)
         slot_done(&client->slots[i]);
     for (unsigned i = 0; i < client->multis_n; i++)
-        multi_free(client->multis[i]);
+        if (client->multis[i] != NULL)
+            multi_free(client->multis[i]);
     curl_share_cleanup(client->share);
     http_sockets_free(&client->sockets);
     free(client->multis);
@@ -723,6 +734,7 @@ void http_client_free(struct http_client **client_at)
     free(client->ca_file);
     X509_STORE_free(client->roots);
     buf_done(&client->delivered);
-    uv_close((uv_handle_t *)&client->soon, free_data);
+    loop_soon_free(&client->soon);
+    free(client);
     curl_global_cleanup();
 }
