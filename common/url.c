@@ -22,20 +22,26 @@ static bool unreserved(char c)
     return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+/* What is left as it is beside the unreserved ones. */
+static bool is_kept(char c, const char *also)
+{
+    return unreserved(c) || (c != '\0' && strchr(also, c) != NULL);
+}
+
 /* Most text needs no coding: what needs none is copied in one piece. */
-static size_t unreserved_run(struct span text, size_t from)
+static size_t kept_run(struct span text, size_t from, const char *also)
 {
     size_t i = from;
-    while (i < text.n && unreserved(text.p[i]))
+    while (i < text.n && is_kept(text.p[i], also))
         i++;
     return i - from;
 }
 
-static void add_encoded(struct buf *b, struct span text, bool plus)
+static void add_encoded(struct buf *b, struct span text, bool plus, const char *also)
 {
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.n; i++) {
-        size_t run = unreserved_run(text, i);
+        size_t run = kept_run(text, i, also);
         buf_add(b, text.p + i, run);
         i += run;
         if (i == text.n)
@@ -50,12 +56,17 @@ static void add_encoded(struct buf *b, struct span text, bool plus)
 
 void url_add_encoded(struct buf *b, struct span text)
 {
-    add_encoded(b, text, false);
+    add_encoded(b, text, false, "");
+}
+
+void url_add_segment(struct buf *b, struct span text)
+{
+    add_encoded(b, text, false, ":@");
 }
 
 void form_add_encoded(struct buf *b, struct span text)
 {
-    add_encoded(b, text, true);
+    add_encoded(b, text, true, "");
 }
 
 void form_add(struct buf *b, const char *name, struct span value)

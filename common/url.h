@@ -14,6 +14,9 @@
 
 /* Percent-encodes all but RFC 3986's unreserved characters (for a path segment or a query value). */
 void url_add_encoded(struct buf *b, struct span text);
+/* The same for a path segment that comes back to us through proxies: ':' and '@' stand there as they are, and
+ * a proxy that decodes what needs no code changes nothing. */
+void url_add_segment(struct buf *b, struct span text);
 /* As a form value: the same, but a space becomes '+'. */
 void form_add_encoded(struct buf *b, struct span text);
 /* [&]name=value, both encoded; '&' unless the buffer is empty. */

@@ -68,12 +68,12 @@ static void what_does_not_fit_is_nothing_of_ours(void **state)
         "/callbacks/",
         "/callbacks/twilio",
         "/callbacks/twilio/",
-        "/callbacks/twilio/main/",
+        "/callbacks/twilio/main//",
         "//callbacks//twilio//main",
         "/callbacks/twilio/main/acme",
         "/callbacks/twilio/main/acme/c-1",
         "/callbacks/twilio/main/acme/c-1/",
-        "/callbacks/twilio/main/acme/c-1/1/",
+        "/callbacks/twilio/main/acme/c-1/1//",
         "/callbacks/twilio/main/acme/c-1/1/more",
         "/callbacks/twilio/main/acme/c-1/0",
         "/callbacks/twilio/main/acme/c-1/01",
@@ -110,6 +110,72 @@ static void a_path_of_any_length_is_read(void **state)
     assert_int_equal(kind_of(&r, path), ROUTE_NONE);
     memset(path, '/', sizeof(path) - 1);
     assert_int_equal(kind_of(&r, path), ROUTE_NONE);
+}
+
+static void assert_path(const char *path, enum route_spelling spelling, const char *wanted)
+{
+    struct route r;
+    struct buf b;
+    assert_int_not_equal(kind_of(&r, path), ROUTE_NONE);
+    buf_init(&b, 4096);
+    route_add_path(&b, &r, spelling);
+    assert_string_equal(b.p, wanted);
+    buf_done(&b);
+}
+
+static void a_path_is_the_same_however_it_is_spelled(void **state)
+{
+    static const char *const spellings[] = {
+        "/callbacks/twilio/ke-main/acme/a:b_c/1",       "/callbacks/twilio/ke-main/acme/a%3ab_c/1",
+        "/callbacks/twilio/ke-main/acme/a%3Ab%5Fc/1",   "/callbacks/tw%69lio/ke%2Dmain/%61cme/a:b_c/%31",
+        "/%63allbacks/twilio/ke-main/acme/a%3A%62_c/1", "/callbacks/twilio/ke-main/acme/a:b_c/1/",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        assert_path(spellings[i], ROUTE_CANONICAL, "/callbacks/twilio/ke-main/acme/a:b_c/1");
+        assert_path(spellings[i], ROUTE_ESCAPED, "/callbacks/twilio/ke-main/acme/a%3Ab_c/1");
+    }
+    assert_path("/answer/twilio/ke%2dmain/acme/a%3ab/12", ROUTE_CANONICAL,
+                "/answer/twilio/ke-main/acme/a:b/12");
+    assert_path("/callbacks/twilio/a%2fb%40c%20d/", ROUTE_CANONICAL, "/callbacks/twilio/a%2Fb@c%20d");
+    assert_path("/callbacks/twilio/a%2fb@c", ROUTE_ESCAPED, "/callbacks/twilio/a%2Fb%40c");
+}
+
+static void one_slash_at_the_end_is_no_segment(void **state)
+{
+    struct route r;
+    (void)state;
+    assert_int_equal(kind_of(&r, "/callbacks/twilio/ke-main/acme/c-1/12/"), ROUTE_CALLBACK);
+    assert_int_equal(r.attempt, 12);
+    assert_int_equal(kind_of(&r, "/callbacks/twilio/ke-main/"), ROUTE_CALLBACK);
+    assert_int_equal(r.attempt, 0);
+    assert_int_equal(kind_of(&r, "/answer/twilio/ke-main/acme/c-1/12/"), ROUTE_ANSWER);
+    assert_int_equal(kind_of(&r, "/v1/calls/"), ROUTE_CALLS);
+    assert_int_equal(kind_of(&r, "/"), ROUTE_NONE);
+}
+
+static void what_is_lost_below_callbacks_is_told_from_the_rest(void **state)
+{
+    static const char *const stray[] = {"/callbacks",
+                                        "/callbacks/",
+                                        "/callbacks/twilio",
+                                        "/callbacks/twilio/%zz",
+                                        "/callbacks/x//y",
+                                        "/answer/twilio/main/acme",
+                                        "/callbacks/twilio/main/acme/c 1/1"};
+    static const char *const other[] = {"/", "/v1/x", "/callbacksx", "/healthz", "/answers/x"};
+    struct route r;
+    (void)state;
+    for (size_t i = 0; i < sizeof(stray) / sizeof(stray[0]); i++)
+        if (kind_of(&r, stray[i]) != ROUTE_NONE || !r.stray)
+            fail_msg("%s is not lost", stray[i]);
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        if ((void)kind_of(&r, other[i]), r.stray)
+            fail_msg("%s is lost", other[i]);
+    (void)kind_of(&r, "/callbacks/twilio/main/acme");
+    assert_span(r.provider, "twilio");
+    (void)kind_of(&r, "/callbacks/twilio/main");
+    assert_false(r.stray);
 }
 
 static void v1_knows_calls_and_campaigns(void **state)
@@ -166,7 +232,7 @@ static void anything_else_under_v1_still_asks_for_the_token(void **state)
     static const char *const paths[] = {
         "/v1",
         "/v1/",
-        "/v1/calls/",
+        "/v1/calls//",
         "/v1/calls/acme",
         "/v1/calls/acme/..%2f..",
         "/v1/campaigns",
@@ -254,6 +320,9 @@ int main(void)
         cmocka_unit_test(segments_are_decoded_after_splitting),
         cmocka_unit_test(what_does_not_fit_is_nothing_of_ours),
         cmocka_unit_test(a_path_of_any_length_is_read),
+        cmocka_unit_test(a_path_is_the_same_however_it_is_spelled),
+        cmocka_unit_test(one_slash_at_the_end_is_no_segment),
+        cmocka_unit_test(what_is_lost_below_callbacks_is_told_from_the_rest),
         cmocka_unit_test(v1_knows_calls_and_campaigns),
         cmocka_unit_test(operators_say_pause_resume_and_cancel),
         cmocka_unit_test(numbers_are_listed_by_tenant_or_for_all),

@@ -15,8 +15,8 @@ void received_count(struct span provider, const char *result)
 
 void received_count_from_zero(void)
 {
-    static const char *const results[] = {"accepted", "bad_signature", "unknown_channel", "too_large",
-                                          "unavailable"};
+    static const char *const results[] = {"accepted",     "bad_signature", "unknown_channel",
+                                          "unknown_path", "too_large",     "unavailable"};
     size_t n;
     const struct provider *const *providers = provider_all(&n);
     for (size_t i = 0; i < n; i++)
@@ -46,20 +46,56 @@ static void read_callback(struct received *r)
     };
 }
 
+/* ---- verifying ---- */
+
+static bool token_fits(const struct received *r, struct span token)
+{
+    const struct route *route = r->route;
+    bool fits = channel_token_ok(r->channel, route->path, route->attempt == 0, token);
+    struct buf path;
+    buf_init(&path, QUERY_MAX);
+    for (int spelling = 0; spelling < ROUTE_SPELLINGS && !fits; spelling++) {
+        buf_clear(&path);
+        route_add_path(&path, route, (enum route_spelling)spelling);
+        fits = channel_token_ok(r->channel, buf_span(&path), false, token);
+    }
+    buf_done(&path);
+    return fits;
+}
+
 /* The channels file refuses a channel without a secret unless it is insecure or on loopback, so here nothing
  * is left to ask. */
 static enum verified verify_token(const struct received *r)
 {
     struct buf token;
-    enum verified verified = VERIFIED_NO;
     if (r->channel->callback_secrets[0] == NULL)
         return VERIFIED_NONE;
     buf_init(&token, QUERY_MAX);
-    bool fixed = r->route->attempt == 0;
-    if (query_add_token(&token, r->raw_query) &&
-        channel_token_ok(r->channel, r->route->path, fixed, buf_span(&token)))
-        verified = VERIFIED_TOKEN;
+    bool fits = query_add_token(&token, r->raw_query) && token_fits(r, buf_span(&token));
     buf_done(&token);
+    return fits ? VERIFIED_TOKEN : VERIFIED_NO;
+}
+
+/* A signature is over the URL that was handed out; a proxy may have spelled its path otherwise since. */
+static enum verified verify_signature(const struct received *r, struct span public_url)
+{
+    const struct provider *provider = r->provider;
+    enum verified verified = provider->verify(r->channel, public_url, &r->callback);
+    struct buf target;
+    buf_init(&target, QUERY_MAX);
+    for (int spelling = 0; spelling < ROUTE_SPELLINGS && verified == VERIFIED_NO; spelling++) {
+        struct callback callback = r->callback;
+        buf_clear(&target);
+        route_add_path(&target, r->route, (enum route_spelling)spelling);
+        if (span_eq(buf_span(&target), r->route->path))
+            continue;
+        if (r->raw_query.p != NULL)
+            buf_addc(&target, '?');
+        buf_addspan(&target, r->raw_query);
+        callback.target = buf_span(&target);
+        verified = provider->verify(r->channel, public_url, &callback);
+    }
+    buf_done(&target);
     return verified;
 }
 
@@ -67,9 +103,24 @@ enum verified received_verify(const struct received *r, struct span public_url)
 {
     if (r->provider->verify == NULL)
         return verify_token(r);
-    enum verified verified = r->provider->verify(r->channel, public_url, &r->callback);
+    enum verified verified = verify_signature(r, public_url);
     bool may_be_none = !r->provider->signs_callbacks && r->channel->callback_secrets[0] == NULL;
     return verified == VERIFIED_NONE && !may_be_none ? VERIFIED_NO : verified;
+}
+
+/* ---- checking ---- */
+
+struct channel *received_channel(const struct gateway *g, struct httpd_request *req,
+                                 const struct route *route)
+{
+    struct channel *channel = channels_find(g->worker.channels, route->channel);
+    if (channel != NULL && span_is(route->provider, channel->provider->name))
+        return channel;
+    received_count(route->provider, "unknown_channel");
+    LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",
+                LOG_SPAN("provider", route->provider), LOG_SPAN("channel", route->channel));
+    respond_error(g, req, 404, "no such channel of this provider");
+    return NULL;
 }
 
 bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
@@ -77,14 +128,9 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
 {
     *r = (struct received){.route = route, .req = req};
     read_callback(r);
-    r->channel = channels_find(g->worker.channels, route->channel);
-    if (r->channel == NULL || !span_is(route->provider, r->channel->provider->name)) {
-        received_count(route->provider, "unknown_channel");
-        LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",
-                    LOG_SPAN("provider", route->provider), LOG_SPAN("channel", route->channel));
-        respond_error(g, req, 404, "no such channel of this provider");
+    r->channel = received_channel(g, req, route); /* it was there before the body came; SIGHUP may be since */
+    if (r->channel == NULL)
         return false;
-    }
     r->provider = r->channel->provider;
     r->verified = received_verify(r, g->public_url);
     if (r->verified != VERIFIED_NO)

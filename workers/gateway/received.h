@@ -20,6 +20,11 @@ struct received {
     enum verified verified;
 };
 
+/* The channel that the path names, of that provider. NULL: there is none, and the request is answered (404)
+ * and counted. */
+struct channel *received_channel(const struct gateway *g, struct httpd_request *req,
+                                 const struct route *route);
+
 /* True: it may be taken. False: it was answered (404 unknown channel or not of this provider, 403 not
  * verified) and counted. `route` must outlive it; received_done() in any case. */
 bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
@@ -27,7 +32,7 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
 void received_done(struct received *r);
 
 /* How it is verified: by the provider's signature, or by the token in its query where the provider signs
- * nothing. Pure. */
+ * nothing; over the path as it came, or as it was handed out (route_add_path). Pure. */
 enum verified received_verify(const struct received *r, struct span public_url);
 
 /* Counts in ivr_callbacks_total; a path's provider that does not exist is counted as "other". */

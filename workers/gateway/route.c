@@ -10,11 +10,13 @@
 
 enum { ATTEMPT_MAX_DIGITS = 9 };
 
-/* Cuts the next segment off; false at the end. "/a//b" has an empty one in the middle, "/a/" one at its end.
- */
+/* Cuts the next segment off; false at the end. "/a//b" has an empty one in the middle, "/a//" one at its end:
+ * the last slash of "/a/" ends a segment and begins none. */
 static bool next_segment(struct span *path, struct span *segment)
 {
     if (path->n == 0 || path->p[0] != '/')
+        return false;
+    if (path->n == 1 && segment->p != NULL)
         return false;
     const char *start = path->p + 1, *end = path->p + path->n;
     const char *slash = memchr(start, '/', (size_t)(end - start));
@@ -28,7 +30,7 @@ static bool next_segment(struct span *path, struct span *segment)
 static size_t decode_segments(struct route *route, struct span segments[ROUTE_MAX_SEGMENTS])
 {
     struct buf text;
-    struct span rest = route->path, segment;
+    struct span rest = route->path, segment = SPAN_NONE;
     size_t n = 0, start[ROUTE_MAX_SEGMENTS + 1] = {0};
     bool good = true;
     buf_init(&text, ROUTE_MAX_TEXT);
@@ -73,6 +75,16 @@ static bool read_call_path(struct route *route, const struct span *segments, siz
     route->call_id = segments[4];
     return request_valid_tenant(route->tenant) && request_valid_call_id(route->call_id) &&
            read_attempt(segments[5], &route->attempt);
+}
+
+static void read_provider_path(struct route *route, const struct span *segments, size_t n,
+                               enum route_kind kind)
+{
+    bool whole = read_call_path(route, segments, n);
+    route->kind = whole ? kind : ROUTE_NONE;
+    route->stray = !whole;
+    if (!whole && n > 1)
+        route->provider = segments[1];
 }
 
 /* /v1/{campaigns|calls}/{tenant}/{name}/{what}, /v1/{tenants|channels}/{name}/{what} */
@@ -163,10 +175,31 @@ void route_read(struct route *route, struct span path, struct span public_path)
     size_t n = decode_segments(route, segments);
     if (is_under(route->path, SPAN_LIT("/v1")))
         route->kind = read_v1(route, segments, n);
-    else if (n > 0 && span_is(segments[0], "callbacks") && read_call_path(route, segments, n))
-        route->kind = ROUTE_CALLBACK;
-    else if (n > 0 && span_is(segments[0], "answer") && read_call_path(route, segments, n))
-        route->kind = ROUTE_ANSWER;
+    else if (n > 0 && span_is(segments[0], "callbacks"))
+        read_provider_path(route, segments, n, ROUTE_CALLBACK);
+    else if (n > 0 && span_is(segments[0], "answer"))
+        read_provider_path(route, segments, n, ROUTE_ANSWER);
+    else
+        route->stray =
+            is_under(route->path, SPAN_LIT("/callbacks")) || is_under(route->path, SPAN_LIT("/answer"));
+}
+
+void route_add_path(struct buf *b, const struct route *route, enum route_spelling spelling)
+{
+    const struct span parts[] = {route->provider, route->channel, route->tenant, route->call_id};
+    size_t n = route->attempt > 0 ? 4 : 2;
+    buf_adds(b, route->kind == ROUTE_ANSWER ? "/answer" : "/callbacks");
+    for (size_t i = 0; i < n; i++) {
+        buf_addc(b, '/');
+        if (spelling == ROUTE_ESCAPED)
+            url_add_encoded(b, parts[i]);
+        else
+            url_add_segment(b, parts[i]);
+    }
+    if (route->attempt > 0) {
+        buf_addc(b, '/');
+        buf_addint(b, route->attempt);
+    }
 }
 
 /* Separated by ", ", as the Allow header wants them. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "common/buf.h"
 #include "common/span.h"
 #include "workers/store/control.h"
 
@@ -25,9 +26,9 @@ enum { ROUTE_MAX_TEXT = 1024, ROUTE_MAX_SEGMENTS = 6 };
 /* The segments are decoded, and ids among them fit the contract. */
 struct route {
     enum route_kind kind;
-    struct span
-        path; /* borrowed, undecoded, without the path of IVR_PUBLIC_URL: what a callback's token covers */
-    struct span provider, channel;         /* callback, answer */
+    struct span path; /* borrowed, undecoded, without the path of IVR_PUBLIC_URL */
+    bool stray;       /* nothing of ours, and yet below /callbacks or /answer: somebody has a wrong URL */
+    struct span provider, channel; /* callback, answer; of a stray one the provider where it names any */
     struct span tenant, call_id, campaign; /* empty where the path has none */
     int attempt;                           /* from 1; 0: the short form */
     enum control_what control_what;        /* control: and tenant, campaign, call_id or channel */
@@ -36,9 +37,18 @@ struct route {
     char text[ROUTE_MAX_TEXT]; /* private: what the spans point to, so do not copy the struct */
 };
 
-/* Segments are decoded after splitting, so that an encoded slash never makes a segment. `public_path` is the
- * path of IVR_PUBLIC_URL ("" without): a proxy may have cut it off or left it. */
+/* Segments are decoded after splitting, so that an encoded slash never makes a segment; one slash at the end
+ * is no segment. `public_path` is the path of IVR_PUBLIC_URL ("" without): a proxy may have cut it off or
+ * left it. */
 void route_read(struct route *route, struct span path, struct span public_path);
+
+/*
+ * The path of a callback or answer, from "/callbacks" on, as it was handed out: what its token covers, and
+ * what was signed, however a proxy has spelled it since. CANONICAL escapes what has to be; ESCAPED a ':' too,
+ * as version 0.1 did for calls that may still ring.
+ */
+enum route_spelling { ROUTE_CANONICAL, ROUTE_ESCAPED, ROUTE_SPELLINGS };
+void route_add_path(struct buf *b, const struct route *route, enum route_spelling spelling);
 
 /* "GET, POST, OPTIONS": the methods of a kind; "" for ROUTE_NONE and ROUTE_V1. Static. */
 const char *route_methods(enum route_kind kind);

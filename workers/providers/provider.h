@@ -155,7 +155,7 @@ const struct provider *const *provider_all(size_t *n);
 int provider_setting_index(const struct provider *provider, const char *name);
 
 /* PUBLIC_URL/{callbacks|answer}/{provider}/{channel}/{tenant}/{call_id}/{attempt}, each segment
- * percent-encoded. */
+ * percent-encoded where it needs to be (url_add_segment). */
 void provider_add_call_url(struct buf *b, const struct placement *placement, const char *what);
 
 #endif

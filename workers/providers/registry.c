@@ -36,7 +36,7 @@ int provider_setting_index(const struct provider *provider, const char *name)
 static void add_segment(struct buf *b, struct span text)
 {
     buf_addc(b, '/');
-    url_add_encoded(b, text);
+    url_add_segment(b, text);
 }
 
 void provider_add_call_url(struct buf *b, const struct placement *placement, const char *what)
