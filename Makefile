@@ -11,7 +11,7 @@ B         := build/obj$(VARIANT)
 BIN       := $(if $(SANITIZER),build/bin$(VARIANT),bin)
 TESTBIN   := build/bin$(VARIANT)
 
-PACKAGES  := rdkafka hiredis jansson libcurl libuv libmicrohttpd openssl glib-2.0
+PACKAGES  := rdkafka hiredis jansson libcurl libuv openssl glib-2.0
 # Debian 12 calls it msgpack, Debian 13 msgpack-c.
 PACKAGES  += $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 # TLS to Redis: hiredis 1.x has it (Debian 13), 0.14 has not; rediss:// is refused then.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/descriptors.h"
 #include "common/httpd.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -11,11 +12,15 @@
 
 enum {
     MAX_CHECKS = 16,
-    MAX_CONNECTIONS = 64, /* a scraper, the orchestrator's probes, a person: none needs many */
+    MIN_CONNECTIONS = 4, /* a scraper, the orchestrator's probes, a person: none needs many */
+    MAX_CONNECTIONS = 32,
+    MAX_MEMORY =
+        20 * 1024 * 1024, /* a page of metrics that is not taken at once, and the heads of requests */
     MAX_WHY = 2048,       /* four topics with long names */
     MAX_PAGE = 16 * 1024 * 1024,
     IDLE_TIMEOUT_MS =
         30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */
+    REQUEST_TIMEOUT_MS = 1000, /* far below a probe's, so that what drips in cannot keep one out */
 };
 
 #define ONE_CHECK "/readyz/"
@@ -94,13 +99,25 @@ static void on_request(struct httpd_request *req, void *arg)
         reply_text(req, 404, "try /metrics, /healthz or /readyz\n");
 }
 
+/* What is open here, a call that is to be placed cannot open: of few descriptors a sixteenth has to do. */
+static unsigned most_connections(void)
+{
+    int share = descriptors_limit() / 16;
+    return share < MIN_CONNECTIONS   ? MIN_CONNECTIONS
+           : share > MAX_CONNECTIONS ? MAX_CONNECTIONS
+                                     : (unsigned)share;
+}
+
 int admin_start(struct admin **admin_at, struct loop *loop, const char *listen, struct err *err)
 {
     struct admin *admin = mem_calloc(1, sizeof(*admin));
-    const struct httpd_options options = {.listen = listen,
+    const struct httpd_options options = {.name = "admin",
+                                          .listen = listen,
                                           .max_body = 1024,
-                                          .max_connections = MAX_CONNECTIONS,
+                                          .max_memory = MAX_MEMORY,
+                                          .max_connections = most_connections(),
                                           .idle_timeout_ms = IDLE_TIMEOUT_MS,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS,
                                           .handler = on_request,
                                           .arg = admin};
     int rc = httpd_start(&admin->server, loop, &options, err);

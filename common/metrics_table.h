@@ -34,4 +34,8 @@ METRIC(M_REDIS_REDIRECTS, "ivr_redis_redirects_total", COUNTER, "error",
 METRIC(M_CHANNEL_CALLBACKS, "ivr_channel_callbacks_total", COUNTER, "channel",
        "Callbacks with the right signature or token, by channel, as they reach the gateway.")
 METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
+METRIC(M_HTTP_CONNECTIONS, "ivr_http_connections", GAUGE, "listener", "Connections that are open, by listener: gateway, admin.")
+METRIC(M_HTTP_REFUSED, "ivr_http_refused_total", COUNTER, "listener,reason",
+       "Connections or requests that the HTTP server ended itself: full (one that waited made room), descriptors (none was free), "
+       "memory (the budget for requests was taken), late (not complete in time), malformed.")
 /* clang-format on */

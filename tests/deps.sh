@@ -79,7 +79,6 @@ need_for_build() {
     need_library jansson libjansson-dev
     need_library libcurl libcurl4-openssl-dev
     need_library libuv libuv1-dev
-    need_library libmicrohttpd libmicrohttpd-dev
     need_library openssl libssl-dev
     need_library jemalloc libjemalloc-dev
     need_library glib-2.0 libglib2.0-dev

@@ -2,6 +2,7 @@
  * ivr-gateway: what providers and clients talk to over HTTP. It opens the public listener, takes callbacks
  * and answers "what should the call do" until SIGTERM, answers what is in, and leaves.
  */
+#include "common/descriptors.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -19,9 +20,13 @@
 
 enum {
     MAX_CONNECTIONS = 10000,
-    IDLE_TIMEOUT_MS = 75000, /* longer than the 60 s after which common proxies drop a connection: so they,
-                                not we, end it */
-    QUIET_LOOKS = 3,         /* of the drain, 20 ms apart: the last replies are on the wire by then */
+    IDLE_TIMEOUT_MS = 75000,    /* longer than the 60 s after which common proxies drop a connection: so they,
+                                   not we, end it */
+    REQUEST_TIMEOUT_MS = 30000, /* 4 MiB over a slow line; providers give up on a callback after 15 s */
+    MAX_MEMORY =
+        48 * 1024 * 1024,   /* of what is being received and sent: a quarter of what the pod may have */
+    SPARE_DESCRIPTORS = 64, /* for Kafka's brokers, Redis' nodes and the admin listener */
+    QUIET_LOOKS = 3,        /* of the drain, 20 ms apart: the last replies are on the wire by then */
 };
 
 static const struct worker_info info = {
@@ -94,34 +99,48 @@ static void on_request(struct httpd_request *req, void *arg)
     struct gateway *g = arg;
     struct route route;
     route_read(&route, httpd_path(req), g->public_path);
+    serve(g, req, &route);
+}
+
+static void refuse_path(const struct gateway *g, struct httpd_request *req, const struct route *route)
+{
+    if (route->stray)
+        received_count(route->provider, "unknown_path");
+    respond_error(g, req, 404, "nothing is here");
+}
+
+/*
+ * All that a request must have before its body is read, so that only who may send one fills memory. The
+ * signature alone is missing: it is over the body.
+ */
+static size_t admit(struct httpd_request *req, void *arg)
+{
+    struct gateway *g = arg;
+    struct route route;
+    const char *method = httpd_method(req);
+    route_read(&route, httpd_path(req), g->public_path);
     bool v1 = is_v1(route.kind);
     if (route.kind == ROUTE_NONE || (v1 && g->worker.settings->api_token == NULL))
-        respond_error(g, req, 404, "nothing is here");
+        refuse_path(g, req, &route);
     else if (v1 && !may_use_v1(g, req))
         respond_error(g, req, 401, "this needs the bearer token of IVR_API_TOKEN");
-    else if (route.kind != ROUTE_V1 &&
-             (!route_takes(route.kind, httpd_method(req)) || strcmp(httpd_method(req), "OPTIONS") == 0))
+    else if (route.kind == ROUTE_V1)
+        respond_error(g, req, 404, "nothing is here");
+    else if (!route_takes(route.kind, method) || strcmp(method, "OPTIONS") == 0)
         refuse_method(g, req, route.kind);
-    else
-        serve(g, req, &route);
+    else if (!v1)
+        (void)received_channel(g, req, &route);
+    return route.kind == ROUTE_CALLS ? GATEWAY_MAX_CALLS : GATEWAY_MAX_CALLBACK;
 }
 
-/* Only who may submit calls may send more than a callback has. */
-static size_t body_limit(const struct httpd_request *req, void *arg)
-{
-    const struct gateway *g = arg;
-    struct route route;
-    route_read(&route, httpd_path(req), g->public_path);
-    return route.kind == ROUTE_CALLS && may_use_v1(g, req) ? GATEWAY_MAX_CALLS : GATEWAY_MAX_CALLBACK;
-}
-
-static void on_too_large(const struct httpd_request *req, void *arg)
+/* Its body was not taken: 413 or 503. */
+static void on_refused(const struct httpd_request *req, int status, void *arg)
 {
     const struct gateway *g = arg;
     struct route route;
     route_read(&route, httpd_path(req), g->public_path);
     if (route.kind == ROUTE_CALLBACK || route.kind == ROUTE_ANSWER)
-        received_count(route.provider, "too_large");
+        received_count(route.provider, status == 413 ? "too_large" : "unavailable");
 }
 
 /* ---- opening and draining ---- */
@@ -133,6 +152,13 @@ static void collect(void *arg)
                g->server != NULL ? (double)httpd_open_requests(g->server) : 0);
 }
 
+/* Under a small limit a quarter has to do. */
+static unsigned spare_descriptors(void)
+{
+    unsigned quarter = (unsigned)descriptors_limit() / 4;
+    return quarter < SPARE_DESCRIPTORS ? quarter : SPARE_DESCRIPTORS;
+}
+
 static int open_gateway(struct gateway *g, struct err *err)
 {
     const struct settings *s = g->worker.settings;
@@ -142,12 +168,16 @@ static int open_gateway(struct gateway *g, struct err *err)
         g->public_path = parts.path;
     kafka_producer_needs_topic(g->worker.producer, s->topics[TOPIC_CALLBACKS]);
     kafka_producer_needs_topic(g->worker.producer, s->topics[TOPIC_CALL_REQUESTS]);
-    const struct httpd_options options = {.listen = s->gateway_listen,
+    const struct httpd_options options = {.name = "gateway",
+                                          .listen = s->gateway_listen,
                                           .max_body = GATEWAY_MAX_CALLS,
+                                          .max_memory = MAX_MEMORY,
                                           .max_connections = MAX_CONNECTIONS,
+                                          .spare_descriptors = spare_descriptors(),
                                           .idle_timeout_ms = IDLE_TIMEOUT_MS,
-                                          .body_limit = body_limit,
-                                          .too_large = on_too_large,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS,
+                                          .admit = admit,
+                                          .refused = on_refused,
                                           .handler = on_request,
                                           .arg = g};
     int rc = httpd_start(&g->server, g->worker.loop, &options, err);
