@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "common/json_array.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/model/request.h"
@@ -14,20 +15,20 @@ enum {
     TEXTS_MAX = 2 * GATEWAY_MAX_CALLS, /* compact, and still larger where escapes are spelled out */
 };
 
-/* One request of the body, compact, in the batch's text. */
+/* One request of the body: where it stands in the batch's texts, compact, and its id among the ids. */
 struct piece {
-    struct span call_id; /* borrowed from the parsed body */
     size_t start, n;
+    size_t id_start, id_n;
 };
 
 /* A body while it is looked through. */
 struct batch {
     struct gateway *g;
     struct httpd_request *req;
-    json_t *json;
     struct piece *pieces;
     size_t n;
     struct buf texts;
+    struct buf ids;
     struct buf errors; /* empty: all of them fit */
 };
 
@@ -73,7 +74,10 @@ static int add_bytes(const char *bytes, size_t n, void *arg)
 static int add_text(struct batch *batch, size_t index, const json_t *json, struct err *err)
 {
     struct piece *piece = &batch->pieces[index];
-    piece->call_id = json_get_span(json, "call_id");
+    struct span id = json_get_span(json, "call_id");
+    piece->id_start = batch->ids.n;
+    piece->id_n = id.n;
+    buf_addspan(&batch->ids, id);
     piece->start = batch->texts.n;
     if (json_dump_callback(json, add_bytes, &batch->texts, JSON_COMPACT) != 0 || !buf_ok(&batch->texts))
         return err_set(err, ERR_LIMIT, "the requests are too large, at most %d bytes in one body",
@@ -103,20 +107,77 @@ static void check_one(struct batch *batch, size_t index, const json_t *json)
     request_done(&request);
 }
 
-static void check_all(struct batch *batch)
+/* json_parse() reads objects and arrays. Whatever else an array holds is JSON too, and no request. */
+static json_t *parse_element(struct span text, struct err *err)
 {
-    bool array = json_is_array(batch->json);
-    batch->n = array ? json_array_size(batch->json) : 1;
-    if (batch->n > SUBMIT_MAX_CALLS) {
-        struct err err;
-        err_set(&err, ERR_LIMIT, "the array has %zu requests, at most %d are taken at once", batch->n,
-                SUBMIT_MAX_CALLS);
-        add_error(batch, SUBMIT_MAX_CALLS, "", err.text);
-        return;
+    if (text.p[0] == '{' || text.p[0] == '[')
+        return json_parse(text, text.n, err);
+    struct buf wrapped;
+    buf_init(&wrapped, text.n + 2);
+    buf_addc(&wrapped, '[');
+    buf_addspan(&wrapped, text);
+    buf_addc(&wrapped, ']');
+    json_t *array = json_parse(buf_span(&wrapped), wrapped.n, err);
+    buf_done(&wrapped);
+    if (array == NULL)
+        return NULL;
+    json_t *json = json_incref(json_array_get(array, 0));
+    json_decref(array);
+    return json;
+}
+
+/* Reads, checks and forgets it; an error when it is no JSON. `whole`: it is the body, not an array's. */
+static int take_one(struct batch *batch, const struct json_element *element, bool whole, struct err *err)
+{
+    size_t index = batch->n++;
+    if (element->values > SUBMIT_MAX_VALUES) {
+        struct err why;
+        err_set(&why, ERR_LIMIT, "the request has too many JSON values, at most %d are taken",
+                SUBMIT_MAX_VALUES);
+        add_error(batch, index, "", why.text);
+        return 0;
     }
-    batch->pieces = mem_calloc(batch->n + 1, sizeof(*batch->pieces));
-    for (size_t i = 0; i < batch->n; i++)
-        check_one(batch, i, array ? json_array_get(batch->json, i) : batch->json);
+    json_t *json =
+        whole ? json_parse(element->text, GATEWAY_MAX_CALLS, err) : parse_element(element->text, err);
+    if (json == NULL)
+        return (int)err->code;
+    check_one(batch, index, json);
+    json_decref(json);
+    return 0;
+}
+
+static int take_array(struct batch *batch, struct json_array *array, struct err *err)
+{
+    struct json_element element;
+    enum json_array_step step;
+    int rc = 0;
+    while (rc == 0 && (step = json_array_next(array, &element)) != JSON_ARRAY_END) {
+        if (step == JSON_ARRAY_BAD)
+            return err_set(err, ERR_INVALID, "the array is no JSON behind its first %zu elements", batch->n);
+        if (batch->n == SUBMIT_MAX_CALLS) {
+            struct err why;
+            err_set(&why, ERR_LIMIT, "the array has more than %d requests, at most so many are taken at once",
+                    SUBMIT_MAX_CALLS);
+            add_error(batch, SUBMIT_MAX_CALLS, "", why.text);
+            return 0;
+        }
+        rc = take_one(batch, &element, false, err);
+        if (rc != 0)
+            err_prefix(err, "element %zu of the array", batch->n - 1);
+    }
+    return rc;
+}
+
+static int take_all(struct batch *batch, struct span body, struct err *err)
+{
+    struct json_array array;
+    struct json_element only = {.text = body};
+    bool many = json_array_begin(&array, body);
+    batch->pieces = mem_calloc(many ? SUBMIT_MAX_CALLS : 1, sizeof(*batch->pieces));
+    if (many)
+        return take_array(batch, &array, err);
+    only.values = json_array_values(body);
+    return take_one(batch, &only, true, err);
 }
 
 /* ---- producing ---- */
@@ -154,7 +215,8 @@ static void produce_one(const struct batch *batch, const struct piece *piece, st
     cloudevent_add_trace(&event, httpd_header(batch->req, "traceparent"),
                          httpd_header(batch->req, "tracestate"));
     cloudevent_add(&event, "content-type", SPAN_LIT("application/json"));
-    kafka_produce(w->producer, w->settings->topics[TOPIC_CALL_REQUESTS], piece->call_id,
+    kafka_produce(w->producer, w->settings->topics[TOPIC_CALL_REQUESTS],
+                  span_of(batch->ids.p + piece->id_start, piece->id_n),
                   span_of(batch->texts.p + piece->start, piece->n), event.headers, event.n, GATEWAY_ACK_MS,
                   on_ack, submission);
 }
@@ -167,7 +229,8 @@ static void produce_all(const struct batch *batch)
     buf_adds(&submission->accepted, "{\"accepted\":[");
     for (size_t i = 0; i < batch->n; i++) {
         json_sep(&submission->accepted);
-        json_str(&submission->accepted, batch->pieces[i].call_id);
+        json_str(&submission->accepted,
+                 span_of(batch->ids.p + batch->pieces[i].id_start, batch->pieces[i].id_n));
     }
     buf_adds(&submission->accepted, "]}");
     for (size_t i = 0; i < batch->n; i++)
@@ -192,17 +255,15 @@ void submit_calls(struct gateway *g, struct httpd_request *req)
 {
     struct err err = ERR_INIT;
     struct batch batch = {.g = g, .req = req};
-    batch.json = json_parse(httpd_body(req), GATEWAY_MAX_CALLS, &err);
-    if (batch.json == NULL) {
-        respond_error(g, req, 400, err.text);
-        return;
-    }
     buf_init(&batch.texts, TEXTS_MAX);
+    buf_init(&batch.ids, GATEWAY_MAX_CALLS);
     buf_init(&batch.errors, ERRORS_MAX);
-    check_all(&batch);
-    answer_or_produce(&batch);
+    if (take_all(&batch, httpd_body(req), &err) != 0)
+        respond_error(g, req, 400, err.text);
+    else
+        answer_or_produce(&batch);
     buf_done(&batch.errors);
+    buf_done(&batch.ids);
     buf_done(&batch.texts);
     free(batch.pieces);
-    json_decref(batch.json);
 }

@@ -4,9 +4,15 @@
 
 #include "workers/gateway/gateway.h"
 
-enum { SUBMIT_MAX_CALLS = 1000 };
+enum {
+    SUBMIT_MAX_CALLS = 1000,
+    SUBMIT_MAX_VALUES =
+        10000, /* JSON values in one request: each costs far more than its bytes once it is built */
+};
 
 /*
+ * Requests are read one at a time, so that a body costs little more than its bytes.
+ *
  * 202 {"accepted": [ids]} once Kafka has all of them; 422 {"errors": [...]} when one does not fit: then none
  * was produced; 400 for what is no JSON; 503 when Kafka does not acknowledge one. After a 503 some may be on
  * the topic all the same: sending the same again is safe, a duplicate is never dialled twice.
