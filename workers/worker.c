@@ -148,6 +148,7 @@ int worker_open(struct worker *w, const struct worker_info *info, int argc, char
     const struct program_info program = {.name = info->name,
                                          .sentence = info->sentence,
                                          .examples = info->examples,
+                                         .descriptors = WORKER_DESCRIPTORS,
                                          .check = info->channels ? check_with_channels : check_all};
     int rc = program_start(&w->program, &program, argc, argv);
     if (rc >= 0)

@@ -30,6 +30,10 @@
 #include "workers/store/outbox.h"
 #include "workers/store/store.h"
 
+/* So many descriptors a worker has for what all have: the loop, Kafka's clients (three a broker), Redis, the
+ * admin listener. It does not start with fewer; what a worker's own idea needs comes on top. */
+enum { WORKER_DESCRIPTORS = 64 };
+
 struct worker {
     struct program program;
     struct settings *settings; /* = &program.settings */

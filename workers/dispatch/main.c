@@ -2,6 +2,7 @@
  * ivr-dispatch: takes call requests from the topic, claims each call in Redis, places it through its
  * provider, and records what became of it.
  */
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/dispatch/attempt.h"
@@ -73,6 +74,23 @@ static size_t busy(void *arg)
     return d->busy + lanes_busy(d->lanes);
 }
 
+/* Every transfer has a socket; beside them stand the due calls' (half as many again, attempts_init) and the
+ * look-ups'. Fewer calls at once beat placements that fail for want of one. */
+static int fit_descriptors(struct settings *settings, struct err *err)
+{
+    enum { OTHERS = WORKER_DESCRIPTORS + RECONCILE_MAX + HANGUP_MAX, DUE = 8, LEAST = 4 };
+    int rc = descriptors_check(INFO.name, OTHERS + DUE + LEAST, err);
+    int64_t room = descriptors_limit() - OTHERS;
+    int64_t most = room / 3 < DUE ? room - DUE : room * 2 / 3;
+    if (rc != 0 || settings->max_in_flight <= most)
+        return rc;
+    LOG_WARN("fewer calls at once than IVR_MAX_IN_FLIGHT: the process may not open files enough",
+             LOG_INT("open_files", descriptors_limit()), LOG_INT("wanted", settings->max_in_flight),
+             LOG_INT("in_flight", most));
+    settings->max_in_flight = (int)most;
+    return 0;
+}
+
 static int open_parts(struct dispatch *d, struct err *err)
 {
     struct worker *w = d->worker;
@@ -93,6 +111,8 @@ int main(int argc, char **argv)
     int rc = worker_open(&w, &INFO, argc, argv);
     if (rc >= 0)
         return rc;
+    if (fit_descriptors(w.settings, &err) != 0)
+        return worker_fail(&w, &err);
     d.lanes = lanes_new(&d);
     d.in_flight = metric_series(M_IN_FLIGHT, NULL, NULL);
     http_request_init(&d.scratch);
