@@ -13,6 +13,7 @@
 #include "common/mem.h"
 
 enum {
+    REDIRECT_MAX = 2048,
     SLOTS_A_MULTI = 16, /* measured best between 16 and 64 multis for 1,024 transfers */
     MAX_URL = 8 * 1024,
     MAX_HEADER_BYTES = 16 * 1024,
@@ -146,6 +147,17 @@ static int64_t retry_after_ms(CURL *easy)
     return wait_s < 0 ? 0 : wait_s * 1000;
 }
 
+/* Copied into `text`, because the handle is another transfer's when the reply is read; cut off it would be
+ * another URL. */
+static struct span redirected_to(CURL *easy, char *text, size_t size)
+{
+    const char *url = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &url) != CURLE_OK || !url || strlen(url) >= size)
+        return SPAN_NONE;
+    (void)snprintf(text, size, "%s", url);
+    return span_str(text);
+}
+
 /* With nothing sent: could the peer not be contacted, or is the request itself at fault? */
 static bool means_unreachable(CURLcode code)
 {
@@ -195,7 +207,7 @@ static void finish(struct http_slot *slot, CURLcode code)
 {
     struct http_client *client = slot->client;
     struct http_reply reply = {.retry_after_ms = -1, .error = ""};
-    char words[CURL_ERROR_SIZE];
+    char words[CURL_ERROR_SIZE], redirect[REDIRECT_MAX];
     long status = 0;
     curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
     reply.outcome = judge(slot, code, (int)status);
@@ -208,6 +220,7 @@ static void finish(struct http_slot *slot, CURLcode code)
         reply.status = (int)status;
         reply.body = buf_span(&client->delivered);
         reply.retry_after_ms = retry_after_ms(slot->easy);
+        reply.redirected_to = redirected_to(slot->easy, redirect, sizeof(redirect));
     } else {
         (void)snprintf(words, sizeof(words), "%s", words_for(slot, code));
         reply.error = words;

@@ -64,14 +64,16 @@ enum http_outcome { HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
 
 struct http_reply {
     enum http_outcome outcome;
-    int status;             /* 0 unless HTTP_REPLY */
-    struct span body;       /* borrowed until the callback returns; complete only with HTTP_REPLY */
-    int64_t retry_after_ms; /* from Retry-After (seconds or date), -1 without */
-    bool refused_late;      /* HTTP_NOT_SENT because of send_before_mono_ms or reuse_before_mono_ms */
-    int64_t sent_mono_ms;   /* when it left; 0: it did not */
-    bool unreachable;       /* HTTP_NOT_SENT because the peer could not be contacted (DNS, connect, TLS) */
-    const char *error;      /* libcurl's words, "" when HTTP_REPLY */
-    int64_t seconds_us;     /* how long it took, microseconds */
+    int status;                /* 0 unless HTTP_REPLY */
+    struct span body;          /* borrowed until the callback returns; complete only with HTTP_REPLY */
+    struct span redirected_to; /* of a 3xx: where Location points, as an absolute URL, borrowed as `body` is;
+                                  SPAN_NONE without, and where it is too long */
+    int64_t retry_after_ms;    /* from Retry-After (seconds or date), -1 without */
+    bool refused_late;         /* HTTP_NOT_SENT because of send_before_mono_ms or reuse_before_mono_ms */
+    int64_t sent_mono_ms;      /* when it left; 0: it did not */
+    bool unreachable;          /* HTTP_NOT_SENT because the peer could not be contacted (DNS, connect, TLS) */
+    const char *error;         /* libcurl's words, "" when HTTP_REPLY */
+    int64_t seconds_us;        /* how long it took, microseconds */
 };
 
 typedef void (*http_fn)(const struct http_reply *reply, void *arg);

@@ -59,6 +59,8 @@ static const struct property consumer_fixed[] = {
     {"enable.auto.commit", "false", false},
     {"enable.auto.offset.store", "false", false},
     {"auto.offset.reset", "earliest", false},
+    /* Only so it shows that a partition's last records are of transactions, and none of them is to come. */
+    {"enable.partition.eof", "true", false},
 };
 
 /*

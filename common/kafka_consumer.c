@@ -110,13 +110,22 @@ static struct kafka_partition *partition_of(struct kafka_consumer *consumer,
 {
     struct kafka_partition *partition = kafka_partition_find(&consumer->partitions, message->partition);
 
-    if (partition == NULL || message->offset > partition->last)
+    if (partition == NULL || message->offset >= partition->expected)
         return partition;
     LOG_WARN("offsets of a partition went back, tracking it anew", LOG_STR("topic", consumer->topic),
              LOG_INT("partition", message->partition), LOG_INT("offset", message->offset),
-             LOG_INT("last", partition->last));
+             LOG_INT("expected", partition->expected));
     kafka_partition_drop(&consumer->partitions, partition);
     return kafka_partition_add(&consumer->partitions, message->partition);
+}
+
+static void reach_end(struct kafka_consumer *consumer, rd_kafka_message_t *message)
+{
+    struct kafka_partition *partition = kafka_partition_find(&consumer->partitions, message->partition);
+
+    if (partition != NULL)
+        kafka_partition_end(partition, message->offset);
+    rd_kafka_message_destroy(message);
 }
 
 static void hand_out(struct kafka_consumer *consumer, rd_kafka_message_t *message)
@@ -177,9 +186,8 @@ static void note_refusal(struct kafka_consumer *consumer, rd_kafka_resp_err_t co
 static void on_error_message(struct kafka_consumer *consumer, const rd_kafka_message_t *message)
 {
     note_refusal(consumer, message->err);
-    if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
-        LOG_LIMITED(LOG_LEVEL_WARN, "Kafka consumer error, librdkafka tries again",
-                    LOG_STR("topic", consumer->topic), LOG_STR("error", rd_kafka_message_errstr(message)));
+    LOG_LIMITED(LOG_LEVEL_WARN, "Kafka consumer error, librdkafka tries again",
+                LOG_STR("topic", consumer->topic), LOG_STR("error", rd_kafka_message_errstr(message)));
 }
 
 static void keep(struct kafka_consumer *consumer, rd_kafka_message_t *message)
@@ -199,13 +207,18 @@ static rd_kafka_message_t *take_kept(struct kafka_consumer *consumer)
     return message;
 }
 
-/* Everything that came out goes through here; order within a partition stays. */
+/* Everything that came out goes through here, ends of partitions too; order within a partition stays. */
 static size_t hand_out_kept(struct kafka_consumer *consumer)
 {
     size_t n = 0;
 
     while (consumer->backlog_n > 0 && has_room(consumer)) {
-        hand_out(consumer, take_kept(consumer));
+        rd_kafka_message_t *message = take_kept(consumer);
+        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            reach_end(consumer, message);
+            continue;
+        }
+        hand_out(consumer, message);
         n++;
     }
     return n;
@@ -222,7 +235,8 @@ static bool poll_queue(struct kafka_consumer *consumer, size_t max)
     consumer->rebalanced = false;
     n = rd_kafka_consume_batch_queue(consumer->queue, 0, messages, max < BATCH ? max : BATCH);
     for (ssize_t i = 0; i < n; i++) {
-        if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+            messages[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             keep(consumer, messages[i]);
             continue;
         }

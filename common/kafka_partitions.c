@@ -24,7 +24,7 @@ struct kafka_partition *kafka_partition_add(struct kafka_partitions *set, int32_
     partition->id = id;
     partition->owned = true;
     partition->offsets = offsets_new();
-    partition->first = partition->last = partition->committed = -1;
+    partition->first = partition->committed = -1;
     partition->lag = metric_series(M_CONSUMER_LAG, set->topic, label);
     partition->next = set->head;
     set->head = partition;
@@ -55,8 +55,16 @@ void kafka_partition_take(struct kafka_partition *partition, int64_t offset)
     offsets_take(partition->offsets, offset);
     if (partition->first < 0)
         partition->first = offset;
-    partition->last = offset;
+    partition->expected = offset + 1;
     partition->records++;
+}
+
+void kafka_partition_end(struct kafka_partition *partition, int64_t offset)
+{
+    if (offset < partition->expected)
+        return; /* a topic that was made again, and is empty yet */
+    offsets_end(partition->offsets, offset);
+    partition->expected = offset;
 }
 
 void kafka_partition_done(struct kafka_partition *partition, int64_t offset)
@@ -76,8 +84,8 @@ rd_kafka_topic_partition_list_t *kafka_partitions_due(const struct kafka_partiti
 
     for (struct kafka_partition *partition = set->head; partition != NULL; partition = partition->next) {
         int64_t commit = offsets_commit(partition->offsets);
-        if (commit <= partition->committed)
-            continue;
+        if (commit <= partition->committed || commit == 0)
+            continue; /* 0: a partition that never had a record */
         if (among != NULL && rd_kafka_topic_partition_list_find(among, set->topic, partition->id) == NULL)
             continue;
         rd_kafka_topic_partition_list_add(list, set->topic, partition->id)->offset = commit;

@@ -23,7 +23,7 @@ struct kafka_partition {
     size_t records;          /* out and not done, they point here */
     struct offsets *offsets; /* NULL once it is not owned */
     int64_t first;           /* the first offset taken, -1: none */
-    int64_t last;            /* the last one taken, -1: none */
+    int64_t expected;        /* no record below it is to come */
     int64_t committed;       /* what was last sent to the broker, -1: nothing */
     struct metric_series *lag;
 };
@@ -38,6 +38,8 @@ struct kafka_partition *kafka_partition_find(const struct kafka_partitions *set,
 struct kafka_partition *kafka_partition_add(struct kafka_partitions *set, int32_t id);
 /* Not owned from now on; freed now or with its last record. */
 void kafka_partition_drop(struct kafka_partitions *set, struct kafka_partition *partition);
+/* The log's end was reached there: no record below `offset` is to come. */
+void kafka_partition_end(struct kafka_partition *partition, int64_t offset);
 /* A record was taken, or is done. The latter may free the partition. */
 void kafka_partition_take(struct kafka_partition *partition, int64_t offset);
 void kafka_partition_done(struct kafka_partition *partition, int64_t offset);

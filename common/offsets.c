@@ -20,6 +20,7 @@ struct offsets {
     size_t pending;
     int64_t last_taken; /* -1: none */
     int64_t commit;
+    int64_t end; /* below it is no record that was not taken; -1: not known */
 };
 
 static uint64_t *entry(const struct offsets *o, size_t i)
@@ -43,6 +44,7 @@ struct offsets *offsets_new(void)
 
     o->last_taken = -1;
     o->commit = -1;
+    o->end = -1;
     return o;
 }
 
@@ -70,7 +72,7 @@ static void grow(struct offsets *o)
 
 void offsets_take(struct offsets *o, int64_t offset)
 {
-    assert(offset >= 0 && offset > o->last_taken);
+    assert(offset >= 0 && offset > o->last_taken && offset >= o->end);
     if (o->n == o->size)
         grow(o);
     o->last_taken = offset;
@@ -113,6 +115,13 @@ void offsets_done(struct offsets *o, int64_t offset)
     }
 }
 
+void offsets_end(struct offsets *o, int64_t offset)
+{
+    assert(offset > o->last_taken && offset >= o->end);
+    o->commit = offsets_commit(o); /* an earlier end stays passed, whatever is pending behind it */
+    o->end = offset;
+}
+
 size_t offsets_pending(const struct offsets *o)
 {
     return o->pending;
@@ -120,5 +129,7 @@ size_t offsets_pending(const struct offsets *o)
 
 int64_t offsets_commit(const struct offsets *o)
 {
-    return o->commit;
+    bool end_reached = o->n == 0 || offset_at(o, 0) >= o->end;
+
+    return end_reached && o->end > o->commit ? o->end : o->commit;
 }

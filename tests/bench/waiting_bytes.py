@@ -73,6 +73,7 @@ def main(calls):
             store.due()
             client.script_load((pathlib.Path(__file__).resolve().parents[2] / "build/gen/request.lua").read_text())
         channel.admit()
+        channel.prove()
         for name in ("request", "defer"):
             bench.stores[0].batch(name, [])
         bench.bytes = bench.used()

@@ -240,11 +240,16 @@ def test_cancel_of_a_call_hangs_up_while_they_talk(pipeline):
 
 
 def test_hanging_up_is_asked_for_again_until_the_provider_answers(pipeline):
-    request = pipeline.request()
-    pipeline.wait_status(request, "Pending")
-    pipeline.provider.hangup_answers = [503]
-    say(pipeline, "cancel", "call", f"acme/{request['call_id']}")
-    pipeline.provider.wait_hangup(pipeline.placed(request), times=2, timeout=25)
+    """A proxy's or another address' answer is none of the provider's."""
+    refusals = [503, 401, 407, 302, 308]
+    requests = [pipeline.request() for _ in refusals]
+    for request in requests:
+        pipeline.wait_status(request, "Pending")
+    pipeline.provider.hangup_answers = refusals
+    for request in requests:
+        say(pipeline, "cancel", "call", f"acme/{request['call_id']}")
+    for request in requests:
+        pipeline.provider.wait_hangup(pipeline.placed(request), times=2, timeout=25)
 
 
 def test_a_call_that_waits_is_paused_resumed_and_cancelled(pipeline):

@@ -49,15 +49,23 @@ def evidence(status=0, terminal=0, hops=(), at=0, answered=0, ring=-1, talk=-1, 
 class Channel:
     """One replica's side of a channel's slot (admit.lua), and what tests have to shift in it."""
 
+    SETTINGS = "0123456789abcdef"
+
     def __init__(self, client, scripts, base="{ivr:ch:ke}"):
         self.redis, self.scripts, self.base = client, scripts, base
 
+    def prove(self):
+        """The provider has accepted a request with its settings, and a worker has asked just now."""
+        now = self.now()
+        self.redis.hset(f"{self.base}:state", mapping={"proved": self.SETTINGS, "proved_at": now})
+
     def admit(self, want=0, slots=0, queue=(), done=(), dropped=(), back=(), rate=0, lines=0, caps=None, ahead=30000,
-              lease=10000, spare=64, late=0, epoch=0, ok=0, fails=0, suspend=0, why="", resumed=0):
+              lease=10000, spare=64, late=0, epoch=0, ok=0, fails=0, suspend=0, why="", resumed=0, settings=SETTINGS, asker=1, coming=0,
+              going=0, accepted=0, ended=0, proofs=0, trial=30000):
         """rate: placements a second; spare: tickets that may come without a send time; queue and back: (ticket, priority); done: (ticket, line ms)."""
         between = 1000000 // rate if rate else 0
         args = [between, lines, caps or {}, ahead, lease, want, spare, slots, late, epoch, ok, fails, suspend, why, resumed,
-                flat(queue), flat(done), list(dropped), flat(back)]
+                [settings, asker, coming, going, accepted, ended, proofs, trial], flat(queue), flat(done), list(dropped), flat(back)]
         return Admission(*msgpack.unpackb(self.scripts["admit"](keys=[self.base], args=[pack(args)])))
 
     def take(self, want=1, **more):
@@ -107,6 +115,8 @@ class Admission(typing.NamedTuple):
     tickets: list
     slots: list
     wait: int
+    proved: int
+    proofs: int
 
 
 def redis_ms(client):
@@ -316,4 +326,12 @@ def store(redis_server):
 
 @pytest.fixture
 def channel(store):
+    channel = Channel(store.redis, store.scripts)
+    channel.prove()
+    return channel
+
+
+@pytest.fixture
+def unproved(store):
+    """A channel that nobody has ever asked for."""
     return Channel(store.redis, store.scripts)

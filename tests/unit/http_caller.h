@@ -29,6 +29,7 @@ struct seen {
     bool refused_late;
     bool unreachable;
     char error[256];
+    char redirected_to[256];
     int64_t seconds_us;
 };
 
@@ -96,6 +97,9 @@ static inline void on_reply(const struct http_reply *reply, void *arg)
     size_t n = reply->body.n < sizeof(seen->body) - 1 ? reply->body.n : sizeof(seen->body) - 1;
     if (n)
         memcpy(seen->body, reply->body.p, n);
+    if (reply->redirected_to.n > 0)
+        (void)snprintf(seen->redirected_to, sizeof(seen->redirected_to), "%.*s",
+                       SPAN_ARG(reply->redirected_to));
     (void)snprintf(seen->error, sizeof(seen->error), "%s", reply->error);
     c->replies += reply->outcome == HTTP_REPLY;
     if (--c->left == 0)

@@ -108,6 +108,11 @@ static inline bool server_answer(struct server *server, int i, const char *path,
         say_body(fd, text, "", 0);
     } else if (strncmp(path, "/wait-nonsense", 14) == 0) {
         say_body(fd, "503 Service Unavailable\r\nRetry-After: soon, perhaps", "", 0);
+    } else if (strncmp(path, "/moved-far", 10) == 0) {
+        char far[3100] = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: https://";
+        memset(far + strlen(far), 'u', 3000);
+        (void)snprintf(far + 3000, 100, "@elsewhere.example/\r\n\r\n");
+        say(fd, far);
     } else if (strncmp(path, "/moved", 6) == 0) {
         say_body(fd, "307 Temporary Redirect\r\nLocation: /ok", "", 0);
     } else if (strncmp(path, "/silent", 7) != 0) {

@@ -253,6 +253,18 @@ static void redirects_are_not_followed(void **state)
     assert_int_equal(f->server.requests, 1);
 }
 
+static void where_a_redirect_points_is_told_as_a_whole_url_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    char expected[128];
+    (void)snprintf(expected, sizeof(expected), "%s/ok", f->caller.base);
+    assert_string_equal(ask(&f->caller, "POST", "/moved")->redirected_to, expected);
+    const struct seen *seen = ask(&f->caller, "POST", "/moved-far");
+    assert_int_equal(seen->status, 302);
+    assert_string_equal(seen->redirected_to, "");
+    assert_string_equal(ask(&f->caller, "POST", "/ok")->redirected_to, "");
+}
+
 static void a_request_that_is_late_is_not_sent(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +403,7 @@ int main(void)
         PROMISE(the_largest_reply_allowed_arrives_whole),
         PROMISE(retry_after_is_read_in_both_forms),
         PROMISE(redirects_are_not_followed),
+        PROMISE(where_a_redirect_points_is_told_as_a_whole_url_or_not_at_all),
         PROMISE(a_request_that_is_late_is_not_sent),
         PROMISE(a_connection_idle_for_too_long_is_closed_and_not_used),
         PROMISE(a_connection_idle_while_we_were_stuck_is_not_used),

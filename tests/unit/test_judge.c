@@ -17,7 +17,8 @@ static void placed(const struct channel *channel, int status, struct span body, 
 }
 
 static const struct provider PROVIDER = {.name = "fake", .placed = placed};
-static const struct channel CHANNEL = {.provider = &PROVIDER};
+static char base_url[] = "https://api.example";
+static const struct channel CHANNEL = {.provider = &PROVIDER, .base_url = base_url};
 
 static void says(enum placed_kind kind, const char *id)
 {
@@ -59,12 +60,12 @@ static void an_acceptance_without_an_id_is_in_doubt(void **state)
     assert_int_equal(replied(201).kind, OUTCOME_DOUBT);
 }
 
-static void no_adapter_can_make_a_server_error_or_a_redirect_certain(void **state)
+static void no_adapter_can_make_a_server_error_or_an_odd_3xx_certain(void **state)
 {
     (void)state;
     static const enum placed_kind kinds[] = {PLACED_REFUSED, PLACED_REFUSED_FOR_NOW, PLACED_NOT_NOW,
                                              PLACED_CHANNEL, PLACED_IN_DOUBT};
-    static const int statuses[] = {301, 302, 307, 399, 500, 502, 504, 599};
+    static const int statuses[] = {300, 304, 305, 399, 500, 502, 504, 599};
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
         for (size_t s = 0; s < sizeof(statuses) / sizeof(statuses[0]); s++) {
             says(kinds[k], "");
@@ -151,6 +152,29 @@ static void what_speaks_of_the_channel_suspends_it_and_keeps_the_call(void **sta
     assert_int_equal(v.wait_ms, 0); /* in the channel's queue */
 }
 
+static void a_redirect_or_a_proxys_refusal_suspends_whatever_the_adapter_would_say(void **state)
+{
+    (void)state;
+    static const int statuses[] = {301, 302, 303, 307, 308, 407};
+    static const enum placed_kind kinds[] = {PLACED_ACCEPTED, PLACED_REFUSED, PLACED_NOT_NOW,
+                                             PLACED_IN_DOUBT};
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+        for (size_t s = 0; s < sizeof(statuses) / sizeof(statuses[0]); s++) {
+            says(kinds[k], "CA1");
+            const struct http_reply reply = {.outcome = HTTP_REPLY,
+                                             .status = statuses[s],
+                                             .redirected_to = SPAN_LIT("https://u:p@else.example/p?q"),
+                                             .retry_after_ms = -1};
+            struct verdict v = judged(reply, true);
+            assert_int_equal(v.kind, OUTCOME_BACK);
+            assert_true(v.suspend);
+            assert_int_equal(v.wait_ms, 0);
+            assert_string_equal(v.evidence.provider_call_id, "");
+            if (statuses[s] != 407)
+                assert_string_equal(v.evidence.reason_detail, "to else.example");
+        }
+}
+
 static void a_caller_id_of_the_request_is_the_requests_trouble(void **state)
 {
     (void)state;
@@ -178,7 +202,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_accepted_call_is_pending_and_its_message_is_out),
         cmocka_unit_test(an_acceptance_without_an_id_is_in_doubt),
-        cmocka_unit_test(no_adapter_can_make_a_server_error_or_a_redirect_certain),
+        cmocka_unit_test(no_adapter_can_make_a_server_error_or_an_odd_3xx_certain),
+        cmocka_unit_test(a_redirect_or_a_proxys_refusal_suspends_whatever_the_adapter_would_say),
         cmocka_unit_test(a_503_counts_as_the_adapter_reads_it),
         cmocka_unit_test(nothing_sent_and_nobody_there_is_tried_again_as_a_new_attempt),
         cmocka_unit_test(a_send_refused_as_late_gives_the_claim_back),

@@ -58,20 +58,48 @@ static void gaps_in_the_numbering_are_no_gaps(void **state)
     offsets_free(&o);
 }
 
+static void the_end_of_the_log_is_committed_once_all_before_it_is_done(void **state)
+{
+    struct offsets *o = offsets_new();
+    (void)state;
+
+    offsets_end(o, 4); /* aborted records alone */
+    assert_int_equal(offsets_commit(o), 4);
+    offsets_take(o, 5);
+    offsets_take(o, 6);
+    assert_int_equal(offsets_commit(o), 4);
+    offsets_end(o, 9); /* and a marker behind them */
+    offsets_done(o, 6);
+    assert_int_equal(offsets_commit(o), 4);
+    offsets_done(o, 5);
+    assert_int_equal(offsets_commit(o), 9);
+    offsets_take(o, 9);
+    assert_int_equal(offsets_commit(o), 9);
+    offsets_done(o, 9);
+    assert_int_equal(offsets_commit(o), 10);
+    offsets_free(&o);
+}
+
 /* The model: every offset ever taken in a plain array, looked through from its start each time. */
 struct model {
     int64_t offset[4000];
     bool done[4000];
     int n;
+    int64_t end;
+    int64_t commit; /* never goes back */
 };
 
-static int64_t model_commit(const struct model *model)
+static int64_t model_commit(struct model *model)
 {
-    int64_t commit = -1;
+    int64_t commit = model->commit;
+    int i;
 
-    for (int i = 0; i < model->n && model->done[i]; i++)
-        commit = model->offset[i] + 1;
-    return commit;
+    for (i = 0; i < model->n && model->done[i]; i++)
+        if (model->offset[i] >= commit)
+            commit = model->offset[i] + 1;
+    if (model->end > commit && (i == model->n || model->offset[i] >= model->end))
+        commit = model->end;
+    return model->commit = commit;
 }
 
 static int model_pending(const struct model *model)
@@ -103,9 +131,13 @@ static void run_random(int steps, int gap, int takes_of_ten)
     int64_t next = rand() % 100;
 
     model.n = 0;
+    model.end = model.commit = -1;
     for (int step = 0; step < steps; step++) {
         int i = rand() % 10 < takes_of_ten ? -1 : pick_pending(&model);
-        if (i < 0) {
+        if (gap > 0 && rand() % 8 == 0) {
+            model.end = next += rand() % 3;
+            offsets_end(o, next);
+        } else if (i < 0) {
             offsets_take(o, next);
             model.offset[model.n] = next;
             model.done[model.n++] = false;
@@ -152,6 +184,7 @@ int main(void)
         cmocka_unit_test(nothing_is_committed_before_something_is_done),
         cmocka_unit_test(what_is_not_done_holds_back_what_follows),
         cmocka_unit_test(gaps_in_the_numbering_are_no_gaps),
+        cmocka_unit_test(the_end_of_the_log_is_committed_once_all_before_it_is_done),
         cmocka_unit_test(any_order_agrees_with_the_naive_model),
         cmocka_unit_test(million_records_in_flight_by_the_thousand_are_fast),
     };

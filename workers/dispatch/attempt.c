@@ -86,6 +86,7 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->number = a->unreached = a->life = 0;
     a->lane = NULL;
     a->slot_mono_ms = a->line_ms = 0;
+    a->trial = NULL;
     a->tries = 0;
     a->wait_ms = 0;
     a->not_before_ms = 0;
@@ -117,6 +118,7 @@ void attempt_end(struct attempt *a)
 {
     struct kafka_record *record = a->record;
     lane_end(a, LANE_DROPPED);
+    lane_trial_over(a);
     if (a->slot != NULL)
         http_slot_release(a->dispatch->http, &a->slot);
     storing_ended(a);

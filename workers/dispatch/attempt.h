@@ -73,6 +73,8 @@ struct attempt {
     int64_t taken_mono_ms; /* since when */
     int64_t line_ms;       /* how long the attempt under way may hold its line yet; 0: as it is */
     int64_t slot_mono_ms;  /* its send time; 0: none */
+    struct lane *trial;    /* whose trial it is; NULL: none */
+    int64_t trial_proofs, trial_until_mono_ms;
     int64_t epoch; /* lane_epoch() when it was let go: what is on its way when the channel is shut says
                       nothing of its probes */
     struct verdict verdict;

@@ -52,12 +52,13 @@ static void hangup_end(struct hangup *hangup)
     channel_unref(&hangup->channel);
 }
 
-/* Whatever else it says, it has read the question: a call that it does not know is over. */
+/* Whatever else it says, it has read the question: a call that it does not know is over. A redirect and a
+ * proxy have not. */
 static bool has_answered(const struct http_reply *reply)
 {
     int status = reply->status;
-    return reply->outcome == HTTP_REPLY && status < 500 && status != 401 && status != 403 && status != 408 &&
-           status != 429;
+    return reply->outcome == HTTP_REPLY && (status < 300 || status >= 400) && status < 500 && status != 401 &&
+           status != 403 && status != 407 && status != 408 && status != 429;
 }
 
 static void on_reply(const struct http_reply *reply, void *arg)

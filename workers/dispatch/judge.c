@@ -1,5 +1,7 @@
 #include "workers/dispatch/judge.h"
 
+#include "workers/providers/reply.h"
+
 static void begin(struct verdict *v, enum store_outcome_kind kind, const char *word)
 {
     memset(v, 0, sizeof(*v));
@@ -99,10 +101,10 @@ static void by_adapter(struct verdict *v, const struct placed *placed, const str
     }
 }
 
-/* Replies that may follow a placed call, whatever they say. */
+/* Replies that may follow a placed call, whatever an adapter says. */
 static bool never_certain(int status)
 {
-    return (status >= 300 && status < 400) || (status >= 500 && status != 503);
+    return (status >= 300 && status < 400 && !reply_is_redirect(status)) || (status >= 500 && status != 503);
 }
 
 void judge_reply(const struct channel *channel, const struct http_reply *reply, bool own_from,
@@ -122,10 +124,7 @@ void judge_reply(const struct channel *channel, const struct http_reply *reply, 
     case HTTP_REPLY:
         break;
     }
-    memset(&placed, 0, sizeof(placed));
-    evidence_init(&placed.evidence);
-    placed.kind = PLACED_IN_DOUBT;
-    channel->provider->placed(channel, reply->status, reply->body, &placed);
+    reply_read(channel, reply, &placed);
     if (never_certain(reply->status) && placed.kind != PLACED_ACCEPTED)
         placed.kind = PLACED_IN_DOUBT;
     if (placed.kind == PLACED_CHANNEL && placed.caller_id && own_from)

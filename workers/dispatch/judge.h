@@ -5,7 +5,9 @@
  * The question is "did it happen?", apart from "did it fail?". Only three things permit dialling again: the
  * request certainly did not leave (not sent, refused late, peer never contacted), a refusal that the provider
  * says may pass, and the provider's own "not now". Everything unclear is in doubt. An adapter may refine this
- * and never widen "certainly not placed": whatever it says of a 3xx or a 5xx other than 503 stays in doubt.
+ * and never widen "certainly not placed": whatever it says of a 5xx other than 503, or of a 3xx that is no
+ * redirect, stays in doubt. A redirect and a proxy's 407 are read before it is asked (reply_read): they
+ * placed nothing, and suspend the channel as a wrong key does.
  */
 #ifndef IVR_DISPATCH_JUDGE_H
 #define IVR_DISPATCH_JUDGE_H

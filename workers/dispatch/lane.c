@@ -1,14 +1,15 @@
 #include "workers/dispatch/lane.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "workers/dispatch/telling.h"
 #include "workers/dispatch/ticket.h"
 #include "workers/store/queue.h"
 
@@ -23,36 +24,23 @@ enum {
     LEASE_SLACK_MS = 2000, /* before a ticket's lease is over nothing of it may be on its way */
     AGAIN_FIRST_MS = 50,   /* after a question that Redis did not answer */
     AGAIN_MAX_MS = 1000,
-    UNREACHED_COUNTS = 2, /* a doubt may be the fault of one reply; who cannot be contacted is gone */
+    TRIAL_SLACK_MS = 5000, /* beyond what each step of a trial may take */
     CAPS_MAX = 4096,
-    WHY_MAX = 320,
     CODE_MAX = 64,
-};
-
-/* First in, first out. */
-struct fifo {
-    struct attempt *first, *last;
-    size_t n;
-};
-
-/* What is told with a question, and told again when it is not answered. */
-struct telling {
-    struct queue_list queue, done, dropped, back;
-    struct fifo queueing; /* whose tickets are in `queue` */
-    struct queue_news news;
-    char why[WHY_MAX];
-    unsigned late;
 };
 
 struct lane {
     struct lanes *owner;
     struct lane *next;
     char *name;
-    struct channel *channel;    /* a reference; NULL: gone from the file */
-    uint8_t digest[SHA256_LEN]; /* of the channel, also of one that is gone */
+    struct channel *channel; /* a reference; NULL: gone from the file */
+    /* of the channel's settings, also of one that is gone */
+    char fingerprint[QUEUE_FINGERPRINT_LEN + 1];
     /* as the last answer said */
     enum queue_shut shut;
     int64_t epoch, queued, lines;
+    bool proved;               /* the provider has accepted a request with these settings */
+    int64_t proofs;            /* struct queue_told */
     int64_t slot_from_mono_ms; /* when a send time may be had */
     bool more;                 /* there were as many tickets as were asked for */
     /* what it has in hand */
@@ -62,6 +50,8 @@ struct lane {
     /* the question */
     struct telling now, out;
     bool asking, again, urgent;
+    bool here; /* Redis knows that this process is there */
+    char asked_fingerprint[QUEUE_FINGERPRINT_LEN + 1];
     unsigned asked_tickets, asked_slots;
     int64_t asked_mono_ms;
     int tries;
@@ -73,77 +63,11 @@ struct lane {
 struct lanes {
     struct dispatch *dispatch;
     struct lane *first; /* a handful of channels: a list is enough */
+    uint32_t asker;     /* a number of this process' own */
     bool stopped;
     struct queue_cap caps[CAPS_MAX];
     size_t caps_n;
 };
-
-/* ---- lists of attempts ---- */
-
-static void fifo_add(struct fifo *fifo, struct attempt *a)
-{
-    a->next = NULL;
-    if (fifo->last != NULL)
-        fifo->last->next = a;
-    else
-        fifo->first = a;
-    fifo->last = a;
-    fifo->n++;
-}
-
-static void fifo_add_first(struct fifo *fifo, struct attempt *a)
-{
-    a->next = fifo->first;
-    fifo->first = a;
-    if (fifo->last == NULL)
-        fifo->last = a;
-    fifo->n++;
-}
-
-static struct attempt *fifo_take(struct fifo *fifo)
-{
-    struct attempt *a = fifo->first;
-    assert(a != NULL);
-    fifo->first = a->next;
-    if (fifo->first == NULL)
-        fifo->last = NULL;
-    fifo->n--;
-    return a;
-}
-
-/* ---- what is told ---- */
-
-static void telling_init(struct telling *telling)
-{
-    queue_list_init(&telling->queue);
-    queue_list_init(&telling->done);
-    queue_list_init(&telling->dropped);
-    queue_list_init(&telling->back);
-}
-
-static void telling_clear(struct telling *telling)
-{
-    queue_list_clear(&telling->queue);
-    queue_list_clear(&telling->done);
-    queue_list_clear(&telling->dropped);
-    queue_list_clear(&telling->back);
-    telling->queueing = (struct fifo){NULL, NULL, 0};
-    telling->news = (struct queue_news){.epoch = 0};
-    telling->late = 0;
-}
-
-static void telling_done(struct telling *telling)
-{
-    queue_list_done(&telling->queue);
-    queue_list_done(&telling->done);
-    queue_list_done(&telling->dropped);
-    queue_list_done(&telling->back);
-}
-
-static bool telling_is_empty(const struct telling *t)
-{
-    return t->queue.n == 0 && t->done.n == 0 && t->dropped.n == 0 && t->back.n == 0;
-}
 
 /* ---- helpers ---- */
 
@@ -198,6 +122,13 @@ static unsigned slots_wanted(const struct lane *lane)
     if (idle(lane))
         return 0;
     return (unsigned)(lane->ready.n < QUEUE_MAX_SLOTS ? lane->ready.n : QUEUE_MAX_SLOTS);
+}
+
+/* The first bytes tell settings apart. */
+static void fingerprint_of(const struct channel *channel, char *fingerprint)
+{
+    for (size_t i = 0; i < QUEUE_FINGERPRINT_LEN / 2; i++)
+        snprintf(fingerprint + 2 * i, 3, "%02x", channel->digest[i]);
 }
 
 /* ---- when to ask ---- */
@@ -286,6 +217,8 @@ static void show_useful(const struct lane *lane)
     double useful = (double)lane->queued, rate = rate_of(lane);
     if (lane->shut != QUEUE_OPEN || lane->channel == NULL)
         useful = 0;
+    if (!lane->proved && useful > QUEUE_TRIALS)
+        useful = QUEUE_TRIALS;
     if (rate > 0 && useful > ceil(rate))
         useful = ceil(rate);
     if (lane->channel != NULL && lane->channel->concurrent_calls > 0) {
@@ -295,12 +228,21 @@ static void show_useful(const struct lane *lane)
     metric_set(metric_series(M_USEFUL_WORK, lane->name, NULL), useful);
 }
 
+static void set_proved(struct lane *lane, bool proved)
+{
+    lane->proved = proved;
+    metric_set(metric_series(M_CHANNEL_UNPROVED, lane->name, NULL), !proved && lane->channel != NULL);
+}
+
 static void take_state(struct lane *lane, const struct queue_told *told)
 {
     bool news_on_the_way = lane->now.news.suspend; /* newer than what Redis said */
     lane->queued = told->queued;
     lane->lines = told->lines;
     lane->epoch = told->epoch;
+    lane->proofs = told->proofs;
+    lane->here = true;
+    set_proved(lane, told->proved && strcmp(lane->fingerprint, lane->asked_fingerprint) == 0);
     lane->slot_from_mono_ms = mono_ms(lane) + told->wait_us / 1000;
     lane->more = lane->asked_tickets > 0 && told->tickets_n == lane->asked_tickets;
     if (!news_on_the_way)
@@ -327,11 +269,49 @@ static void on_go(void *arg)
     go(a);
 }
 
-/* An answer that was read late was given long ago, and so were its send times. */
-static void give_slot(struct attempt *a, const struct lane *lane, int64_t slot_us)
+/* How long a trial may take: the look at its call, the claim, and the provider's time to answer. */
+static int64_t trial_ms(const struct lane *lane)
 {
-    int64_t told = mono_ms(lane), latest = lane->asked_mono_ms + ANSWER_MS;
-    a->slot_mono_ms = (told < latest ? told : latest) + (slot_us + 999) / 1000;
+    return QUEUE_LEASE_MS + TRIAL_SLACK_MS + (lane->channel != NULL ? lane->channel->request_timeout_ms : 0);
+}
+
+/* An answer that was read late was given long ago, and so were its send times. */
+static void give_slot(struct attempt *a, struct lane *lane, const struct queue_told *told, size_t i)
+{
+    int64_t now = mono_ms(lane), latest = lane->asked_mono_ms + ANSWER_MS;
+    a->slot_mono_ms = (now < latest ? now : latest) + (told->slots_us[i] + 999) / 1000;
+    if (told->proved)
+        return;
+    a->trial = lane;
+    a->trial_proofs = told->proofs;
+    a->trial_until_mono_ms = lane->asked_mono_ms + trial_ms(lane) - TRIAL_SLACK_MS;
+}
+
+static void trial_ended(struct lane *lane, int64_t proofs)
+{
+    if (proofs == lane->proofs)
+        telling_trial_ended(&lane->now, proofs);
+    if (lane->queued > 0 || lane->ready.n > 0)
+        ask_now(lane);
+}
+
+/* One that took longer than Redis counts it is no trial any more. */
+void lane_trial_over(struct attempt *a)
+{
+    struct lane *lane = a->trial;
+    a->trial = NULL;
+    if (lane != NULL && mono_ms(lane) < a->trial_until_mono_ms)
+        trial_ended(lane, a->trial_proofs);
+}
+
+static void hand_on_slot(struct attempt *from, struct attempt *to)
+{
+    to->slot_mono_ms = from->slot_mono_ms;
+    to->trial = from->trial;
+    to->trial_proofs = from->trial_proofs;
+    to->trial_until_mono_ms = from->trial_until_mono_ms;
+    from->slot_mono_ms = 0;
+    from->trial = NULL;
 }
 
 /* It may be dialled, and has a send time. */
@@ -349,7 +329,7 @@ static void give_slots(struct lane *lane, const struct queue_told *told, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         struct attempt *a = fifo_take(&lane->ready);
-        give_slot(a, lane, told->slots_us[i]);
+        give_slot(a, lane, told, i);
         go_at(a);
     }
 }
@@ -366,10 +346,12 @@ static void take_tickets(struct lane *lane, const struct queue_told *told, size_
         a->channel = channel_ref(lane->channel);
         buf_addspan(&a->id, told->tickets[i].id);
         if (slots_before + i < told->slots_n)
-            give_slot(a, lane, told->slots_us[slots_before + i]);
+            give_slot(a, lane, told, slots_before + i);
         lane->looking++;
         ticket_look(a);
     }
+    for (size_t i = slots_before + told->tickets_n; i < told->slots_n && !told->proved; i++)
+        trial_ended(lane, told->proofs); /* what it was asked for is gone */
 }
 
 static void give_up_waiting(struct lane *lane)
@@ -386,15 +368,13 @@ static void give_up_waiting(struct lane *lane)
     }
 }
 
-/* With the same, but for tickets that are given back: where that was done, others may have them by now. */
+/* With the same, as far as it may be told twice. */
 static void ask_again(struct lane *lane, enum store_status status)
 {
     lane->again = true;
     lane->tries++;
-    if (status == STORE_REFUSED)
-        return;
-    queue_list_clear(&lane->out.dropped);
-    queue_list_clear(&lane->out.back);
+    if (status != STORE_REFUSED)
+        telling_may_be_known(&lane->out);
 }
 
 static void on_told(enum store_status status, const struct queue_told *told, void *arg)
@@ -425,6 +405,19 @@ static void on_told(enum store_status status, const struct queue_told *told, voi
 
 /* ---- questions ---- */
 
+static struct queue_proof proof_of(const struct lane *lane)
+{
+    struct queue_proof proof = {.asker = lane->owner->asker,
+                                .coming = !lane->here,
+                                .going = lane->owner->stopped,
+                                .accepted = lane->out.accepted,
+                                .ended = lane->out.trials_ended,
+                                .proofs = lane->out.trials_of,
+                                .trial_ms = trial_ms(lane)};
+    memcpy(proof.fingerprint, lane->fingerprint, sizeof(proof.fingerprint));
+    return proof;
+}
+
 static void ask(struct lane *lane)
 {
     struct lanes *lanes = lane->owner;
@@ -440,6 +433,7 @@ static void ask(struct lane *lane)
     lane->asked_mono_ms = mono_ms(lane);
     lanes->dispatch->tickets_promised += lane->asked_tickets;
     lane->out.news.why = span_str(lane->out.why);
+    memcpy(lane->asked_fingerprint, lane->fingerprint, sizeof(lane->fingerprint));
     const struct queue_ask question = {
         .channel = span_str(lane->name),
         .calls_per_second = rate_of(lane),
@@ -451,6 +445,7 @@ static void ask(struct lane *lane)
         .slots = lane->asked_slots,
         .late = lane->out.late,
         .news = lane->out.news,
+        .proof = proof_of(lane),
         .queue = &lane->out.queue,
         .done = &lane->out.done,
         .dropped = &lane->out.dropped,
@@ -496,6 +491,7 @@ void lane_ready_again(struct lane *lane, struct attempt *a)
 {
     a->state = ATTEMPT_READY;
     a->slot_mono_ms = 0;
+    lane_trial_over(a);
     fifo_add_first(&lane->ready, a);
     if (lane->slot_from_mono_ms <= mono_ms(lane))
         ask_now(lane);
@@ -553,34 +549,27 @@ void lane_looked(struct attempt *a, bool ready)
     lane->gone++;
     if (a->slot_mono_ms > 0 && lane->ready.n > 0) {
         struct attempt *other = fifo_take(&lane->ready);
-        other->slot_mono_ms = a->slot_mono_ms;
+        hand_on_slot(a, other);
         go_at(other);
     } else {
         plan(lane);
     }
 }
 
-void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why)
+/* What left before the channel was shut, or with other settings, says nothing of it. */
+void lane_heard(const struct attempt *a, enum lane_news news)
 {
-    struct queue_news *told = &lane->now.news;
-    if (epoch != lane->epoch)
-        return; /* it left before the channel was shut */
-    told->epoch = epoch;
-    if (news == LANE_ANSWERED) {
-        told->ok++;
-        told->fails = 0;
-        if (lane->shut != QUEUE_OPEN)
-            ask_now(lane);
+    struct lane *lane = lane_of(a->dispatch->lanes, a->channel);
+    char fingerprint[QUEUE_FINGERPRINT_LEN + 1];
+    fingerprint_of(a->channel, fingerprint);
+    if (a->epoch != lane->epoch || strcmp(fingerprint, lane->fingerprint) != 0)
         return;
-    }
-    snprintf(lane->now.why, sizeof(lane->now.why), "%s %s", why->reason_code, why->reason_detail);
-    if (news == LANE_SUSPENDED) {
-        told->suspend = true;
+    telling_hear(&lane->now, a->epoch, news, &a->verdict.evidence);
+    if (news == LANE_SUSPENDED)
         set_shut(lane, QUEUE_SUSPENDED, span_str(lane->now.why));
-    } else {
-        told->fails += news == LANE_UNREACHED ? UNREACHED_COUNTS : 1;
-    }
-    ask_now(lane);
+    if ((news != LANE_ACCEPTED && news != LANE_ANSWERED) || lane->shut != QUEUE_OPEN ||
+        (news == LANE_ACCEPTED && !lane->proved))
+        ask_now(lane);
 }
 
 /* ---- the channels ---- */
@@ -626,7 +615,7 @@ int64_t lane_epoch(const struct lane *lane)
 bool lane_queues(const struct lane *lane, struct span tenant)
 {
     const struct channel *channel = lane->channel;
-    if (lane->shut != QUEUE_OPEN || channel == NULL || channel->calls_per_second > 0 ||
+    if (lane->shut != QUEUE_OPEN || !lane->proved || channel == NULL || channel->calls_per_second > 0 ||
         channel->concurrent_calls > 0)
         return true;
     return channels_tenant_cap(lane->owner->dispatch->worker->channels, tenant) > 0;
@@ -652,10 +641,16 @@ static void read_caps(struct lanes *lanes)
 static void take_channel(struct lane *lane, struct channel *channel)
 {
     static const int64_t ALWAYS = INT64_C(1) << 52; /* later than it was shut, whatever the clocks say */
-    bool changed = memcmp(lane->digest, channel->digest, sizeof(lane->digest)) != 0;
-    memcpy(lane->digest, channel->digest, sizeof(lane->digest));
+    char fingerprint[QUEUE_FINGERPRINT_LEN + 1];
+    fingerprint_of(channel, fingerprint);
+    bool changed = strcmp(lane->fingerprint, fingerprint) != 0;
     lane->channel = channel_ref(channel);
     lane->slot_from_mono_ms = 0;
+    if (changed) {
+        memcpy(lane->fingerprint, fingerprint, sizeof(fingerprint));
+        lane->now.accepted = lane->out.accepted = false;
+        set_proved(lane, false);
+    }
     if (changed && lane->shut != QUEUE_OPEN)
         lane->now.news.resumed_ms = ALWAYS;
     ask_now(lane);
@@ -680,9 +675,10 @@ void lanes_channels_changed(struct lanes *lanes)
 void lanes_resumed(struct lanes *lanes, struct span channel, int64_t when_ms)
 {
     struct lane *lane = lane_named(lanes, channel);
-    if (lane == NULL || lane->shut == QUEUE_OPEN)
+    if (lane == NULL)
         return;
     lane->now.news.resumed_ms = when_ms;
+    set_proved(lane, false); /* until Redis says that it was accepted since */
     ask_now(lane);
 }
 
@@ -699,6 +695,7 @@ struct lanes *lanes_new(struct dispatch *dispatch)
 {
     struct lanes *lanes = mem_calloc(1, sizeof(*lanes));
     lanes->dispatch = dispatch;
+    crypto_random(&lanes->asker, sizeof(lanes->asker));
     read_channels(lanes);
     loop_at_turn_end(dispatch->worker->loop, ask_urgent, lanes);
     return lanes;

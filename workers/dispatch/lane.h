@@ -17,11 +17,15 @@
  * doubt, or ten reached nobody) or it is suspended (the provider refused its key, its credit or its caller
  * id, which speaks of the channel and not of the call, so a typo in a secret must not burn a campaign). Then
  * single calls go out as probes, and the first one that the provider answers opens it.
+ *
+ * A channel whose settings the provider has not accepted a request with is not proved (store/queue.h): its
+ * calls wait their turn, limits or not, and few are on their way at a time (trials), until one is accepted.
+ * They do not go elsewhere for it.
  */
 #ifndef IVR_DISPATCH_LANE_H
 #define IVR_DISPATCH_LANE_H
 
-#include "workers/dispatch/attempt.h"
+#include "workers/dispatch/telling.h"
 
 struct lanes;
 struct lane;
@@ -72,8 +76,9 @@ bool lane_in_hand(const struct attempt *attempt);
 /* A ticket in hand was looked at; not `ready`: another call may have its send time. */
 void lane_looked(struct attempt *attempt, bool ready);
 
-enum lane_news { LANE_ANSWERED, LANE_DOUBTFUL, LANE_UNREACHED, LANE_SUSPENDED };
-/* What became of a placement that began at `epoch`; `code` and `detail` say why. */
-void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why);
+/* What became of its placement; the verdict's evidence says why. */
+void lane_heard(const struct attempt *attempt, enum lane_news news);
+/* Its request was heard, or is never sent: where its send time was a trial, another call may have one. */
+void lane_trial_over(struct attempt *attempt);
 
 #endif

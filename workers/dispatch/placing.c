@@ -98,6 +98,7 @@ static void link_id(struct attempt *a)
 static void over(struct attempt *a)
 {
     a->admitted = false;
+    lane_trial_over(a);
     if (a->slot != NULL)
         http_slot_release(a->dispatch->http, &a->slot);
 }
@@ -138,16 +139,15 @@ void placing_busy(struct attempt *a)
 static void tell_lane(struct attempt *a, const struct http_reply *reply)
 {
     struct lane *lane = lane_of(a->dispatch->lanes, a->channel);
-    const struct evidence *why = &a->verdict.evidence;
     int64_t late_ms = lane_late_ms(lane);
     if (a->verdict.suspend)
-        lane_heard(lane, a->epoch, LANE_SUSPENDED, why);
+        lane_heard(a, LANE_SUSPENDED);
     else if (a->verdict.kind == OUTCOME_DOUBT)
-        lane_heard(lane, a->epoch, LANE_DOUBTFUL, why);
+        lane_heard(a, LANE_DOUBTFUL);
     else if (a->verdict.kind == OUTCOME_UNREACHED)
-        lane_heard(lane, a->epoch, LANE_UNREACHED, why);
+        lane_heard(a, LANE_UNREACHED);
     else if (reply->outcome == HTTP_REPLY)
-        lane_heard(lane, a->epoch, LANE_ANSWERED, why);
+        lane_heard(a, a->verdict.kind == OUTCOME_BACK ? LANE_ANSWERED : LANE_ACCEPTED);
     if (late_ms > 0 && a->slot_mono_ms > 0 && reply->sent_mono_ms > a->slot_mono_ms + late_ms)
         lane_was_late(lane);
 }

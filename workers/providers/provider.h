@@ -96,7 +96,7 @@ struct provider {
     /* Builds the HTTP request. ERR_INVALID when the request cannot be said in this provider's language (text
      * too long, no public URL for an answer): a refusal of ours, the text becomes the reason. */
     int (*place)(const struct placement *placement, struct http_request *http, struct err *err);
-    /* Reads a complete reply (any status, 3xx and 5xx too) to a placement. */
+    /* Reads a complete reply (any status, 5xx too, but redirects and 407: reply_read) to a placement. */
     void (*placed)(const struct channel *channel, int status, struct span body, struct placed *out);
     /* Reads a callback. ERR_INVALID: cannot be read (a dead letter, with the sentence). Evidence that says
      * nothing (another kind of callback) is STATUS_NONE with no hops: fine. */
@@ -123,7 +123,7 @@ struct provider {
     /* Reads a complete reply to a look-up: evidence; STATUS_NONE for "not found" and anything unclear. */
     void (*looked_up)(const struct channel *channel, int status, struct span body, struct evidence *ev);
     /* Asks the provider to end a call, ringing or answered, by its id; NULL: it cannot be asked. Any answer
-     * but 401, 403, 408, 429 and 5xx settles it: what the call came to, its reports say. */
+     * but 3xx, 401, 403, 407, 408, 429 and 5xx settles it: what the call came to, its reports say. */
     int (*hang_up)(const struct channel *channel, struct span provider_call_id, struct http_request *http,
                    struct err *err);
     /* Asks for the calls among which an attempt in doubt would be; NULL: cannot be asked. */

@@ -7,6 +7,13 @@
 
 #include "workers/providers/provider.h"
 
+/* What a complete reply to a placement says: the adapter's reading (provider.h), but of replies that no
+ * provider makes and that come from something before it, or from another address: a redirect (301, 302, 303,
+ * 307, 308), which we never follow, and 407, which a proxy says. Those placed nothing, and speak of the
+ * channel. */
+bool reply_is_redirect(int status);
+void reply_read(const struct channel *channel, const struct http_reply *reply, struct placed *out);
+
 /* Starts `out`: in doubt, nothing said. */
 void reply_begin(struct placed *out);
 /* The verdict, with the status that it means: Pending; Failed_unknown_reason for a refusal, for good or for

@@ -3,28 +3,36 @@
 -- KEYS[1] is the channel's slot, e.g. "{ivr:ch:ke-main}". What stands there are hints; the shards are the truth of calls.
 -- A ticket, and a line, is named by its attempt: "tenant/call_id/attempt".
 --   :state           hash: slot (the last send time given, us), queued, shut ('', "circuit", "suspended"), why, since, probe_at,
---                    backoff, fails, failed_at, epoch (how often it was shut)
+--                    backoff, fails, failed_at, epoch (how often it was shut), proved (fingerprints of the settings that the
+--                    provider has accepted a request with, the newest first), proved_at (when it last did), proofs (how often it
+--                    was proved), heard_by and heard_at (which worker asked last, and when), other_by and other_at (the one before it)
 --   :q:TENANT        zset of tickets, by priority and then arrival
 --   :turns           list of the tenants that have tickets, the next one first
 --   :served          hash by tenant: turns it had, and the lower priority that had one last
 --   :taken           zset of tickets that a worker has in hand, by the time from which another may have them
+--   :trials          zset of the send times that were given while the settings were not proved, by the time from which they
+--                    count for nothing
 --   :lines           zset of lines in use, by their deadline; :lines:TENANT the same of one tenant
 -- ARGV[1] is a cmsgpack array, in the order of the first lines below:
 --   between (us between two placements, 0 no rate), lines (0 no cap), tenants' caps (map), how far ahead a send time may be
 --   (us), lease (ms in hand), tickets wanted, how many of them without a send time, send times wanted for tickets in hand, placements that left long after their send time, what
 --   placements said since the last time (epoch, successes, failures since the last success, suspend 0/1, why), resume (when an
---   operator resumed the channel or its file was read again, ms, 0), tickets to queue (ticket, priority, ...), done (claimed: ticket,
+--   operator resumed the channel or its file was read again, ms, 0), the proof (fingerprint of the asker's settings; the asker, a
+--   number; coming 1: its first question, going 1: it is about to end; accepted 1: the provider took a request; ended: trials that are over; the proofs
+--   that there were when they began; ms that a trial may take), tickets to queue (ticket, priority, ...), done (claimed: ticket,
 --   line ms, ...), dropped (not claimed), back (not claimed, to wait again: ticket, priority, ...).
 -- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now; first for what is in hand, then
--- for the tickets in their order), us until a send time may be had}.
+-- for the tickets in their order), us until a send time may be had, proved 0/1, proofs}.
 --
 -- Promises: send times are at least `between` apart, whoever asks, and tickets are handed out with theirs, so that turns are kept; a line is taken with its ticket, once, and never above a cap;
+-- until the provider has accepted a request with the asker's settings, no more than TRIALS are on their way, whoever asks;
 -- tenants have equal turns, and of a tenant's the lower priorities in rotation one in 16; a ticket whose holder died is handed out
 -- again with its line; while the channel is shut one send time per probe is given. Asked twice: queued once, dropped once; tickets
 -- of a lost answer come again after their lease, its send times are gone.
 local base = KEYS[1]
 local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, spare, want_slots, late, epoch, ok, fails, suspend, why, resumed,
-  queue, done, dropped, back = unpack(cmsgpack.unpack(ARGV[1]))
+  proof, queue, done, dropped, back = unpack(cmsgpack.unpack(ARGV[1]))
+local fingerprint, asker, coming, going, accepted, trials_ended, trials_of, trial_ms = unpack(proof)
 local call, floor = redis.call, math.floor
 local clock = call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
@@ -40,13 +48,22 @@ local SLOT_AHEAD_US, SLOTS_AHEAD = 2000000, 4
 -- minute needs none, and the doubts of an hour are no outage.
 local CIRCUIT_FAILS, CIRCUIT_WITHIN_MS = 20, 10000
 -- A probe of which nobody says anything is followed by another.
+-- Requests on their way while nobody knows whether the key is right: a hundred that are refused at one moment lock an account.
+local TRIALS = 8
+-- A key that nobody has used for so long may have been taken away meanwhile.
+local PROOF_MS = 3600000
+-- A worker that is there asks four times as often. One that comes when nobody is there begins anew.
+local ALONE_MS = 1000
+local FINGERPRINTS_KEPT = 3 -- workers read a changed file one after the other
 local PROBE_FIRST_MS, PROBE_MAX_MS, PROBE_SUSPENDED_MS, PROBE_LOST_MS = 1000, 60000, 30000, 10000
 
-local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch'}
+local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch',
+  'proved', 'proved_at', 'proofs', 'heard_by', 'heard_at', 'other_by', 'other_at'}
+local texts = {shut = true, why = true, proved = true}
 local read = call('HMGET', base .. ':state', unpack(names))
 local s = {}
 for i, name in ipairs(names) do
-  s[name] = (name == 'shut' or name == 'why') and (read[i] or '') or tonumber(read[i] or 0)
+  s[name] = texts[name] and (read[i] or '') or tonumber(read[i] or 0)
 end
 
 local function tenant_of(ticket)
@@ -57,11 +74,62 @@ local function text_of(n)
   return string.format('%.0f', n)
 end
 
+-- ---- the proof ----
+
+local proved
+
+local function unprove()
+  s.proved, proved = '', false
+end
+
+local function prove()
+  if not proved then
+    s.proved = string.sub(fingerprint .. ' ' .. s.proved, 1, FINGERPRINTS_KEPT * (#fingerprint + 1))
+    s.proofs, proved = s.proofs + 1, true
+    call('DEL', base .. ':trials')
+  end
+  s.proved_at = now
+end
+
+-- Who goes leaves the time of whoever asked before it.
+local function note_asker()
+  if s.heard_by ~= asker then
+    s.other_by, s.other_at = s.heard_by, s.heard_at
+  end
+  s.heard_by, s.heard_at = asker, now
+  if going == 1 then
+    s.heard_by, s.heard_at, s.other_by, s.other_at = s.other_by, s.other_at, 0, 0
+  end
+end
+
+local function look_at_proof()
+  local alone = coming == 1 and math.abs(now - s.heard_at) > ALONE_MS
+  proved = string.find(s.proved, fingerprint, 1, true) ~= nil
+  if alone or s.proved_at < now - PROOF_MS or resumed > s.proved_at then
+    unprove()
+  end
+  note_asker()
+end
+
+-- Whose trial is over does not matter: one of them.
+local function end_trials()
+  if proved then
+    return
+  end
+  call('ZREMRANGEBYSCORE', base .. ':trials', '-inf', text_of(now))
+  if trials_ended > 0 and trials_of == s.proofs then
+    call('ZPOPMIN', base .. ':trials', trials_ended)
+  end
+end
+
 -- ---- the circuit ----
 
 local function shut(kind, wait_ms)
   if s.shut ~= kind then
     s.since, s.epoch = now, s.epoch + 1
+  end
+  if kind == 'suspended' then
+    unprove()
   end
   s.shut, s.why, s.backoff, s.probe_at, s.fails = kind, why, wait_ms, now + wait_ms, 0
 end
@@ -92,14 +160,23 @@ local function hear_while_open()
   end
 end
 
+local function hear_news()
+  if s.shut ~= '' then
+    hear_while_shut()
+  else
+    hear_while_open()
+  end
+  if accepted == 1 and suspend == 0 then
+    prove()
+  end
+end
+
 -- What left before the channel was shut says nothing of it now, nor once it is open again.
 local function hear()
   if resumed > s.since and s.shut ~= '' then
     open()
-  elseif epoch == s.epoch and s.shut ~= '' then
-    hear_while_shut()
   elseif epoch == s.epoch then
-    hear_while_open()
+    hear_news()
   end
 end
 
@@ -243,13 +320,19 @@ local function slots_left()
   s.slot = math.min(s.slot, now_us + math.max(SLOT_AHEAD_US, SLOTS_AHEAD * between))
   local room = now_us + ahead_us - next_slot()
   local left = room < 0 and 0 or between == 0 and math.huge or floor(room / between) + 1
-  return s.shut ~= '' and math.min(left, 1) or left
+  if s.shut ~= '' then
+    return math.min(left, 1)
+  end
+  return proved and left or math.max(math.min(left, TRIALS - call('ZCARD', base .. ':trials')), 0)
 end
 
 local function give_slots(slots, n)
   while #slots < n do
     s.slot = next_slot()
     slots[#slots + 1] = floor(s.slot - now_us)
+    if not proved then
+      call('ZADD', base .. ':trials', text_of(now + trial_ms), text_of(now_us) .. '.' .. #slots)
+    end
   end
   if s.shut ~= '' and slots[1] then
     s.probe_at = now + (s.shut == 'circuit' and PROBE_LOST_MS or PROBE_SUSPENDED_MS)
@@ -258,7 +341,9 @@ end
 
 -- ---- all of it ----
 
+look_at_proof()
 hear()
+end_trials()
 lines_expire()
 for i = 1, #done, 2 do
   call('ZREM', base .. ':taken', done[i])
@@ -294,4 +379,4 @@ for _, name in ipairs(names) do
 end
 call('HSET', base .. ':state', unpack(values))
 return cmsgpack.pack({s.queued, lines_of(), s.shut, s.why, s.since, s.epoch, tickets, slots,
-  floor(math.max(next_slot() - ahead_us - now_us, 0))})
+  floor(math.max(next_slot() - ahead_us - now_us, 0)), proved and 1 or 0, s.proofs})

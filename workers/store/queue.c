@@ -79,6 +79,19 @@ static void pack_caps(msgpack_packer *packer, const struct queue_ask *ask)
     }
 }
 
+static void pack_proof(msgpack_packer *packer, const struct queue_proof *proof)
+{
+    msgpack_pack_array(packer, 8);
+    pack_span(packer, span_str(proof->fingerprint));
+    msgpack_pack_int64(packer, proof->asker);
+    msgpack_pack_int64(packer, proof->coming);
+    msgpack_pack_int64(packer, proof->going);
+    msgpack_pack_int64(packer, proof->accepted);
+    msgpack_pack_int64(packer, proof->ended);
+    msgpack_pack_int64(packer, proof->proofs);
+    msgpack_pack_int64(packer, proof->trial_ms);
+}
+
 /* How long before it a send time is reserved: a round trip and the look at its call, and the next question's;
  * longer where one that is missed costs much. */
 static int64_t ahead_us(double between_us)
@@ -94,7 +107,7 @@ static void pack_ask(struct buf *b, const struct queue_ask *ask)
     msgpack_packer packer;
     double between_us = ask->calls_per_second > 0 ? 1e6 / ask->calls_per_second : 0;
     pack_init(&packer, b);
-    msgpack_pack_array(&packer, 19);
+    msgpack_pack_array(&packer, 20);
     msgpack_pack_double(&packer, between_us);
     msgpack_pack_int64(&packer, ask->lines);
     pack_caps(&packer, ask);
@@ -110,6 +123,7 @@ static void pack_ask(struct buf *b, const struct queue_ask *ask)
     msgpack_pack_int64(&packer, ask->news.suspend);
     pack_span(&packer, ask->news.why);
     msgpack_pack_int64(&packer, ask->news.resumed_ms);
+    pack_proof(&packer, &ask->proof);
     pack_list(&packer, b, ask->queue);
     pack_list(&packer, b, ask->done);
     pack_list(&packer, b, ask->dropped);
@@ -156,7 +170,9 @@ static void give(const struct question *q, enum store_status status, const msgpa
                               .epoch = pack_get_int(answer, 5),
                               .tickets = tickets,
                               .slots_us = slots,
-                              .wait_us = pack_get_int(answer, 8)};
+                              .wait_us = pack_get_int(answer, 8),
+                              .proved = pack_get_int(answer, 9) == 1,
+                              .proofs = pack_get_int(answer, 10)};
     const msgpack_object *list = &answer->via.array.ptr[6], *times = &answer->via.array.ptr[7];
     for (size_t i = 0; i < list->via.array.size && told.tickets_n < QUEUE_MAX_TICKETS; i++)
         told.tickets_n += read_ticket(list, i, &tickets[told.tickets_n]);
@@ -180,7 +196,7 @@ static void on_answer(const struct redis_result *result, void *arg)
     msgpack_unpacked_init(&unpacked);
     bool fits = redis_reply_span(result->reply, &packed) &&
                 msgpack_unpack_next(&unpacked, packed.p, packed.n, NULL) == MSGPACK_UNPACK_SUCCESS &&
-                unpacked.data.type == MSGPACK_OBJECT_ARRAY && unpacked.data.via.array.size == 9;
+                unpacked.data.type == MSGPACK_OBJECT_ARRAY && unpacked.data.via.array.size == 11;
     assert(fits);
     (void)fits;
     give(&q, status, &unpacked.data);

@@ -60,6 +60,25 @@ struct queue_news {
         resumed_ms; /* the channel is open again, unless it was shut after this (Redis' time); 0: no news */
 };
 
+enum { QUEUE_FINGERPRINT_LEN = 16, QUEUE_TRIALS = 8 };
+
+/*
+ * Whether the provider has accepted a request with the channel's settings, as they stand at the asker. Until
+ * it has, QUEUE_TRIALS send times are given out over all replicas (admit.lua has the number too): each is a
+ * trial, from then until `ended` tells that it is over (heard, or never sent), at the latest `trial_ms`. A
+ * suspension, a resume, other settings, the first replica's start and an hour without an accepted request ask
+ * for a new proof.
+ */
+struct queue_proof {
+    char fingerprint[QUEUE_FINGERPRINT_LEN + 1]; /* of the settings */
+    int64_t asker;                               /* a number of the process' own */
+    bool coming, going;                          /* its first question; it is about to end */
+    bool accepted;  /* the provider took a request, or refused it for what it asks: it has read the key */
+    unsigned ended; /* trials ... */
+    int64_t proofs; /* ... that began when there were so many proofs (struct queue_told) */
+    int64_t trial_ms;
+};
+
 struct queue_ask {
     struct span channel;
     double calls_per_second; /* 0: no limit */
@@ -71,6 +90,7 @@ struct queue_ask {
     unsigned slots;   /* how many send times are wanted for tickets in hand, at most QUEUE_MAX_SLOTS */
     unsigned late;    /* placements that left long after their send time: they cost one more */
     struct queue_news news;
+    struct queue_proof proof;
     const struct queue_list *queue, *done, *dropped, *back;
 };
 
@@ -92,6 +112,8 @@ struct queue_told {
     const int64_t *slots_us;
     size_t slots_n;
     int64_t wait_us; /* until a send time may be had */
+    bool proved;     /* with the asker's settings */
+    int64_t proofs;  /* unless proved: each of the send times above is a trial, which began with so many */
 };
 
 /* `told` is NULL unless STORE_OK (and STORE_UNACKED: ask again with the same). Borrowed until it returns. */

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from functools import cached_property
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 
 class Record:
@@ -33,7 +33,7 @@ class Tap:
         self._meanwhile = meanwhile
         self._records = defaultdict(list)
         self._changed = threading.Condition()
-        self._next = defaultdict(int)  # offset after the last record read, by (topic, partition)
+        self._next = defaultdict(int)  # offset after the last record read, or the end, by (topic, partition)
         self._stop = False
         self._consumer = Consumer(
             {
@@ -43,6 +43,7 @@ class Tap:
                 # Of a partition whose leader is not known yet, too: the default would skip to its end.
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
+                "enable.partition.eof": True,
                 "log_level": 0,
             }
         )
@@ -59,13 +60,18 @@ class Tap:
     def _read(self):
         while not self._stop:
             messages = self._consumer.consume(1000, timeout=0.05)
-            fresh = [Record(message) for message in messages if message.error() is None]
-            if fresh:
-                with self._changed:
-                    for record in fresh:
-                        self._records[record.topic].append(record)
-                        self._next[record.topic, record.partition] = record.offset + 1
-                    self._changed.notify_all()
+            with self._changed:
+                for message in messages:
+                    self._take(message)
+                self._changed.notify_all()
+
+    def _take(self, message):
+        place = message.topic(), message.partition()
+        if message.error() is None:
+            self._records[message.topic()].append(Record(message))
+            self._next[place] = message.offset() + 1
+        elif message.error().code() == KafkaError._PARTITION_EOF:  # markers of transactions are no records
+            self._next[place] = message.offset()
 
     def records(self, topic, matches=lambda record: True):
         with self._changed:
