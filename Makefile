@@ -56,6 +56,7 @@ BENCH_SRC  := $(call src,tests/bench)
 SCHEMAS_SRC := $(call src,tests/schemas)
 HOURS_SRC := $(call src,tests/hours)
 FUZZ_SRC   := $(call src,tests/fuzz)
+DEPLOY_SRC := $(call src,tests/deploy)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
@@ -64,7 +65,7 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC) $(DEPLOY_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
