@@ -1,5 +1,5 @@
-/* A broker for the test of the image: librdkafka's mock cluster. It prints its address, and ends when standard
- * input does. */
+/* A broker for the test of the image: librdkafka's mock cluster. It prints its address, and ends when
+ * standard input does. */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>

@@ -40,10 +40,11 @@ static int open_temporary(struct input *input, struct err *err)
     input->file = fd >= 0 ? fdopen(fd, "w+b") : NULL;
     if (input->file != NULL)
         return 0;
-    err_set(err, ERR_SYSTEM,
-            "%s has more than %d MiB, and a temporary file cannot be made in %s: %s; name a file, which needs "
-            "none, or set TMPDIR",
-            input->name, INPUT_MEMORY / (1024 * 1024), directory, strerror(errno));
+    err_set(
+        err, ERR_SYSTEM,
+        "%s has more than %d MiB, and a temporary file cannot be made in %s: %s; name a file, which needs "
+        "none, or set TMPDIR",
+        input->name, INPUT_MEMORY / (1024 * 1024), directory, strerror(errno));
     if (fd >= 0)
         close(fd);
     return ERR_SYSTEM;

@@ -1,6 +1,7 @@
 /*
  * A file of requests, NDJSON or CSV, checked line by line. What fits the contract in every field, with the
- * defaults and ids filled in, is handed on: the same file with the same options gives the same requests again.
+ * defaults and ids filled in, is handed on: the same file with the same options gives the same requests
+ * again.
  */
 #ifndef IVR_TOOLS_INTAKE_H
 #define IVR_TOOLS_INTAKE_H

@@ -102,10 +102,10 @@ static rd_kafka_headers_t *headers_of(struct span id)
 static rd_kafka_resp_err_t produce(struct sender *s, struct span key, struct span id, struct span value)
 {
     rd_kafka_headers_t *headers = headers_of(id);
-    rd_kafka_resp_err_t rc = rd_kafka_producev(
-        s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY((void *)(uintptr_t)key.p, key.n),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t rc =
+        rd_kafka_producev(s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY((void *)(uintptr_t)key.p, key.n),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n), RD_KAFKA_V_HEADERS(headers),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_headers_destroy(headers);
     return rc;
@@ -162,7 +162,8 @@ int sender_finish(struct sender *s, struct sender_result *result, struct err *er
     *result = s->result;
     if (s->result.failed > 0)
         return err_set(err, s->first.code, "%s", s->first.text);
-    return *s->stopped && s->result.acknowledged < s->total ? err_set(err, ERR_UNAVAILABLE, "interrupted") : 0;
+    return *s->stopped && s->result.acknowledged < s->total ? err_set(err, ERR_UNAVAILABLE, "interrupted")
+                                                            : 0;
 }
 
 void sender_close(struct sender **sender)
