@@ -10,6 +10,7 @@ import zoneinfo
 
 import pytest
 from harness.paths import BUILD, ROOT
+from harness.process import in_our_time
 from wall_clock import DAYS, MINUTE_MS, SYSTEM, changes, is_open, is_zone, next_open, wall_clock
 
 ASK = os.environ.get("TEST_ASK", BUILD / "bin" / "hours" / "ask")
@@ -36,7 +37,7 @@ def answers(questions, tzdir=None):
     text = "".join(f"{at_ms} {json.dumps(window)}\n" for at_ms, window in questions)
     env = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
     env |= {"TZDIR": str(tzdir)} if tzdir else {}
-    done = subprocess.run([ASK], input=text.encode(), capture_output=True, env=env, timeout=60)
+    done = subprocess.run([ASK], input=text.encode(), capture_output=True, env=in_our_time(env), timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     told = [line.split() for line in done.stdout.decode().splitlines()]
     assert len(told) == len(questions)
