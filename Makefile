@@ -56,6 +56,7 @@ BENCH_SRC  := $(call src,tests/bench)
 SCHEMAS_SRC := $(call src,tests/schemas)
 HOURS_SRC := $(call src,tests/hours)
 FUZZ_SRC   := $(call src,tests/fuzz)
+DEPLOY_SRC := $(call src,tests/deploy)
 LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
 
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
@@ -64,11 +65,11 @@ SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
 PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC)))
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
-              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC)
+              $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC) $(DEPLOY_SRC)
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -203,6 +204,13 @@ demo: deps ## a campaign of 500 calls from nothing to its summary (CALLS=20000 K
 TEST_PARTS := test-programs unit computed scripts fuzz-short integration chaos-short
 test: deps-test ## every test: units, scripts on Redis, the whole system on Kafka and Redis, minutes of fuzzing and chaos
 	@MAKE="$(MAKE)" tests/all.sh $(TEST_PARTS)
+
+# The environment passes BUSY and DAYS_AHEAD to any of these.
+test-busy: deps-test ## every test while as many other processes compute as there are cores
+	@MAKE="$(MAKE)" BUSY="$$(nproc)" tests/all.sh $(TEST_PARTS)
+
+test-next-year: deps-test ## every test that has to do with dates, with every clock a year ahead
+	@MAKE="$(MAKE)" DAYS_AHEAD=366 tests/all.sh $(filter-out fuzz-short,$(TEST_PARTS))
 
 sanitized: deps-test ## units, corpus and the whole system under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer
 	@MAKE="$(MAKE)" tests/all.sh SANITIZER=address,undefined test-programs unit integration

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/zone_links.h"
 
 enum { PATH_LEN = 4096 };
 
@@ -58,7 +59,7 @@ static bool is_zone_file(const char *path)
 }
 
 /* A colon says that what follows is a file, whatever it looks like: "EST5EDT" would be read as a rule. */
-static GTimeZone *read_rules(struct span name)
+static GTimeZone *read_file(struct span name)
 {
     const char *directory = getenv("TZDIR");
     struct buf path;
@@ -72,6 +73,14 @@ static GTimeZone *read_rules(struct span name)
         rules = g_time_zone_new_identifier(path.p);
     buf_done(&path);
     return rules;
+}
+
+/* tzdata's own file first: where it has one, it may know better than a link what was before 1970. */
+static GTimeZone *read_rules(struct span name)
+{
+    GTimeZone *rules = read_file(name);
+    struct span linked = rules == NULL ? zone_links_find(name) : span_of(NULL, 0);
+    return linked.n > 0 ? read_file(linked) : rules;
 }
 
 const struct zone *zone_find(struct span name)

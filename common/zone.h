@@ -4,7 +4,8 @@
  * A zone is read when it is first asked for and kept until the process ends, so that a look-up costs no more
  * than a search in its list of changes; what tzdata learns later counts from the next start on. GLib reads
  * the files; only zone.c knows it. TZDIR names another directory than /usr/share/zoneinfo, as it does for the
- * C library. Not reentrant: for the thread of the loop.
+ * C library. A name that is a link (zone_links.h) is found without a file of its own, so that every machine
+ * knows the same names. Not reentrant: for the thread of the loop.
  */
 #ifndef IVR_COMMON_ZONE_H
 #define IVR_COMMON_ZONE_H
@@ -17,7 +18,7 @@ enum { ZONE_NAME_MAX = 63 };
 
 struct zone;
 
-/* The zone of that name, which lives until the process ends. NULL: tzdata has none, or it is a name that is
+/* The zone of that name, which lives until the process ends. NULL: there is none, or it is a name that is
  * no zone of its own ("localtime", "posixrules", "posix/...", "right/...": they mean something else on each
  * machine, or count leap seconds). */
 const struct zone *zone_find(struct span name);

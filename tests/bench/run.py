@@ -19,6 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from urllib.parse import quote_plus
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
@@ -169,16 +172,19 @@ def requests(n):
 
 def callbacks(n):
     steps = [("initiated", ""), ("ringing", ""), ("in-progress", ""), ("completed", "&CallDuration=31&Duration=1&SipResponseCode=200")]
+    begin = datetime.now(timezone.utc)
+    received = begin.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
     for number, (status, more) in enumerate(steps):
+        happened = quote_plus(format_datetime(begin + timedelta(seconds=10 * number)))
         for i in range(n):
             call = f"0192f1c4-7a00-7000-8000-{i:012}"
             body = (f"ApiVersion=2010-04-01&Called=%2B2547{i:08}&CallStatus={status}&From=%2B254711082000"
                     f"&CallSid=CA{i:032x}&To=%2B2547{i:08}&AccountSid={twilio.ACCOUNT_SID}&Direction=outbound-api"
-                    f"&Timestamp=Sun%2C+22+Nov+2026+18%3A50%3A{10 + 10 * number}+%2B0000&CallbackSource=call-progress-events"
+                    f"&Timestamp={happened}&CallbackSource=call-progress-events"
                     f"&SequenceNumber={number}{more}")
             headers = [("content-type", b"application/x-www-form-urlencoded; charset=utf-8"), ("ce_specversion", b"1.0"),
                        ("ce_id", f"{i}-{number}".encode()), ("ce_source", b"ivr/ivr-gateway"), ("ce_type", b"ivr.callback"),
-                       ("ce_time", b"2026-11-22T18:50:50.123Z"), ("ce_provider", b"twilio"), ("ce_channel", b"main"),
+                       ("ce_time", received), ("ce_provider", b"twilio"), ("ce_channel", b"main"),
                        ("ce_verified", b"signature"), ("ce_tenant", b"bench"), ("ce_callid", call.encode()),
                        ("ce_attempt", b"1")]
             yield f"bench/{call}", body, headers

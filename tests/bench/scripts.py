@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
@@ -20,26 +21,32 @@ CONFIG = [7 * 86400000, 86400000, 3600000, 900000]
 IDENTITY = ('"tenant":"bench","campaign":"campaign","call_id":"0192f1c4-7a00-7000-8000-000000000000","to":"+2547****0001",'
             '"metadata":{"farmer":"1","region":"Rift Valley"}')
 REQUEST = '{"call_id":"0192f1c4-7a00-7000-8000-000000000000","tenant":"bench","to":"+254700000001","message":{"play":"https://x"}}' * 2
+# When the calls were requested. A fixed date would be older than the retention one day: refusals would be measured.
+BEGIN_MS = int(time.time() * 1000)
+# What each script must answer of a record: a measurement of something else is none.
+RECORDED, REPEATED, PENDING, COMPLETED = 0, 8, 1, 7
+ANSWERS = {"request": b"claimed", "outcome": RECORDED, "dialing": RECORDED + PENDING, "ringing": REPEATED + PENDING,
+           "answered": RECORDED + COMPLETED, "completed": RECORDED + COMPLETED}
 
 
 def pack(value):
     return msgpack.packb(value, use_bin_type=False)
 
 
-def evidence(status=0, terminal=0, hops=0, at=1795373410000, talk=-1, code=""):
-    return [status, terminal, hops, at, 0, -1, talk, -1, "", 0, code, "", "", "CA" + "0" * 32, 0]
+def evidence(status=0, terminal=0, hops=0, after_s=0, talk=-1, code=""):
+    return [status, terminal, hops, BEGIN_MS + after_s * 1000, 0, -1, talk, -1, "", 0, code, "", "", "CA" + "0" * 32, 0]
 
 
 def records(name, i):
     call = f"bench/0192f1c4-7a00-7000-8000-{i:012}"
     policy = pack([3, 112, [300, 1800], 0, 0])
     if name == "request":
-        return [call, "f" * 16, "bench/campaign", "main", "twilio", IDENTITY, REQUEST, policy, 1795373410000, 0, "t" * 16,
-                15000, 0, ""]
+        return [call, "f" * 16, "bench/campaign", "main", "twilio", IDENTITY, REQUEST, policy, BEGIN_MS, 0, "t" * 16,
+                15000, 0, "", "", 60000, 0]
     if name == "outcome":
-        return [call, 1, "t" * 16, "accepted", evidence(1, 0, 1, 0), 0, 1, "", "main", "twilio"]
-    step = {"dialing": evidence(0, 0, 2), "ringing": evidence(0, 0, 2, 1795373411000),
-            "answered": evidence(7, 0, 4, 1795373420000), "completed": evidence(7, 1, 28, 1795373430000, 31)}[name]
+        return [call, 1, "t" * 16, "accepted", evidence(1, 0, 1), 0, 1, "", "main", "twilio"]
+    step = {"dialing": evidence(0, 0, 2), "ringing": evidence(0, 0, 2, 1), "answered": evidence(7, 0, 4, 10),
+            "completed": evidence(7, 1, 28, 20, 31)}[name]
     return [call, 1, "main", "twilio", step, 1, ""]
 
 
@@ -66,6 +73,7 @@ def cost(redis, name, calls, batch):
     """Microseconds of Redis' CPU a record, of so many calls in batches."""
     script = name if name in ("request", "outcome") else "evidence"
     sha = redis.client.script_load((GEN / f"{script}.lua").read_text())
+    probe(redis, sha, name, calls)
     stream = b"".join(
         resp(["EVALSHA", sha, 1, "{ivr:00}", pack(CONFIG), *(pack(records(name, i)) for i in range(first, first + batch))])
         for first in range(0, calls, batch))
@@ -73,6 +81,14 @@ def cost(redis, name, calls, batch):
     done = subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=stream, capture_output=True, check=True)
     assert b"errors: 0" in done.stdout, done.stdout
     return (cpu_seconds(redis.process.pid) - before) / calls * 1e6
+
+
+def probe(redis, sha, name, i):
+    """Of one call, what the script says of it: redis-cli --pipe swallows it."""
+    _, _, results = redis.client.evalsha(sha, 1, "{ivr:00}", pack(CONFIG), pack(records(name, i)))
+    answer = msgpack.unpackb(results, raw=True)[0]
+    answer = answer[0] if isinstance(answer, list) else answer
+    assert answer == ANSWERS[name], f"{name} is not what is measured: Redis says {answer}, not {ANSWERS[name]}"
 
 
 STEPS = ("request", "outcome", "dialing", "ringing", "answered", "completed")

@@ -45,9 +45,14 @@ import_base() {
     bud commit -q --rm "$from" "$base" >/dev/null
 }
 
-# A program in the image, as its user, to whom nothing in it belongs.
+# A program in the image as its pods run it: as its user, to whom nothing in it belongs, on a root that cannot be written.
 in_image() {
     "${as_its_user[@]}" "$@"
+}
+
+check_nothing_can_be_written() {
+    ! in_image sh -c 'touch /tmp/x || touch /var/tmp/x || touch /x || touch /dev/shm/x' 2>/dev/null ||
+        die "this test's root can be written: it shows nothing"
 }
 
 check_programs() {
@@ -61,8 +66,42 @@ check_programs() {
     grep -q channels.json "$work/words" || die "ivr-dispatch --check does not name the file that it misses"
     # TLS to Redis, which this Debian's hiredis has, and calling hours, for which zones are needed.
     in_image IVR_REDIS_URL=rediss://redis:6379/0 ivr-status --check >/dev/null || die "rediss:// is refused in the image"
-    [ -e "$root/usr/share/zoneinfo/Africa/Nairobi" ] || die "the image has no time zones"
     [ -s "$root/etc/ssl/certs/ca-certificates.crt" ] || die "the image trusts no certificate"
+}
+
+requests() { # how many
+    seq "$1" | sed 's/.*/{"call_id": "c&", "tenant": "acme", "campaign": "first", "to": "+254722000111", "message": {"say": "Hello."}}/'
+}
+
+# With calling hours in a zone as browsers name it, whether or not tzdata still has a file for the name.
+check_zones() {
+    local zone
+    for zone in Africa/Nairobi Asia/Kolkata Asia/Calcutta Europe/Kiev US/Eastern America/Buenos_Aires EST5EDT; do
+        requests 1 | sed "s|}}\$|}, \"calling_hours\": {\"timezone\": \"$zone\", \"from\": \"08:00\", \"to\": \"20:00\"}}|" |
+            says "1 lines: 1 fit, nothing was sent" ivrctl request - --dry-run
+    done
+}
+
+says() { # what it must say, then a command in the image that reads its standard input
+    local wanted=$1 said
+    shift
+    said=$(in_image "$@" 2>&1) && [ "$said" = "$wanted" ] || die "$* says \"$said\", not \"$wanted\""
+}
+
+# The documented first call, checked and sent; and a file that is longer than what may stay in memory.
+check_requests() {
+    local address
+    "${CC:-cc}" -o "$work/broker" tests/deploy/broker.c $(pkg-config --cflags --libs rdkafka)
+    coproc broker { exec "$work/broker"; }
+    read -r address <&"${broker[0]}" || die "the broker does not start"
+    requests 3 | says "3 lines: 3 fit, nothing was sent" ivrctl request - --dry-run
+    requests 3 | says "3 lines: 3 sent" IVR_KAFKA_BOOTSTRAP_SERVERS="$address" ivrctl request -
+    requests 300000 > "$root/srv/requests.ndjson"
+    says "300000 lines: 300000 fit, nothing was sent" ivrctl request /srv/requests.ndjson --dry-run
+    says "300000 lines: 300000 sent" IVR_KAFKA_BOOTSTRAP_SERVERS="$address" ivrctl request /srv/requests.ndjson
+    rm "$root/srv/requests.ndjson"
+    eval "exec ${broker[1]}>&-"
+    wait "$broker_PID"
 }
 
 # A worker that waits for Kafka and Redis is alive, says what it misses, and goes when it is told to.
@@ -117,8 +156,12 @@ bud bud -q --isolation chroot --build-arg "DEBIAN=$base" --build-arg "REVISION=$
     -f deploy/Dockerfile -t "$image" . > "$work/build.log" 2>&1 || { tail -30 "$work/build.log" >&2; die "the build failed"; }
 container=$(bud from "$image")
 root=$(bud mount "$container")
-as_its_user=(chroot --userspec=10001:10001 "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin)
+as_its_user=(unshare --mount sh -c 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec chroot --userspec=10001:10001 "$0" "$@"'
+    "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin)
+check_nothing_can_be_written
 check_programs
+check_requests
+check_zones
 check_running
 check_contents
 megabytes=$(( ($(du -s --block-size=1 --apparent-size "$root" | cut -f1) + 999999) / 1000000 ))

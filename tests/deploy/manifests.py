@@ -12,6 +12,7 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 TOOLS = Path(os.environ.get("TEST_DEPLOY_TOOLS", ROOT / "build" / "deploy"))
 OVERLAYS = sorted(path.parent.name for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
 WORKERS = ("ivr-dispatch", "ivr-status", "ivr-report", "ivr-gateway")
+TOOLBOX = "ivr-toolbox"
 
 
 def documents(path):

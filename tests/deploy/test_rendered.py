@@ -137,7 +137,7 @@ def test_a_file_that_a_setting_names_is_mounted(overlay):
     )
     for document in manifests.rendered(overlay, "Deployment"):
         container = document["spec"]["template"]["spec"]["containers"][0]
-        if document["metadata"]["name"] not in manifests.WORKERS:
+        if document["metadata"]["name"] not in (*manifests.WORKERS, manifests.TOOLBOX):
             continue
         mounts = [mount["mountPath"] + "/" for mount in container["volumeMounts"]]
         values = settings | {variable["name"]: variable["value"] for variable in container["env"]}
@@ -145,6 +145,35 @@ def test_a_file_that_a_setting_names_is_mounted(overlay):
         for name, value in values.items():
             if value.startswith("/") and (name != "IVR_CHANNELS" or reads_channels):
                 assert any(value.startswith(mount) for mount in mounts), f"{document['metadata']['name']}: {name}={value}"
+
+
+def mounted(pod, kind):
+    """{name of a Secret or ConfigMap that the pod sees}"""
+    key = {"Secret": ("secret", "secretName"), "ConfigMap": ("configMap", "name")}[kind]
+    return {volume[key[0]][key[1]] for volume in pod["volumes"] if key[0] in volume}
+
+
+@pytest.mark.parametrize("overlay", manifests.OVERLAYS)
+def test_the_toolbox_reaches_kafka_and_redis_and_sees_no_secret_of_a_provider(overlay):
+    toolbox = next(
+        d for d in manifests.rendered(overlay, "Deployment") if d["metadata"]["name"] == manifests.TOOLBOX
+    )
+    pod = toolbox["spec"]["template"]["spec"]
+    secrets = mounted(pod, "Secret")
+    assert any(name.startswith("ivr-redis") for name in secrets)
+    assert not any(name.startswith(("ivr-providers", "ivr-api")) for name in secrets), secrets
+    if manifests.rendered(overlay, "KafkaUser"):
+        assert manifests.TOOLBOX in secrets, "it has no certificate of its own"
+    elif "IVR_KAFKA_SASL_PASSWORD_FILE" in manifests.rendered_text(overlay):
+        assert "ivr-kafka" in secrets
+    labels = toolbox["spec"]["template"]["metadata"]["labels"]
+    policies = [
+        policy["spec"]
+        for policy in manifests.rendered(overlay, "NetworkPolicy")
+        if policy["spec"]["podSelector"].get("matchLabels", {}).items() <= labels.items()
+    ]
+    ports = {port["port"] for policy in policies for rule in policy.get("egress", []) for port in rule.get("ports", [])}
+    assert {53, 9093, 6379, 26379} <= ports and 443 not in ports
 
 
 @pytest.mark.parametrize("overlay", manifests.OVERLAYS)

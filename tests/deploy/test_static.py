@@ -185,6 +185,24 @@ def test_the_gateway_alone_is_reachable_and_dispatch_alone_reaches_the_internet(
             assert policy["spec"]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "ivr-gateway"}, name
 
 
+def test_the_ingress_shows_the_providers_paths_alone():
+    for ingress in manifests.documents(manifests.KUBERNETES / "components" / "ingress" / "ingress.yaml"):
+        paths = {path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
+        assert paths == {"/callbacks", "/answer"}, paths
+
+
+def test_every_threat_that_is_stopped_names_tests_that_there_are():
+    section = README.split("| who, with what |")[1].split("\n\n")[0]
+    shown = re.findall(r"`(test_\w+\.(?:py|c))::(\w+)`", section)
+    assert len(shown) > 30
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*") if path.suffix in (".py", ".c")}
+    for file, name in shown:
+        assert re.search(rf"^(?:def|static void) {name}\(", files.get(file, ""), re.MULTILINE), f"no {name} in {file}"
+    rows = [row for row in section.splitlines() if row.startswith("|") and "---" not in row]
+    unproved = [row for row in rows[1:] if "::" not in row]
+    assert len(unproved) == 1 and "nothing of ours" in unproved[0]
+
+
 def test_the_dashboard_names_no_panel_twice_and_lays_none_over_another():
     panels = json.loads(queries.DASHBOARD.read_text(encoding="utf-8"))["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

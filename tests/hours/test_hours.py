@@ -4,12 +4,14 @@ and around every kind of change that a clock goes through. Seeded: the same seed
 import json
 import os
 import random
+import re
 import subprocess
 import zoneinfo
 
 import pytest
-from harness.paths import BUILD
-from wall_clock import DAYS, MINUTE_MS, changes, is_open, next_open, wall_clock
+from harness.paths import BUILD, ROOT
+from harness.process import in_our_time
+from wall_clock import DAYS, MINUTE_MS, SYSTEM, changes, is_open, is_zone, next_open, wall_clock
 
 ASK = os.environ.get("TEST_ASK", BUILD / "bin" / "hours" / "ask")
 SEED = 6
@@ -30,11 +32,12 @@ ZONES = {
 }
 
 
-def answers(questions):
+def answers(questions, tzdir=None):
     """What C says of (instant, window) pairs: (open, first open instant), or its refusal."""
     text = "".join(f"{at_ms} {json.dumps(window)}\n" for at_ms, window in questions)
     env = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
-    done = subprocess.run([ASK], input=text.encode(), capture_output=True, env=env, timeout=60)
+    env |= {"TZDIR": str(tzdir)} if tzdir else {}
+    done = subprocess.run([ASK], input=text.encode(), capture_output=True, env=in_our_time(env), timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     told = [line.split() for line in done.stdout.decode().splitlines()]
     assert len(told) == len(questions)
@@ -118,6 +121,50 @@ def test_every_zone_of_tzdata_tells_the_time_as_zoneinfo_does():
             questions.append((at_ms, window | {"days": [DAYS[local.weekday()]]}))
     for (at_ms, window), told in zip(questions, answers(questions), strict=True):
         assert told[0] == is_open(window, at_ms), f"{window} at {at_ms}: C says {told}"
+
+
+LINKS = re.findall(r'^    \{"(\S+)", "(\S+)"\},$', (ROOT / "common" / "zone_links.c").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.fixture(scope="module")
+def without_links(tmp_path_factory):
+    """A tzdata as Debian 13's without tzdata-legacy, and less: no link has a file."""
+    directory = tmp_path_factory.mktemp("zoneinfo")
+    for name in zoneinfo.available_timezones() - {name for name, _ in LINKS} - {"localtime"}:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(f"{SYSTEM}/{name}")
+    return directory
+
+
+def test_the_links_are_sorted_and_end_at_zones(without_links):
+    names = [name for name, _ in LINKS]
+    assert names == sorted(names, key=str.encode) and len(set(names)) == len(names) > 250
+    for name, zone in LINKS:
+        assert not (without_links / name).exists() and (without_links / zone).is_file(), f"{name}, {zone}"
+    assert {"Asia/Calcutta", "Europe/Kiev", "US/Eastern", "America/Buenos_Aires", "EST5EDT", "GMT+0", "US/Pacific-New"} <= set(names)
+
+
+def test_a_name_that_tzdb_ever_had_tells_the_same_time_without_a_file_of_its_own(without_links):
+    rng = random.Random(SEED)
+    since_ms = 946_684_800_000  # 2000; before 1970 some differ
+    asked = [(pair, rng.randrange(since_ms, LAST_MS), some_window("", rng, 15)) for pair in LINKS for _ in range(20)]
+
+    def of(which, tzdir=None, where=lambda name: True):
+        questions = [(at_ms, window | {"timezone": pair[which]}) for pair, at_ms, window in asked if where(pair[0])]
+        return list(zip(questions, answers(questions, tzdir), strict=True))
+
+    for (question, told), (_, expected) in zip(of(0, without_links), of(1), strict=True):
+        assert told == expected, f"{question}: C says {told}, and of the zone {expected}"
+    # Here the names may have files.
+    assert of(0, where=is_zone) == of(0, without_links, where=is_zone)
+
+
+def test_every_name_that_tzdata_knows_is_known_without_the_files_of_links(without_links):
+    """What this machine's tzdata calls a link, and we do not, is a zone of its own there."""
+    names = sorted(name for name in zoneinfo.available_timezones() if is_zone(name))
+    told = answers([(0, {"timezone": name, "from": "08:00", "to": "20:00"}) for name in names], without_links)
+    assert [name for name, said in zip(names, told, strict=True) if isinstance(said, str)] == []
 
 
 @pytest.mark.parametrize(

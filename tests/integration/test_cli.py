@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from harness.paths import BIN
-from harness.process import Process, wrapped
+from harness.process import Process, run, wrapped
 from harness.wait import wait_until
 
 CHANNELS = {"main": {}, "spare": {"from": "+254711082001", "calls_per_second": 3}}
@@ -90,6 +90,22 @@ def test_requests_as_csv_go_onto_the_topic(pipeline, tmp_path):
     path.write_text(table.getvalue(), encoding="utf-8")
     sent = pipeline.cli("request", path)
     assert sent.code == 0, sent
+    for request in requests:
+        pipeline.wait_status(request, "Pending")
+
+
+@pytest.mark.parametrize("source", ["file", "pipe"])
+def test_requests_are_sent_where_nothing_can_be_written(pipeline, tmp_path, source):
+    """As with the read-only root of the image: no file may get a byte."""
+    requests = [pipeline.new_request() for _ in range(2)]
+    text = "".join(json.dumps(request) + "\n" for request in requests)
+    path = tmp_path / "requests.ndjson"
+    path.write_text(text, encoding="utf-8")
+    what, stdin = (path, None) if source == "file" else ("-", text)
+    for more in (["--dry-run"], []):
+        argv = ["prlimit", "--fsize=0", BIN / "ivrctl", "request", what, *more]
+        sent = run(argv, pipeline.worker_env("ivrctl"), stdin)
+        assert (sent.code, sent.err) == (0, ""), sent
     for request in requests:
         pipeline.wait_status(request, "Pending")
 

@@ -652,6 +652,23 @@ static void every_provider_keeps_the_adapters_contract(void **state)
     assert_null(provider_by_name(SPAN_NONE));
 }
 
+static void a_name_is_looked_up_without_the_secrets(void **state)
+{
+    static const char *const unreadable[] = {"{\"channels\": [", "[]", "{\"channels\": 1}"};
+    const char *text =
+        "{\"channels\": {\"a\": {\"credentials\": {\"auth_token\": {\"file\": \"/no/secret\"}}}}}";
+    (void)state;
+    write_file(path, text, strlen(text));
+    assert_false(channels_lacks(path, SPAN_LIT("a")));
+    assert_true(channels_lacks(path, SPAN_LIT("aa")));
+    assert_true(channels_lacks(path, SPAN_LIT("b")));
+    for (size_t i = 0; i < sizeof(unreadable) / sizeof(*unreadable); i++) {
+        write_file(path, unreadable[i], strlen(unreadable[i]));
+        assert_false(channels_lacks(path, SPAN_LIT("b")));
+    }
+    assert_false(channels_lacks("/no/channels.json", SPAN_LIT("b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -678,6 +695,7 @@ int main(void)
         cmocka_unit_test(a_callback_token_guards_one_path_under_any_of_the_secrets),
         cmocka_unit_test(a_channel_without_secret_has_no_token),
         cmocka_unit_test(every_provider_keeps_the_adapters_contract),
+        cmocka_unit_test(a_name_is_looked_up_without_the_secrets),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -31,18 +31,8 @@ static void question(struct store *store, struct ask *ask, void *arg)
  * file to look into, nobody can tell; and what was paused must be resumed whatever the file says. */
 static bool channel_is_missing(const struct ivrctl *ctl, const struct control *control)
 {
-    struct channels *channels = NULL;
-    struct buf problems;
-    bool missing = false;
-    if (control->kind != CONTROL_CHANNEL || control->what == CONTROL_RESUME)
-        return false;
-    buf_init(&problems, TEXT_MAX);
-    if (channels_load(&channels, ctl->settings.channels_path, &problems) == 0) {
-        missing = channels_find(channels, control->name) == NULL;
-        channels_free(&channels);
-    }
-    buf_done(&problems);
-    return missing;
+    return control->kind == CONTROL_CHANNEL && control->what != CONTROL_RESUME &&
+           channels_lacks(ctl->settings.channels_path, control->name);
 }
 
 static const char *unknown_because(enum control_kind kind)

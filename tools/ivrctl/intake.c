@@ -14,7 +14,6 @@
 
 struct intake {
     const struct intake_options *options;
-    struct spool *spool;
     struct intake_result *result;
     struct seen seen;
     struct err *err;
@@ -23,7 +22,7 @@ struct intake {
 
 static void say_wrong(struct intake *in, size_t line, const char *text)
 {
-    if (in->result->wrong++ < INTAKE_MAX_SAID)
+    if (in->result->wrong++ < INTAKE_MAX_SAID && !in->options->silent)
         fprintf(stderr, "%s:%zu: %s\n", in->options->name, line, text);
 }
 
@@ -73,7 +72,7 @@ static bool add_defaults(json_t *request, const struct intake_options *options)
 
 /* ---- one request ---- */
 
-/* The request has passed: into the spool, unless the file had it before. */
+/* The request has passed: it is handed on, unless the file had it before. */
 static void keep(struct intake *in, const struct request *request, struct span value, size_t line)
 {
     struct buf id;
@@ -93,7 +92,8 @@ static void keep(struct intake *in, const struct request *request, struct span v
     buf_addspan(&id, request->tenant);
     buf_addc(&id, '/');
     buf_addspan(&id, request->call_id);
-    in->rc = spool_add(in->spool, request->call_id, buf_span(&id), value, in->err);
+    if (in->options->take != NULL)
+        in->rc = in->options->take(in->options->take_arg, request->call_id, buf_span(&id), value, in->err);
     in->result->accepted += in->rc == 0;
     if (in->rc == 0 && in->options->ids != NULL)
         buf_addf(in->options->ids, "%s\n", id.p);
@@ -242,10 +242,11 @@ static enum intake_format guess(FILE *in, const char *name)
     return c == '{' || c == '[' || c == EOF ? INTAKE_NDJSON : INTAKE_CSV;
 }
 
-int intake_read(FILE *file, const struct intake_options *options, struct spool *spool,
-                struct intake_result *result, struct err *err)
+int intake_read(FILE *file, const struct intake_options *options, struct intake_result *result,
+                struct err *err)
 {
-    struct intake in = {.options = options, .spool = spool, .result = result, .err = err};
+    struct intake in = {.options = options, .result = result, .err = err};
+    rewind(file);
     enum intake_format format =
         options->format != INTAKE_GUESS ? options->format : guess(file, options->name);
     *result = (struct intake_result){0};
@@ -257,7 +258,7 @@ int intake_read(FILE *file, const struct intake_options *options, struct spool *
     seen_done(&in.seen);
     if (in.rc == 0 && ferror(file))
         in.rc = err_set(err, ERR_SYSTEM, "%s: cannot be read: %s", options->name, strerror(errno));
-    if (result->wrong > INTAKE_MAX_SAID)
+    if (result->wrong > INTAKE_MAX_SAID && !options->silent)
         fprintf(stderr, "%s: %zu more lines do not fit\n", options->name, result->wrong - INTAKE_MAX_SAID);
     return in.rc;
 }

@@ -1,51 +1,14 @@
 /* ivrctl request: reads requests from a file, checks all of them, sends them onto the topic. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/json.h"
+#include "tools/ivrctl/input.h"
 #include "tools/ivrctl/intake.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "tools/ivrctl/send.h"
 
-enum { COPY_BYTES = 64 * 1024, IDS_MAX = 1024 * 1024 * 1024 };
-
-/* ---- input ---- */
-
-/* A pipe cannot be read from its start again, and what kind of file it is must be looked at first. */
-static int copy_to_file(FILE *from, FILE **to, struct err *err)
-{
-    static char bytes[COPY_BYTES];
-    size_t n;
-    *to = tmpfile();
-    if (*to == NULL)
-        return err_set(err, ERR_SYSTEM, "a temporary file cannot be made: %s", strerror(errno));
-    while ((n = fread(bytes, 1, sizeof(bytes), from)) > 0) {
-        if (fwrite(bytes, 1, n, *to) != n)
-            return err_set(err, ERR_SYSTEM, "the temporary file cannot be written: %s", strerror(errno));
-    }
-    if (ferror(from))
-        return err_set(err, ERR_SYSTEM, "standard input cannot be read: %s", strerror(errno));
-    rewind(*to);
-    return 0;
-}
-
-static int open_input(const char *name, FILE **in, struct err *err)
-{
-    *in = NULL;
-    if (strcmp(name, "-") == 0)
-        return copy_to_file(stdin, in, err);
-    FILE *file = fopen(name, "rb");
-    if (file == NULL)
-        return err_set(err, ERR_CONFIG, "%s: %s", name, strerror(errno));
-    if (fseek(file, 0, SEEK_SET) == 0) {
-        *in = file;
-        return 0;
-    }
-    int rc = copy_to_file(file, in, err); /* a named pipe, or <(command) */
-    fclose(file);
-    return rc;
-}
+enum { IDS_MAX = 1024 * 1024 * 1024 };
 
 /* ---- options ---- */
 
@@ -71,11 +34,11 @@ static int read_options(const struct args *args, struct intake_options *options)
 
 /* ---- telling ---- */
 
-static int tell(const struct ivrctl *ctl, const struct intake_result *in, const struct send_result *sent,
+static int tell(const struct ivrctl *ctl, const struct intake_result *in, const struct sender_result *sent,
                 const struct buf *ids, bool dry_run)
 {
     struct buf b;
-    if (ids->n > 0 && ctl_print(buf_span(ids)) != EXIT_DONE)
+    if (ids != NULL && ids->n > 0 && ctl_print(buf_span(ids)) != EXIT_DONE)
         return EXIT_FATAL;
     buf_init(&b, 4096);
     if (ctl->json) {
@@ -104,13 +67,59 @@ static int tell(const struct ivrctl *ctl, const struct intake_result *in, const 
     return rc;
 }
 
+/* ---- sending ---- */
+
+static int take(void *arg, struct span call_id, struct span id, struct span value, struct err *err)
+{
+    return sender_add(arg, call_id, id, value, err);
+}
+
+/* The second reading. A request is checked again before it leaves, so that nothing wrong does if somebody
+ * writes to the file meanwhile; that it is not the file which was checked is said all the same. */
+static int send_again(const struct input *input, struct intake_options options, struct sender *sender,
+                      struct sender_result *sent, struct err *err)
+{
+    struct intake_result again;
+    struct err unread = ERR_INIT;
+    options.take = take;
+    options.take_arg = sender;
+    options.silent = true;
+    options.ids = NULL;
+    int read_rc = intake_read(input->file, &options, &again, &unread);
+    int rc = sender_finish(sender, sent, err);
+    if (rc == 0 && read_rc != 0)
+        rc = err_set(err, unread.code, "%s", unread.text);
+    if (rc == 0 && input_changed(input))
+        rc = err_set(err, ERR_INVALID, "%s: has changed since it was checked", input->name);
+    return rc;
+}
+
+static int send_all(struct ivrctl *ctl, const struct input *input, const struct intake_options *options,
+                    size_t total, struct sender_result *sent)
+{
+    struct sender *sender = NULL;
+    struct err err = ERR_INIT;
+    int rc = 0;
+    if (input_changed(input))
+        rc = err_set(&err, ERR_INVALID, "%s: has changed since it was checked", input->name);
+    if (rc == 0)
+        rc = sender_open(&sender, &ctl->settings, total, ctl->stopped, &err);
+    if (rc == 0)
+        rc = send_again(input, *options, sender, sent, &err);
+    sender_close(&sender);
+    if (rc == 0)
+        return EXIT_DONE;
+    ctl_say("%zu of %zu requests were acknowledged: %s; sending the same file again does no harm",
+            sent->acknowledged, total, err.text);
+    return err.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
+}
+
 /* ---- the command ---- */
 
-static int send_checked(struct ivrctl *ctl, const struct args *args, struct spool *spool,
-                        const struct intake_result *in, const struct buf *ids)
+static int send_checked(struct ivrctl *ctl, const struct args *args, const struct input *input,
+                        const struct intake_options *options, const struct intake_result *in)
 {
-    struct send_result sent = {0};
-    struct err err = ERR_INIT;
+    struct sender_result sent = {0};
     bool dry_run = args_has(args, "--dry-run");
     if (*ctl->stopped) {
         ctl_say("interrupted, nothing was sent");
@@ -121,23 +130,21 @@ static int send_checked(struct ivrctl *ctl, const struct args *args, struct spoo
                 in->lines);
         return EXIT_FATAL;
     }
-    if (!dry_run && in->accepted > 0 && send_spool(spool, &ctl->settings, ctl->stopped, &sent, &err) != 0) {
-        ctl_say("%zu of %zu requests were acknowledged: %s; sending the same file again does no harm",
-                sent.acknowledged, in->accepted, err.text);
-        return err.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
+    if (!dry_run && in->accepted > 0) {
+        int rc = send_all(ctl, input, options, in->accepted, &sent);
+        if (rc != EXIT_DONE)
+            return rc;
     }
-    return tell(ctl, in, &sent, ids, dry_run);
+    return tell(ctl, in, &sent, options->ids, dry_run);
 }
 
 static int run(struct ivrctl *ctl, const struct args *args)
 {
     const char *name = args->words_n > 0 ? args->words[0] : "-";
-    struct intake_options options = {.name = strcmp(name, "-") == 0 ? "stdin" : name,
-                                     .stopped = ctl->stopped};
+    struct intake_options options = {.stopped = ctl->stopped};
     struct intake_result in = {0};
-    struct spool spool = {0};
+    struct input input = {0};
     struct err err = ERR_INIT;
-    FILE *file = NULL;
     struct buf ids;
     int rc = read_options(args, &options);
     if (rc != 0)
@@ -146,14 +153,13 @@ static int run(struct ivrctl *ctl, const struct args *args)
         return ctl_usage("request", "request needs a file, or - to read what you type");
     buf_init(&ids, IDS_MAX);
     options.ids = args_has(args, "--ids") ? &ids : NULL;
-    if (open_input(name, &file, &err) != 0 || spool_open(&spool, &err) != 0 ||
-        intake_read(file, &options, &spool, &in, &err) != 0)
+    rc = input_open(&input, name, &err);
+    options.name = input.name;
+    if (rc != 0 || intake_read(input.file, &options, &in, &err) != 0)
         rc = ctl_fail(&err);
     else
-        rc = send_checked(ctl, args, &spool, &in, &ids);
-    if (file != NULL)
-        fclose(file);
-    spool_close(&spool);
+        rc = send_checked(ctl, args, &input, &options, &in);
+    input_close(&input);
     buf_done(&ids);
     return rc;
 }
@@ -192,6 +198,10 @@ const struct command command_request = {
         "wrong\n"
         "one is named as FILE:LINE: field, exit code 1. It ends when the brokers have acknowledged every "
         "request.\n"
+        "\nA FILE is read twice where it lies, and needs no room. What comes through a pipe is kept in "
+        "memory "
+        "up to\n"
+        "32 MiB, beyond that in a temporary file in TMPDIR (/tmp without it).\n"
         "\nA request without call_id gets one that is made from its whole content (tenant, campaign, number, "
         "message,\n"
         "...), so that sending a file again, or the rest of one after an interruption, calls nobody twice. "

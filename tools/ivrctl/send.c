@@ -1,6 +1,5 @@
 #include "tools/ivrctl/send.h"
 
-#include <errno.h>
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,85 +8,37 @@
 #include "common/clock.h"
 #include "common/kafka_conf.h"
 #include "common/mem.h"
-#include "common/model/request.h"
 
-enum { REACH_TIMEOUT_MS = 10000, POLL_MS = 100, PROGRESS_EVERY_MS = 200, ID_MAX = 256 };
+enum { REACH_TIMEOUT_MS = 10000, POLL_MS = 100, PROGRESS_EVERY_MS = 200 };
 
 /* A person waits at the prompt: not librdkafka's five minutes. */
 #define ACK_TIMEOUT "30000"
+/* Unacknowledged requests; ivrctl runs in pods that have little memory. */
+#define QUEUE_KBYTES "32768"
 
-struct sending {
+struct sender {
     rd_kafka_t *rk;
-    struct spool *spool;
     const char *topic;
-    struct send_result *result;
-    struct err *err;
+    const volatile sig_atomic_t *stopped;
+    struct sender_result result;
+    struct err first; /* failure */
+    size_t total;
     int64_t shown_mono_ms;
     bool terminal;
 };
 
-/* ---- spool ---- */
-
-struct spool_head {
-    uint32_t key_n, id_n, value_n;
-};
-
-int spool_open(struct spool *spool, struct err *err)
+static void note_failure(struct sender *s, const char *text)
 {
-    *spool = (struct spool){.file = tmpfile()};
-    if (spool->file == NULL)
-        return err_set(err, ERR_SYSTEM, "a temporary file cannot be made: %s", strerror(errno));
-    return 0;
-}
-
-int spool_add(struct spool *spool, struct span key, struct span id, struct span value, struct err *err)
-{
-    const struct spool_head head = {(uint32_t)key.n, (uint32_t)id.n, (uint32_t)value.n};
-    bool written =
-        fwrite(&head, sizeof(head), 1, spool->file) == 1 && fwrite(key.p, 1, key.n, spool->file) == key.n &&
-        fwrite(id.p, 1, id.n, spool->file) == id.n && fwrite(value.p, 1, value.n, spool->file) == value.n;
-    if (!written)
-        return err_set(err, ERR_SYSTEM, "the temporary file cannot be written: %s", strerror(errno));
-    spool->n++;
-    return 0;
-}
-
-void spool_close(struct spool *spool)
-{
-    if (spool->file != NULL)
-        fclose(spool->file);
-    *spool = (struct spool){0};
-}
-
-struct spooled {
-    char key[ID_MAX], id[ID_MAX], value[REQUEST_MAX_BYTES];
-    struct spool_head head;
-};
-
-static bool spool_read(struct spool *spool, struct spooled *out)
-{
-    struct spool_head *head = &out->head;
-    return fread(head, sizeof(*head), 1, spool->file) == 1 && head->key_n <= ID_MAX && head->id_n <= ID_MAX &&
-           head->value_n <= REQUEST_MAX_BYTES &&
-           fread(out->key, 1, head->key_n, spool->file) == head->key_n &&
-           fread(out->id, 1, head->id_n, spool->file) == head->id_n &&
-           fread(out->value, 1, head->value_n, spool->file) == head->value_n;
-}
-
-/* ---- producer ---- */
-
-static void note_failure(struct sending *s, const char *text)
-{
-    if (s->result->failed++ == 0)
-        err_set(s->err, ERR_UNAVAILABLE, "topic %s: %s", s->topic, text);
+    if (s->result.failed++ == 0)
+        err_set(&s->first, ERR_UNAVAILABLE, "topic %s: %s", s->topic, text);
 }
 
 static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *arg)
 {
-    struct sending *s = arg;
+    struct sender *s = arg;
     (void)rk;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        s->result->acknowledged++;
+        s->result.acknowledged++;
     else
         note_failure(s, rd_kafka_err2str(message->err));
 }
@@ -101,33 +52,35 @@ static bool is_set_by_user(const struct settings *settings, const char *property
     return false;
 }
 
-static int open_producer(struct sending *s, const struct settings *settings)
+static int open_producer(struct sender *s, const struct settings *settings, struct err *err)
 {
     rd_kafka_conf_t *conf = NULL;
-    int rc = kafka_conf_build(&conf, settings, KAFKA_PRODUCER, s->err);
+    int rc = kafka_conf_build(&conf, settings, KAFKA_PRODUCER, err);
     if (rc != 0)
         return rc;
     if (!is_set_by_user(settings, "message.timeout.ms") && !is_set_by_user(settings, "delivery.timeout.ms"))
         rd_kafka_conf_set(conf, "message.timeout.ms", ACK_TIMEOUT, NULL, 0);
+    if (!is_set_by_user(settings, "queue.buffering.max.kbytes"))
+        rd_kafka_conf_set(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES, NULL, 0);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
     rd_kafka_conf_set_opaque(conf, s);
-    return kafka_handle_new(&s->rk, conf, KAFKA_PRODUCER, s->err);
+    return kafka_handle_new(&s->rk, conf, KAFKA_PRODUCER, err);
 }
 
 /* A missing topic and brokers that do not answer are said at once, not after the acknowledgements' time. */
-static int reach_topic(struct sending *s)
+static int reach_topic(struct sender *s, struct err *err)
 {
     const struct rd_kafka_metadata *found = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(s->rk, s->topic, NULL);
     rd_kafka_resp_err_t rc = rd_kafka_metadata(s->rk, 0, handle, &found, REACH_TIMEOUT_MS);
     rd_kafka_topic_destroy(handle);
     if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return err_set(s->err, ERR_UNAVAILABLE, "Kafka (IVR_KAFKA_BOOTSTRAP_SERVERS) does not answer: %s",
+        return err_set(err, ERR_UNAVAILABLE, "Kafka (IVR_KAFKA_BOOTSTRAP_SERVERS) does not answer: %s",
                        rd_kafka_err2str(rc));
     bool missing = found->topic_cnt < 1 || found->topics[0].partition_cnt < 1;
     rd_kafka_metadata_destroy(found);
     if (missing)
-        return err_set(s->err, ERR_UNAVAILABLE, "topic %s does not exist, \"ivrctl topics create\" makes it",
+        return err_set(err, ERR_UNAVAILABLE, "topic %s does not exist, \"ivrctl topics create\" makes it",
                        s->topic);
     return 0;
 }
@@ -146,71 +99,80 @@ static rd_kafka_headers_t *headers_of(struct span id)
     return headers;
 }
 
-static void produce(struct sending *s, const struct spooled *item, const volatile sig_atomic_t *stopped)
+static rd_kafka_resp_err_t produce(struct sender *s, struct span key, struct span id, struct span value)
 {
-    for (;;) {
-        rd_kafka_headers_t *headers = headers_of(span_of(item->id, item->head.id_n));
-        rd_kafka_resp_err_t rc = rd_kafka_producev(
-            s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY((void *)(uintptr_t)item->key, item->head.key_n),
-            RD_KAFKA_V_VALUE((void *)(uintptr_t)item->value, item->head.value_n), RD_KAFKA_V_HEADERS(headers),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-        if (rc == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return;
+    rd_kafka_headers_t *headers = headers_of(id);
+    rd_kafka_resp_err_t rc =
+        rd_kafka_producev(s->rk, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_KEY((void *)(uintptr_t)key.p, key.n),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n), RD_KAFKA_V_HEADERS(headers),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_headers_destroy(headers);
-        if (rc != RD_KAFKA_RESP_ERR__QUEUE_FULL || *stopped) {
-            note_failure(s, rd_kafka_err2str(rc));
-            return;
-        }
-        rd_kafka_poll(s->rk, POLL_MS); /* full: acknowledgements make room */
-    }
+    return rc;
 }
 
-static void show_progress(struct sending *s, bool last)
+static void show_progress(struct sender *s, bool last)
 {
     int64_t now_ms = clock_mono_ms();
     if (!s->terminal || (!last && now_ms - s->shown_mono_ms < PROGRESS_EVERY_MS))
         return;
     s->shown_mono_ms = now_ms;
-    fprintf(stderr, "\r%zu of %zu acknowledged%s", s->result->acknowledged, s->spool->n, last ? "\n" : "");
+    fprintf(stderr, "\r%zu of %zu acknowledged%s", s->result.acknowledged, s->total, last ? "\n" : "");
 }
 
-static void send_all(struct sending *s, const volatile sig_atomic_t *stopped)
+int sender_open(struct sender **sender, const struct settings *settings, size_t total,
+                const volatile sig_atomic_t *stopped, struct err *err)
 {
-    struct spooled *item = mem_alloc(sizeof(*item));
-    rewind(s->spool->file);
-    while (!*stopped && s->result->failed == 0 && spool_read(s->spool, item)) {
-        produce(s, item, stopped);
-        rd_kafka_poll(s->rk, 0);
-        show_progress(s, false);
+    struct sender *s = mem_alloc(sizeof(*s));
+    *s = (struct sender){.topic = settings->topics[TOPIC_CALL_REQUESTS],
+                         .total = total,
+                         .stopped = stopped,
+                         .terminal = isatty(STDERR_FILENO)};
+    int rc = open_producer(s, settings, err);
+    if (rc == 0)
+        rc = reach_topic(s, err);
+    *sender = s;
+    if (rc != 0)
+        sender_close(sender);
+    return rc;
+}
+
+int sender_add(struct sender *s, struct span key, struct span id, struct span value, struct err *err)
+{
+    rd_kafka_resp_err_t rc = produce(s, key, id, value);
+    rd_kafka_poll(s->rk, 0);
+    while (rc == RD_KAFKA_RESP_ERR__QUEUE_FULL && !*s->stopped) {
+        rd_kafka_poll(s->rk, POLL_MS); /* acknowledgements make room */
+        rc = produce(s, key, id, value);
     }
+    if (rc != RD_KAFKA_RESP_ERR_NO_ERROR && !*s->stopped)
+        note_failure(s, rd_kafka_err2str(rc));
+    show_progress(s, false);
+    return s->result.failed == 0 ? 0 : err_set(err, s->first.code, "%s", s->first.text);
+}
+
+int sender_finish(struct sender *s, struct sender_result *result, struct err *err)
+{
     /* What is out is heard to its end, unless the person asks a second time. */
     while (rd_kafka_outq_len(s->rk) > 0) {
         rd_kafka_poll(s->rk, POLL_MS);
         show_progress(s, false);
     }
     show_progress(s, true);
-    free(item);
+    *result = s->result;
+    if (s->result.failed > 0)
+        return err_set(err, s->first.code, "%s", s->first.text);
+    return *s->stopped && s->result.acknowledged < s->total ? err_set(err, ERR_UNAVAILABLE, "interrupted")
+                                                            : 0;
 }
 
-int send_spool(struct spool *spool, const struct settings *settings, const volatile sig_atomic_t *stopped,
-               struct send_result *result, struct err *err)
+void sender_close(struct sender **sender)
 {
-    struct sending s = {.spool = spool,
-                        .topic = settings->topics[TOPIC_CALL_REQUESTS],
-                        .result = result,
-                        .err = err,
-                        .terminal = isatty(STDERR_FILENO)};
-    *result = (struct send_result){0};
-    int rc = open_producer(&s, settings);
-    if (rc != 0)
-        return rc;
-    rc = reach_topic(&s);
-    if (rc == 0)
-        send_all(&s, stopped);
-    if (rc == 0 && result->failed > 0)
-        rc = err->code;
-    else if (rc == 0 && result->acknowledged < spool->n)
-        rc = err_set(err, ERR_UNAVAILABLE, "interrupted");
-    rd_kafka_destroy(s.rk);
-    return rc;
+    struct sender *s = *sender;
+    *sender = NULL;
+    if (s == NULL)
+        return;
+    if (s->rk != NULL)
+        rd_kafka_destroy(s->rk);
+    free(s);
 }

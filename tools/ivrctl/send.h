@@ -4,33 +4,29 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 
 #include "common/err.h"
 #include "common/settings.h"
 #include "common/span.h"
 
-/* Requests that passed every check, kept in an unnamed file until all of them have: nothing is sent before.
- */
-struct spool {
-    FILE *file;
-    size_t n;
-};
+struct sender;
 
-int spool_open(struct spool *spool, struct err *err);
-/* `id` is "tenant/call_id", `key` the record's. */
-int spool_add(struct spool *spool, struct span key, struct span id, struct span value, struct err *err);
-void spool_close(struct spool *spool);
-
-struct send_result {
+struct sender_result {
     size_t acknowledged;
     size_t failed; /* refused, or not acknowledged in time */
 };
 
-/* Sends all of it and waits for the brokers' acknowledgements; progress on stderr where that is a terminal.
- * Stops early when *stopped is set, or when the brokers keep silent. `err` tells the first failure. */
-int send_spool(struct spool *spool, const struct settings *settings, const volatile sig_atomic_t *stopped,
-               struct send_result *result, struct err *err);
+/* Reaches the topic. `total`: how many requests will come, for the progress on stderr where that is a
+ * terminal. `settings` and `stopped` are borrowed. */
+int sender_open(struct sender **sender, const struct settings *settings, size_t total,
+                const volatile sig_atomic_t *stopped, struct err *err);
+/* Hands a request over; `id` is "tenant/call_id". Waits while too many are unacknowledged, so that memory
+ * is bounded. Once one has failed, and that one too, it is `err`. */
+int sender_add(struct sender *sender, struct span key, struct span id, struct span value, struct err *err);
+/* Waits for the brokers' acknowledgements. `err` tells the first failure, or that fewer than `total` came
+ * because *stopped was set. */
+int sender_finish(struct sender *sender, struct sender_result *result, struct err *err);
+/* Frees it; *sender may be NULL, and is afterwards. */
+void sender_close(struct sender **sender);
 
 #endif

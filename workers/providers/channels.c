@@ -130,6 +130,20 @@ int channels_load(struct channels **channels, const char *path, struct buf *prob
     return ERR_CONFIG;
 }
 
+bool channels_lacks(const char *path, struct span name)
+{
+    struct buf text;
+    json_t *root = NULL;
+    buf_init(&text, FILE_MAX);
+    if (reader_file(&text, path) == 0)
+        root = json_parse(buf_span(&text), FILE_MAX, NULL);
+    const json_t *channels = json_object_get(root, "channels");
+    bool lacks = json_is_object(channels) && json_object_getn(channels, name.p, name.n) == NULL;
+    json_decref(root);
+    reader_wipe(&text);
+    return lacks;
+}
+
 void channels_free(struct channels **channels)
 {
     struct channels *old = *channels;

@@ -51,6 +51,9 @@ struct channels; /* the whole file; immutable */
  */
 int channels_load(struct channels **channels, const char *path, struct buf *problems);
 void channels_free(struct channels **channels);
+/* Whether the file can be read and has no channel of that name. It reads no secret and checks nothing else,
+ * so that who may not see the secrets can ask, too. */
+bool channels_lacks(const char *path, struct span name);
 
 /* NULL when unknown. Borrowed; channel_ref() to keep. */
 struct channel *channels_find(const struct channels *channels, struct span name);

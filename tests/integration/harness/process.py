@@ -14,6 +14,15 @@ from .wait import wait_until
 _DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
+# With these a run's clock is elsewhere (clock.c); whoever is given an environment of its own lives in the same time.
+_CLOCK = {name: os.environ[name] for name in ("LD_PRELOAD", "CLOCK_OFFSET_S") if name in os.environ}
+
+
+def in_our_time(env):
+    """The environment for a child; None is our own."""
+    return None if env is None else _CLOCK | env
+
+
 class Process:
     """Started by its constructor. stdout and stderr go to files in `directory`, named after `name`."""
 
@@ -32,7 +41,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=env,
+                env=in_our_time(env),
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -123,7 +132,13 @@ def run(argv, env=None, stdin=None, timeout=20.0):
     """A short-lived program: (exit code, stdout, stderr), never waiting on our terminal."""
     started = time.monotonic()
     done = subprocess.run(
-        wrapped(argv), input=stdin, capture_output=True, text=True, env=env, timeout=timeout, errors="replace"
+        wrapped(argv),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=in_our_time(env),
+        timeout=timeout,
+        errors="replace",
     )
     return Finished(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 
