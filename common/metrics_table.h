@@ -34,4 +34,7 @@ METRIC(M_REDIS_REDIRECTS, "ivr_redis_redirects_total", COUNTER, "error",
 METRIC(M_CHANNEL_CALLBACKS, "ivr_channel_callbacks_total", COUNTER, "channel",
        "Callbacks with the right signature or token, by channel, as they reach the gateway.")
 METRIC(M_CLAIMS_SETTLED, "ivr_claims_settled_total", COUNTER, "", "Claims whose owner died, settled as in doubt here.")
+METRIC(M_STORED_UNREAD, "ivr_stored_requests_unread_total", COUNTER, "reason",
+       "Times that a call's request, as Redis keeps it, could not be used: lost_zone (this machine's tzdata lacks its time zone: "
+       "the call waits), unreadable.")
 /* clang-format on */
