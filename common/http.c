@@ -175,9 +175,16 @@ static bool means_unreachable(CURLcode code)
     }
 }
 
+/* A body in an encoding that libcurl does not know, or in one that it is not: what the status says, it says.
+ */
+static bool is_garbled(CURLcode code)
+{
+    return code == CURLE_BAD_CONTENT_ENCODING;
+}
+
 static enum http_outcome judge(const struct http_slot *slot, CURLcode code, int status)
 {
-    if (code == CURLE_OK && status >= 200)
+    if ((code == CURLE_OK || is_garbled(code)) && status >= 200)
         return HTTP_REPLY;
     return code != CURLE_OK && slot->sends == 0 ? HTTP_NOT_SENT : HTTP_IN_DOUBT;
 }
@@ -213,6 +220,8 @@ static void finish(struct http_slot *slot, CURLcode code)
     reply.outcome = judge(slot, code, (int)status);
     reply.seconds_us = clock_mono_us() - slot->started_mono_us;
     reply.sent_mono_ms = slot->sent_mono_ms;
+    if (is_garbled(code))
+        buf_clear(&slot->reply);
     if (reply.outcome == HTTP_REPLY) {
         struct buf spare = client->delivered;
         client->delivered = slot->reply;
@@ -457,6 +466,7 @@ static void slot_open(struct http_slot *slot)
     SET(slot, CURLOPT_NOPROXY, "*");
     SET(slot, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(slot, CURLOPT_USERAGENT, client->user_agent);
+    SET(slot, CURLOPT_ACCEPT_ENCODING, ""); /* all that this libcurl can read; it reads them unasked, too */
     SET(slot, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     SET(slot, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER);
     /* Without it libcurl joins the resolver's thread when a transfer times out, and the whole loop waits for

@@ -22,6 +22,10 @@
  * outcome is HTTP_IN_DOUBT. Redirects are never followed. Idle connections are closed after the channel's
  * idle_timeout (15 s), since a stale one puts calls in doubt. A Retry-After header is parsed.
  *
+ * Compressed replies are asked for and read: gzip and deflate, brotli and zstd as libcurl was built. The
+ * bound (HTTP_MAX_REPLY) is that of what comes out. A body that cannot be unpacked is an empty one, with its
+ * status.
+ *
  * Over TLS it is HTTP/2 where the peer offers it: the transfers of one multi, at most 16, are streams of one
  * connection. A stream that fails leaves the others alone; a connection that dies puts all of its in doubt.
  * libcurl sends again here, too (a refused stream, a demand for HTTP/1.1), and is refused as above: also what

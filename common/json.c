@@ -3,9 +3,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/json_memory.h"
-
-enum { MAX_DEPTH = 64 };
 
 void json_sep(struct buf *b)
 {
@@ -174,87 +171,16 @@ void json_kmicros(struct buf *b, const char *key, int64_t micros)
     buf_addc(b, '"');
 }
 
-/*
- * Looks at what jansson would accept or would be slow or deep to refuse: nesting, and NUL bytes. Whether
- * brackets match is left to the parser; unbalanced ones only make the depth larger, never smaller than what
- * it would recurse to.
- */
-static int scan(struct span text, struct err *err)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (c == '\0')
-            return err_set(err, ERR_INVALID, "a NUL byte at byte %zu", i);
-        if (in_string) {
-            if (c == '"')
-                in_string = false;
-            else if (c == '\\' && i + 1 < text.n && text.p[i + 1] != '\0')
-                i++;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > MAX_DEPTH)
-                return err_set(err, ERR_INVALID, "nested deeper than %d levels at byte %zu", MAX_DEPTH, i);
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return 0;
-}
+/* ---- values ---- */
 
-/* jansson's own texts quote what they stumbled over, which may be somebody's phone number. */
-static const char *problem_text(enum json_error_code code)
+struct span json_text(const json_t *value)
 {
-    switch (code) {
-    case json_error_premature_end_of_input:
-        return "the JSON ends too early";
-    case json_error_end_of_input_expected:
-        return "something follows the end of the JSON";
-    case json_error_invalid_utf8:
-        return "bytes that are not UTF-8";
-    case json_error_duplicate_key:
-        return "a key that is there twice in one object";
-    case json_error_null_character:
-    case json_error_null_byte_in_key:
-        return "a NUL character (\\u0000) in a string";
-    case json_error_numeric_overflow:
-        return "a number that is too large";
-    case json_error_stack_overflow:
-        return "nested too deeply";
-    default:
-        return "not valid JSON";
-    }
-}
-
-json_t *json_parse(struct span text, size_t max_bytes, struct err *err)
-{
-    if (text.n > max_bytes) {
-        err_set(err, ERR_LIMIT, "%zu bytes of JSON, at most %zu are taken", text.n, max_bytes);
-        return NULL;
-    }
-    if (text.n == 0) {
-        err_set(err, ERR_INVALID, "nothing there, expected a JSON object");
-        return NULL;
-    }
-    if (scan(text, err) != 0)
-        return NULL;
-    json_error_t why;
-    json_memory_use();
-    json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &why);
-    if (!root)
-        err_set(err, ERR_INVALID, "%s at line %d, column %d", problem_text(json_error_code(&why)), why.line,
-                why.column);
-    return root;
+    return json_is_string(value) ? span_of(json_string_value(value), json_string_length(value)) : SPAN_NONE;
 }
 
 struct span json_get_span(const json_t *object, const char *key)
 {
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_string(value))
-        return SPAN_NONE;
-    return span_of(json_string_value(value), json_string_length(value));
+    return json_text(json_object_get(object, key));
 }
 
 /* What a double holds without gaps: beyond it "whole" says nothing about what the sender meant. */

@@ -40,4 +40,7 @@ METRIC(M_HTTP_CONNECTIONS, "ivr_http_connections", GAUGE, "listener", "Connectio
 METRIC(M_HTTP_REFUSED, "ivr_http_refused_total", COUNTER, "listener,reason",
        "Connections or requests that the HTTP server ended itself: full (one that waited made room), descriptors (none was free), "
        "memory (the budget for requests was taken), late (not complete in time), malformed.")
+METRIC(M_STORED_UNREAD, "ivr_stored_requests_unread_total", COUNTER, "reason",
+       "Times that a call's request, as Redis keeps it, could not be used: lost_zone (this machine's tzdata lacks its time zone: "
+       "the call waits), unreadable.")
 /* clang-format on */

@@ -2,6 +2,19 @@
 
 #include <stdint.h>
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool span_is_any_case(struct span a, const char *text)
+{
+    size_t i = 0;
+    while (i < a.n && text[i] && lower(a.p[i]) == lower(text[i]))
+        i++;
+    return i == a.n && !text[i];
+}
+
 static bool continues(unsigned char c)
 {
     return (c & 0xC0) == 0x80;

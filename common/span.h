@@ -36,6 +36,9 @@ static inline bool span_is(struct span a, const char *text)
     return span_eq(a, span_str(text));
 }
 
+/* The same, where "A" and "a" are one (ASCII alone, whatever the locale). */
+bool span_is_any_case(struct span a, const char *text);
+
 /*
  * Bytes of the UTF-8 character that `s` starts with (1 to 4), or 0 where none does: an empty span, a stray or
  * missing continuation byte, an overlong form, a surrogate, a value past U+10FFFF. NUL is a character of one

@@ -147,52 +147,30 @@ static size_t count_fields(struct span text)
 }
 
 /* The text buffer has room for the whole form, so it never moves and earlier spans stay good. */
-/* Most names and values are bare letters and digits: nothing to decode, nothing to check. */
-static bool is_plain(struct span part)
-{
-    for (size_t i = 0; i < part.n; i++) {
-        unsigned char c = (unsigned char)part.p[i];
-        if (c == '%' || c == '+' || c == '\0' || c >= 0x80)
-            return false;
-    }
-    return true;
-}
-
-static int decode_part(struct form *form, struct span part, struct span *out, struct err *err)
+static struct span decode_part(struct form *form, struct span part)
 {
     size_t start = form->text.n;
-    if (is_plain(part)) {
-        buf_addspan(&form->text, part);
-        *out = span_of(form->text.p + start, part.n);
-        return 0;
-    }
-    bool well_formed = url_decode(&form->text, part, true);
-    *out = span_of(form->text.p + start, form->text.n - start);
-    if (!well_formed)
-        return err_set(err, ERR_INVALID, "field %zu of the form has a malformed %%-escape", form->n + 1);
-    if (out->n > 0 && memchr(out->p, '\0', out->n))
-        return err_set(err, ERR_INVALID, "field %zu of the form has a NUL byte", form->n + 1);
-    if (!span_utf8(*out))
-        return err_set(err, ERR_INVALID, "field %zu of the form is not UTF-8", form->n + 1);
-    return 0;
+    url_decode(&form->text, part, true);
+    return span_of(form->text.p + start, form->text.n - start);
 }
 
-static int parse_fields(struct form *form, struct span text, struct err *err)
+static void parse_fields(struct form *form, struct span text)
 {
     while (text.n > 0) {
         struct span value = cut(&text, '&');
         if (value.n == 0)
             continue;
         struct span name = cut(&value, '=');
-        struct form_field *field = &form->fields[form->n];
-        int rc = decode_part(form, name, &field->name, err);
-        if (rc == 0)
-            rc = decode_part(form, value, &field->value, err);
-        if (rc != 0)
-            return rc;
-        form->n++;
+        struct form_field *field = &form->fields[form->n++];
+        field->name = decode_part(form, name);
+        field->value = decode_part(form, value);
     }
-    return 0;
+}
+
+static struct span without_mark(struct span text)
+{
+    bool marked = text.n >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0;
+    return marked ? span_of(text.p + 3, text.n - 3) : text;
 }
 
 int form_parse(struct form *form, struct span text, struct err *err)
@@ -201,6 +179,7 @@ int form_parse(struct form *form, struct span text, struct err *err)
     buf_init(&form->text, FORM_MAX_BYTES);
     if (text.n > FORM_MAX_BYTES)
         return err_set(err, ERR_LIMIT, "a form of %zu bytes, at most %d are taken", text.n, FORM_MAX_BYTES);
+    text = without_mark(text);
     size_t n = count_fields(text);
     if (n > FORM_MAX_FIELDS)
         return err_set(err, ERR_LIMIT, "a form of %zu fields, at most %d are taken", n, FORM_MAX_FIELDS);
@@ -208,10 +187,8 @@ int form_parse(struct form *form, struct span text, struct err *err)
         return 0;
     form->fields = mem_calloc(n, sizeof *form->fields);
     buf_room(&form->text, text.n);
-    int rc = parse_fields(form, text, err);
-    if (rc != 0)
-        form_done(form);
-    return rc;
+    parse_fields(form, text);
+    return 0;
 }
 
 void form_done(struct form *form)

@@ -32,7 +32,8 @@ struct form_field {
     struct span value;
 };
 
-/* A decoded form or query string. */
+/* A decoded form or query string. Which field is bad matters to who needs it, so it stands here as it came:
+ * values and names may hold NULs and bytes that are no UTF-8, and a malformed escape stands for itself. */
 struct form {
     struct form_field *fields; /* in the order received, repeats kept */
     size_t n;
@@ -41,9 +42,9 @@ struct form {
 
 enum { FORM_MAX_FIELDS = 200 };
 
-/* Decodes a body or query of at most 64 KiB. ERR_INVALID (malformed escape, NUL byte, invalid UTF-8) or
- * ERR_LIMIT (too many bytes or fields): `form` is then empty. Empty pieces ("a=1&&b=2") are skipped; a name
- * without '=' has an empty value. form_done() in any case. */
+/* Decodes a body or query of at most 64 KiB, ERR_LIMIT with more bytes or fields: `form` is then empty. Empty
+ * pieces ("a=1&&b=2") and a byte order mark are skipped; a name without '=' has an empty value. form_done()
+ * in any case. */
 int form_parse(struct form *form, struct span text, struct err *err);
 void form_done(struct form *form);
 /* The first value under that name; SPAN_NONE when absent (an empty value has p != NULL). */

@@ -142,7 +142,7 @@ static const struct cause *find(const struct cause *table, size_t n, int code)
 const struct cause *cause_by_name(struct span name)
 {
     for (size_t i = 0; i < COUNT(by_q850); i++) {
-        if (span_is(name, by_q850[i].name))
+        if (span_is_any_case(name, by_q850[i].name))
             return &by_q850[i];
     }
     return NULL;

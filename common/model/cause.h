@@ -20,7 +20,7 @@ struct cause {
     bool permanent; /* the number or the route is wrong: do not retry, whatever retry.on says */
 };
 
-/* "USER_BUSY", exactly so. NULL when the table does not know it. */
+/* "USER_BUSY", in capitals or not. NULL when the table does not know it. */
 const struct cause *cause_by_name(struct span name);
 const struct cause *cause_by_q850(int code);
 /* Never NULL for 400..699: codes without a row of their own are Failed_unknown_reason; NULL outside. */

@@ -71,11 +71,6 @@ const char *hours_member_name(enum hours_member member)
     return names[member];
 }
 
-static struct span text_of(const json_t *value)
-{
-    return json_is_string(value) ? span_of(json_string_value(value), json_string_length(value)) : SPAN_NONE;
-}
-
 static bool two_digits(const char *p, int *out)
 {
     *out = (p[0] - '0') * 10 + p[1] - '0';
@@ -84,7 +79,7 @@ static bool two_digits(const char *p, int *out)
 
 static bool read_minute(const json_t *value, int latest, int *out)
 {
-    struct span text = text_of(value);
+    struct span text = json_text(value);
     int hour, minute;
     if (text.n != 5 || text.p[2] != ':' || !two_digits(text.p, &hour) || !two_digits(text.p + 3, &minute) ||
         minute > 59 || hour * 60 + minute > latest)
@@ -95,7 +90,7 @@ static bool read_minute(const json_t *value, int latest, int *out)
 
 static const char *read_zone(struct hours *hours, const json_t *value)
 {
-    hours->zone = zone_find(text_of(value));
+    hours->zone = zone_find(json_text(value));
     return hours->zone ? NULL : "an IANA time zone that this machine's tzdata has, like \"Africa/Nairobi\"";
 }
 
@@ -117,7 +112,7 @@ static const char *read_to(struct hours *hours, const json_t *value)
 static bool read_day(const json_t *value, unsigned *days)
 {
     for (int d = 0; d < DAYS_OF_WEEK; d++) {
-        if (span_is(text_of(value), days_of_week[d])) {
+        if (span_is(json_text(value), days_of_week[d])) {
             *days |= 1u << d;
             return true;
         }

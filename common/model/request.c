@@ -4,7 +4,6 @@
 
 #include "common/crypto.h"
 #include "common/json.h"
-#include "common/model/metadata.h"
 #include "common/model/request_read.h"
 #include "common/phone.h"
 #include "common/url.h"
@@ -18,6 +17,7 @@ enum {
     /* Texts, and the canonical form, whose escapes may be longer than the sender's. */
     TEXT_MAX = 2 * REQUEST_MAX_BYTES,
     CANONICAL_MAX = 4 * REQUEST_MAX_BYTES,
+    STORED_MAX = CANONICAL_MAX,
 };
 
 /* ---- ids ---- */
@@ -161,7 +161,7 @@ static int read_message(struct request_reading *in, const json_t *object)
     const json_t *text = NULL, *language = NULL;
     const char *name, *field = "message";
     json_t *value;
-    if (!json_is_object(object))
+    if (!request_is_object(object))
         return request_refuse(in, field, object, "an object with exactly one of play, say and answer_url");
     json_object_foreach(request_mutable(object), name, value)
     {
@@ -172,6 +172,8 @@ static int read_message(struct request_reading *in, const json_t *object)
             language = json_is_null(value) ? NULL : value;
         else if (i == 3)
             request_note_unknown(in, "message", name);
+        else if (json_odd(value) == JSON_DOUBLED)
+            return request_check_single(in, "message", name, value);
         else if (!json_is_null(value) && text)
             return request_refuse(in, "message", object, expected);
         else if (!json_is_null(value)) {
@@ -185,6 +187,8 @@ static int read_message(struct request_reading *in, const json_t *object)
     if (language && in->request->message_kind != MESSAGE_SAY)
         request_note_unknown(in, "message", "language");
     int rc = read_message_text(in, field, text);
+    if (rc == 0 && in->request->message_kind == MESSAGE_SAY)
+        rc = request_check_single(in, "message", "language", language);
     return rc || in->request->message_kind != MESSAGE_SAY ? rc : read_language(in, language);
 }
 
@@ -215,11 +219,12 @@ static int read_metadata(struct request_reading *in, const json_t *value)
 {
     if (!value)
         return 0;
-    if (!json_is_object(value))
+    if (!request_is_object(value))
         return request_refuse(in, "metadata", value, "an object");
     if (json_object_size(value) == 0)
         return 0;
-    metadata_add(&in->metadata, value);
+    if (!json_value(&in->metadata, value, JSON_SORTED))
+        return request_refuse(in, "metadata", value, "at most 256 levels of JSON");
     if (!buf_ok(&in->metadata))
         return request_refuse(in, "metadata", value, "at most 2048 bytes of JSON");
     in->request->metadata = buf_span(&in->metadata);
@@ -275,9 +280,9 @@ static void move_in(struct buf *text, struct span *span)
 /* Copies what was borrowed. Room for all of it is made first, so that nothing moves afterwards. */
 static int own(struct request *request, struct err *err)
 {
-    struct span *const spans[] = {&request->call_id, &request->tenant,   &request->campaign,
-                                  &request->to,      &request->channel,  &request->from,
-                                  &request->message, &request->language, &request->metadata};
+    struct span *const spans[] = {
+        &request->call_id, &request->tenant,  &request->campaign, &request->to,       &request->channel,
+        &request->from,    &request->message, &request->language, &request->metadata, &request->lost_zone};
     enum { SPANS = sizeof spans / sizeof spans[0] };
     size_t total = 0;
     for (size_t i = 0; i < SPANS; i++)
@@ -311,22 +316,28 @@ static void set_fingerprint(struct request *request)
     buf_done(&canonical);
 }
 
+/* `object` into in->request, which has its defaults. */
+static int read_fields(struct request_reading *in, const struct request_field *fields, const json_t *object)
+{
+    in->field[0] = '\0';
+    if (!request_is_object(object))
+        return request_refuse(in, "", object, "an object");
+    buf_init(&in->metadata, REQUEST_MAX_METADATA);
+    int rc = request_read_object(in, "", object, fields);
+    if (rc == 0)
+        rc = own(in->request, in->err);
+    buf_done(&in->metadata);
+    if (rc)
+        forget(in->request);
+    return rc;
+}
+
 int request_from_json(struct request *request, const void *json, struct err *err, char field[64])
 {
     struct request_reading in = {.request = request, .err = err, .field = field};
-    const json_t *object = json;
     set_defaults(request);
-    field[0] = '\0';
-    if (!json_is_object(object))
-        return request_refuse(&in, "", object, "an object");
-    buf_init(&in.metadata, REQUEST_MAX_METADATA);
-    int rc = request_read_object(&in, "", object, request_fields);
+    int rc = read_fields(&in, request_fields, json);
     if (rc == 0)
-        rc = own(request, err);
-    buf_done(&in.metadata);
-    if (rc)
-        forget(request);
-    else
         set_fingerprint(request);
     return rc;
 }
@@ -339,13 +350,35 @@ int request_parse(struct request *request, struct span text, struct err *err, ch
     if (text.n > REQUEST_MAX_BYTES)
         return err_set(err, ERR_INVALID, "the request has %zu bytes, expected at most %d", text.n,
                        REQUEST_MAX_BYTES);
-    json_t *root = json_parse(text, REQUEST_MAX_BYTES, err);
-    if (!root) {
-        *not_json = true;
-        return err ? (int)(err->code = ERR_INVALID) : ERR_INVALID;
-    }
-    int rc = request_from_json(request, root, err, field);
+    json_t *root = json_read(text, REQUEST_MAX_BYTES, JSON_READ_LENIENT, err);
+    *not_json = !root;
+    if (!root)
+        return ERR_INVALID;
+    struct request_reading in = {.request = request, .err = err, .field = field};
+    int rc = read_fields(&in, request_fields, root);
     json_decref(root);
+    if (rc == 0)
+        set_fingerprint(request);
+    *not_json = in.unreadable && !span_utf8(text);
+    return rc;
+}
+
+/* The calls that wait were given to us by versions that knew other fields and bounds. */
+int request_read_stored(struct request *request, enum request_part part, struct span stored, struct err *err)
+{
+    static const struct request_field message[] = {{"message", read_message}, {NULL, NULL}};
+    static const struct request_field numbers[] = {{"to", read_to}, {"from", read_from}, {NULL, NULL}};
+    const struct request_field *fields = part == REQUEST_MESSAGE   ? message
+                                         : part == REQUEST_NUMBERS ? numbers
+                                                                   : request_fields;
+    char field[REQUEST_FIELD_MAX];
+    struct request_reading in = {.request = request, .err = err, .field = field, .stored = true};
+    set_defaults(request);
+    json_t *root = json_read(stored, STORED_MAX, JSON_READ_LENIENT, err);
+    int rc = root ? read_fields(&in, fields, root) : ERR_INVALID;
+    json_decref(root);
+    if (rc == 0 && part == REQUEST_WHOLE)
+        set_fingerprint(request);
     return rc;
 }
 

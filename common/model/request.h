@@ -1,10 +1,12 @@
 /*
  * A call request, parsed and validated: the value of ivr.call-requests and the body of POST /v1/calls.
  *
- * request_parse() is the only way in: what it accepts fits the contract in every field. Two requests mean the
- * same exactly when their fingerprints are equal: known fields after parsing, those equal to their default
- * left out, times as instants, the channel as requested; metadata by value (its keys in any order), the days
- * of calling_hours in any order.
+ * request_parse() is the only way in: what it accepts fits the contract in every field. What stands beside
+ * the point is not looked at: unknown fields may hold whatever they like. What we need and cannot read (bytes
+ * that are no UTF-8, a key of ours that is there twice with different values) is refused by its name. Two
+ * requests mean the same exactly when their fingerprints are equal: known fields after parsing, those equal
+ * to their default left out, times as instants, the channel as requested; metadata by value (its keys in any
+ * order), the days of calling_hours in any order.
  *
  * null counts as absent, for every field. Members of message, retry and calling_hours that we do not know are
  * unknown fields too ("retry.foo"), and so is a language where nothing is said.
@@ -56,8 +58,10 @@ struct request {
     int64_t not_before_ms;      /* wall; 0: none */
     int64_t expires_at_ms;      /* wall; 0: none */
     struct hours calling_hours; /* its zone is NULL where there are none */
-    int max_attempts;           /* 1..20 */
-    unsigned retry_on;          /* bit (1 << enum call_status) */
+    struct span lost_zone; /* stored requests: the zone of its hours, where this machine's tzdata lacks it:
+                              nobody can tell when it may be called */
+    int max_attempts;      /* 1..20 */
+    unsigned retry_on;     /* bit (1 << enum call_status) */
     int delays_s[REQUEST_MAX_DELAYS];
     size_t delays_n;
     bool redial_in_doubt;
@@ -72,8 +76,9 @@ struct request {
 /*
  * Parses and validates. On failure returns ERR_INVALID with `err->text` a sentence (the field, what it held,
  * what was expected; phone numbers masked with phone_add_masked_text as PHONE_MASK) and `field` set to the
- * field's path ("retry.on", "" for the whole; static or in the request); `not_json` tells invalid_json from
- * invalid_request. request_done() in any case.
+ * field's path ("retry.on", "" for the whole; static or in the request); `not_json` tells invalid_json (RFC
+ * 8259 does not admit it, and not only in what nobody needs) from invalid_request. request_done() in any
+ * case.
  */
 int request_parse(struct request *request, struct span json, struct err *err, char field[64], bool *not_json);
 /* The same from a parsed JSON value (POST /v1/calls takes arrays). `json` is json_t. */
@@ -83,6 +88,18 @@ void request_done(struct request *request);
 /* The request as compact JSON with all known fields that differ from their default; request_parse() of it
  * gives the same request and fingerprint. This is what Redis keeps. */
 void request_add_json(struct buf *b, const struct request *request);
+
+/*
+ * What Redis keeps, read again. It was accepted once and is not refused for what has changed since: another
+ * tzdata (`lost_zone`), a window that opens otherwise. Who needs a part reads that part alone, and nothing
+ * else can get in the way. ERR_INVALID with the sentence; request_done() in any case.
+ */
+enum request_part {
+    REQUEST_WHOLE,
+    REQUEST_MESSAGE, /* message_kind, message, language: what the contact hears */
+    REQUEST_NUMBERS, /* to, from */
+};
+int request_read_stored(struct request *request, enum request_part part, struct span stored, struct err *err);
 
 /* [A-Za-z0-9._:-]{1,64} and friends; "." and ".." are no ids. */
 bool request_valid_call_id(struct span id);

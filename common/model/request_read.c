@@ -10,16 +10,23 @@ enum {
     SHOWN_MAX = 60, /* bytes of a bad value that a sentence quotes */
 };
 
-struct span request_text(const json_t *value)
+/* Nobody is called or told anything by a text that is in part a guess. */
+static bool is_readable(struct span text)
 {
-    return json_is_string(value) ? span_of(json_string_value(value), json_string_length(value)) : SPAN_NONE;
+    return span_utf8(text) && (text.n == 0 || !memchr(text.p, '\0', text.n));
 }
 
-/* At most SHOWN_MAX bytes, cut at a character. */
+struct span request_text(const json_t *value)
+{
+    struct span text = json_text(value);
+    return is_readable(text) ? text : SPAN_NONE;
+}
+
+/* At most SHOWN_MAX bytes, cut at a character, and before one that cannot be read. */
 static struct span start_of(struct span text)
 {
     size_t n = 0, step;
-    while (n < text.n && (step = span_utf8_char(span_of(text.p + n, text.n - n))) > 0 &&
+    while (n < text.n && text.p[n] != '\0' && (step = span_utf8_char(span_of(text.p + n, text.n - n))) > 0 &&
            n + step <= SHOWN_MAX)
         n += step;
     return span_of(text.p, n);
@@ -40,7 +47,16 @@ static void add_shown(struct buf *b, const json_t *value, bool phone)
 {
     char number[48];
     if (json_is_string(value)) {
-        add_text(b, request_text(value), phone);
+        add_text(b, json_text(value), phone);
+        return;
+    }
+    if (json_odd(value) == JSON_BIG) {
+        phone_add_masked_text(b, start_of(json_big_number(value)), PHONE_MASK, SPAN_NONE);
+        return;
+    }
+    if (json_odd(value) != JSON_PLAIN) {
+        buf_adds(b, json_odd(value) == JSON_DEEP ? "nested deeper than 256 levels"
+                                                 : "is there twice, with different values");
         return;
     }
     if (json_is_number(value)) { /* which may be a phone number as well */
@@ -67,6 +83,12 @@ int request_refuse(struct request_reading *in, const char *field, const json_t *
         field = "the request";
     if (!value)
         return err_set(in->err, ERR_INVALID, "%s: is missing, expected %s", field, expected);
+    if (json_is_string(value) && !is_readable(json_text(value))) {
+        in->unreadable = true;
+        expected = "UTF-8 without lone surrogates and NUL characters";
+    } else if (json_odd(value) == JSON_DOUBLED) {
+        expected = "it once";
+    }
     buf_init(&shown, 512);
     add_shown(&shown, value, phone);
     err_set(in->err, ERR_INVALID, "%s: %s, expected %s", field, shown.p, expected);
@@ -87,6 +109,16 @@ void request_note_unknown(struct request_reading *in, const char *object, const 
     request->unknown[request->unknown_n++] = shown;
 }
 
+int request_check_single(struct request_reading *in, const char *object, const char *name,
+                         const json_t *value)
+{
+    char field[REQUEST_FIELD_MAX];
+    if (json_odd(value) != JSON_DOUBLED)
+        return 0;
+    snprintf(field, sizeof field, "%s%s%s", object, *object ? "." : "", name);
+    return request_refuse(in, field, value, "");
+}
+
 int request_read_whole(struct request_reading *in, const char *field, const json_t *value, int min, int max,
                        int *out)
 {
@@ -100,6 +132,11 @@ int request_read_whole(struct request_reading *in, const char *field, const json
     }
     snprintf(expected, sizeof expected, "a whole number from %d to %d", min, max);
     return request_refuse(in, field, value, expected);
+}
+
+bool request_is_object(const json_t *value)
+{
+    return json_is_object(value) && json_odd(value) == JSON_PLAIN;
 }
 
 json_t *request_mutable(const json_t *value)
@@ -128,7 +165,9 @@ int request_read_object(struct request_reading *in, const char *object_name, con
             values[i] = value;
     }
     for (size_t i = 0; fields[i].name; i++) {
-        int rc = fields[i].read(in, values[i]);
+        int rc = request_check_single(in, object_name, fields[i].name, values[i]);
+        if (rc == 0)
+            rc = fields[i].read(in, values[i]);
         if (rc)
             return rc;
     }

@@ -16,7 +16,9 @@ enum { REQUEST_FIELD_MAX = 64 };
 struct request_reading {
     struct request *request;
     struct err *err;
-    char *field; /* REQUEST_FIELD_MAX bytes */
+    char *field;     /* REQUEST_FIELD_MAX bytes */
+    bool unreadable; /* refused for a text that is not all text */
+    bool stored;     /* what was accepted once: no check of more than one field */
     struct buf metadata;
     char unknown[REQUEST_MAX_UNKNOWN][REQUEST_FIELD_MAX];
 };
@@ -43,10 +45,17 @@ int request_read_whole(struct request_reading *in, const char *field, const json
  * that could be somebody's are masked. Returns ERR_INVALID. */
 int request_refuse(struct request_reading *in, const char *field, const json_t *value, const char *expected);
 
+/* Refuses "object.name" where it was there twice with different values: nobody knows which one was meant. */
+int request_check_single(struct request_reading *in, const char *object, const char *name,
+                         const json_t *value);
+
 void request_note_unknown(struct request_reading *in, const char *object, const char *name);
 
-/* The text of a JSON string, borrowed; SPAN_NONE of anything else. */
+/* The text of a JSON string, borrowed; SPAN_NONE of anything else, and where a part of it cannot be read. */
 struct span request_text(const json_t *value);
+
+/* Whether it is an object that was read whole. */
+bool request_is_object(const json_t *value);
 
 /* For jansson's iterators, which want what is not const: nothing may be changed through it. */
 json_t *request_mutable(const json_t *value);

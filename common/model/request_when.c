@@ -13,7 +13,7 @@ static int read_instant(struct request_reading *in, const char *field, const jso
 {
     if (!value)
         return 0;
-    if (!json_is_string(value) || !clock_parse_rfc3339(request_text(value), ms))
+    if (!clock_parse_rfc3339(request_text(value), ms))
         return request_refuse(in, field, value, "a time like \"2026-11-22T18:50:50Z\" (RFC 3339)");
     if (*ms < LONG_PAST_MS)
         *ms = LONG_PAST_MS;
@@ -29,7 +29,8 @@ int request_read_expires_at(struct request_reading *in, const json_t *value)
 {
     struct request *request = in->request;
     int rc = read_instant(in, "expires_at", value, &request->expires_at_ms);
-    if (rc == 0 && request->expires_at_ms > LONG_PAST_MS && request->expires_at_ms <= request->not_before_ms)
+    if (rc == 0 && !in->stored && request->expires_at_ms > LONG_PAST_MS &&
+        request->expires_at_ms <= request->not_before_ms)
         return request_refuse(in, "expires_at", value, "a time after not_before");
     return rc;
 }
@@ -40,6 +41,10 @@ static int read_hours_member(struct request_reading *in, enum hours_member membe
     const char *expected = hours_read(&in->request->calling_hours, member, &value);
     if (!expected)
         return 0;
+    if (in->stored && member == HOURS_TIMEZONE) {
+        in->request->lost_zone = request_text(value);
+        return 0;
+    }
     snprintf(field, sizeof field, "calling_hours.%s", hours_member_name(member));
     return request_refuse(in, field, value, expected);
 }
@@ -117,7 +122,7 @@ static int read_delays(struct request_reading *in, const json_t *value)
 static int check_opening(struct request_reading *in, const json_t *hours)
 {
     const struct request *request = in->request;
-    if (request->not_before_ms == 0 || request->expires_at_ms <= LONG_PAST_MS ||
+    if (in->stored || request->not_before_ms == 0 || request->expires_at_ms <= LONG_PAST_MS ||
         hours_next_open(&request->calling_hours, request->not_before_ms) < request->expires_at_ms)
         return 0;
     return request_refuse(in, "calling_hours", hours,
@@ -133,7 +138,7 @@ int request_read_calling_hours(struct request_reading *in, const json_t *value)
                                                   {NULL, NULL}};
     if (!value)
         return 0;
-    if (!json_is_object(value))
+    if (!request_is_object(value))
         return request_refuse(in, "calling_hours", value, "an object");
     int rc = request_read_object(in, "calling_hours", value, fields);
     return rc ? rc : check_opening(in, value);
@@ -145,7 +150,7 @@ int request_read_retry(struct request_reading *in, const json_t *value)
         {"max_attempts", read_max_attempts}, {"on", read_retry_on}, {"delays", read_delays}, {NULL, NULL}};
     if (!value)
         return 0;
-    if (!json_is_object(value))
+    if (!request_is_object(value))
         return request_refuse(in, "retry", value, "an object");
     return request_read_object(in, "retry", value, fields);
 }

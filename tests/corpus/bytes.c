@@ -52,6 +52,8 @@ void corpus_bytes(struct corpus_case *c, struct corpus_bytes *bytes)
         add_json(&b, json);
     else
         buf_addspan(&b, json_get_span(c->input, "body"));
+    if (c->odd > 0 && (form || json_is_object(json)))
+        c->oddity = corpus_odd(&b, form != NULL, c->odd - 1);
     *bytes = (struct corpus_bytes){.p = mem_alloc(b.n ? b.n : 1), .n = b.n};
     if (form || json)
         bytes->type = form ? "application/x-www-form-urlencoded" : "application/json";

@@ -224,6 +224,25 @@ static void run(struct corpus_case *c)
     buf_done(&came);
 }
 
+/* What is signed is the bytes, and what was written in some other way has its oddity already. */
+static void run_with_oddities(struct corpus_case *c)
+{
+    struct buf problems;
+    if (c->kind == &corpus_verify)
+        return;
+    buf_init(&problems, CORPUS_MAX_TEXT);
+    do {
+        c->odd++;
+        c->oddity = NULL;
+        run(c);
+        if (c->problems.n > 0)
+            buf_addf(&problems, "  with %s:\n%s", c->oddity ? c->oddity : "nothing besides", c->problems.p);
+        buf_clear(&c->problems);
+    } while (c->oddity);
+    buf_addspan(&c->problems, buf_span(&problems));
+    buf_done(&problems);
+}
+
 void corpus_case_run(struct corpus_case *c, const char *provider, const char *path)
 {
     *c = (struct corpus_case){.kind = NULL};
@@ -240,6 +259,8 @@ void corpus_case_run(struct corpus_case *c, const char *provider, const char *pa
         open_channel(c, provider);
     if (c->problems.n == 0)
         run(c);
+    if (c->problems.n == 0)
+        run_with_oddities(c);
 }
 
 void corpus_case_done(struct corpus_case *c)

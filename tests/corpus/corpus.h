@@ -32,6 +32,8 @@ struct corpus_case {
     struct channel *channel; /* borrowed from channels; NULL where the file was refused */
     struct buf refused;      /* why it was */
     struct buf problems;     /* one line each; empty: the case passed */
+    size_t odd;              /* from 1: the oddity that its bytes have, 0 none */
+    const char *oddity;      /* what that is; NULL: they have none */
 };
 
 struct corpus_kind {
@@ -82,6 +84,8 @@ struct corpus_bytes {
 void corpus_bytes(struct corpus_case *c, struct corpus_bytes *bytes);
 void corpus_bytes_done(struct corpus_bytes *bytes);
 struct span corpus_bytes_span(const struct corpus_bytes *bytes);
+/* Puts the i-th oddity (oddities.c) into a form or a JSON object, and says what it is; NULL past the last. */
+const char *corpus_odd(struct buf *body, bool form, size_t i);
 /* The instant under `key`, or the corpus' usual one. */
 int64_t corpus_instant(struct corpus_case *c, const char *key);
 

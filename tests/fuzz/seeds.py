@@ -64,7 +64,19 @@ def from_examples():
         yield "rows", b"".join(path.read_bytes().splitlines(keepends=True)[:4])
 
 
+ODD_JSON = (
+    b'{"a":12345678901234567890,"b":[1e400,-1E-400,0.30000000000000004,3.14159265358979323846],"c":1.5}',
+    b'{"a":"\\u0000\\ud800\\udc00\\ud83d","b":"caf\xe9","\xff":1,"c":"\xc0\x80"}',
+    b'\xef\xbb\xbf{"a":1,"a":2,"a":1}', b'{"a":NaN,"b":-Infinity,"c":007,"d":"C:\\x"}trailing', b'"text"', b"-0.0",
+    b"[" * 260 + b"]" * 260,
+)
+
+
 def by_hand():
+    yield from (("json", text) for text in ODD_JSON)
+    yield from (("response-vonage", status_bytes(201) + b'{"uuid":"1","status":"started","x":' + text + b"}") for text in ODD_JSON)
+    yield from (("response-twilio", status_bytes(201) + b'{"sid":"CA1","x":' + text + b"}") for text in ODD_JSON)
+    yield "callback-twilio", END.join((b"CallSid=CA1&CallStatus=busy&x=%zz&y=%00&z=%C0%80&%=1", b"", b"", b""))
     request = {
         "call_id": "c:1", "tenant": "acme", "campaign": "maize", "to": "+254722000111", "channel": "main",
         "from": "+254711082000", "message": {"say": "Habari", "language": "sw-KE"}, "ring_timeout": 40,

@@ -31,7 +31,7 @@ BAD = {
     "something behind it": (GOOD + b"}", "invalid_json", ""),
     "two documents": (GOOD + GOOD, "invalid_json", ""),
     "deeply nested": (b"[" * 60000, "invalid_json", ""),
-    "deeply nested and closed": (b'{"call_id":' * 5000 + b"1" + b"}" * 5000, "invalid_json", ""),
+    "deeply nested and closed": (b'{"call_id":' * 5000 + b"1" + b"}" * 5000, "invalid_request", "call_id"),
     "not UTF-8": (GOOD.replace(b"Hello", b"Hell\xff\xfe"), "invalid_json", ""),
     "half a UTF-8 character": (GOOD.replace(b"Hello", b"Hell\xc3"), "invalid_json", ""),
     "a NUL byte": (GOOD.replace(b"Hello", b"Hel\0lo"), "invalid_json", ""),

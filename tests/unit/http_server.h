@@ -26,6 +26,16 @@ struct connection {
     int64_t reply_at_mono_ms; /* 0: nothing held back */
 };
 
+/* What a test has the server say of some path, byte for byte. */
+struct canned {
+    const char *path;
+    const char *head; /* status and headers, as say_body() takes them */
+    const void *body;
+    size_t n;
+};
+
+static const struct canned *server_canned; /* ends with a NULL path; NULL: nothing */
+
 struct server {
     pthread_t thread;
     int listener;
@@ -76,6 +86,12 @@ static inline bool server_answer(struct server *server, int i, const char *path,
 {
     int fd = server->fds[i].fd;
     char text[256];
+    for (const struct canned *c = server_canned; c && c->path; c++) {
+        if (strncmp(path, c->path, strlen(c->path)) == 0 && path[strlen(c->path)] == ' ') {
+            say_body(fd, c->head, c->body, c->n);
+            return true;
+        }
+    }
     if (strncmp(path, "/unanswered", 11) == 0 || strncmp(path, "/reset", 6) == 0) {
         server_drop(server, i, path[1] == 'r');
         return false;

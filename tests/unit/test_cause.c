@@ -85,6 +85,13 @@ static void every_sip_refusal_has_a_status_that_is_no_answer(void **state)
     assert_int_equal(cause_by_sip(499)->status, STATUS_FAILED_UNKNOWN_REASON);
 }
 
+static void a_name_is_found_in_capitals_or_not(void **state)
+{
+    (void)state;
+    assert_ptr_equal(cause_by_name(SPAN_LIT("user_busy")), cause_by_q850(17));
+    assert_ptr_equal(cause_by_name(SPAN_LIT("Subscriber_Absent")), cause_by_q850(20));
+}
+
 static void what_is_no_refusal_has_no_cause(void **state)
 {
     static const int codes[] = {-1, 0, 200, 302, 399, 700, 4800};
@@ -93,7 +100,8 @@ static void what_is_no_refusal_has_no_cause(void **state)
         assert_null(cause_by_sip(codes[i]));
     assert_null(cause_by_q850(0));
     assert_null(cause_by_q850(4));
-    assert_null(cause_by_name(SPAN_LIT("user_busy")));
+    assert_null(cause_by_name(SPAN_LIT("user_bus")));
+    assert_null(cause_by_name(SPAN_LIT("user_busy ")));
     assert_null(cause_by_name(SPAN_NONE));
 }
 
@@ -103,6 +111,7 @@ int main(void)
         cmocka_unit_test(q850_causes_tell_whether_the_phone_was_reached),
         cmocka_unit_test(sip_codes_tell_whether_the_phone_was_reached),
         cmocka_unit_test(every_sip_refusal_has_a_status_that_is_no_answer),
+        cmocka_unit_test(a_name_is_found_in_capitals_or_not),
         cmocka_unit_test(what_is_no_refusal_has_no_cause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

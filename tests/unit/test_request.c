@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "common/json.h"
-#include "common/model/metadata.h"
 #include "common/model/request.h"
 
 #define IDS   "\"call_id\": \"c-1\", \"tenant\": \"acme\", \"campaign\": \"maize\", \"to\": \"+254722000111\""
@@ -613,15 +612,19 @@ static void what_is_no_json_is_told_from_what_does_not_fit(void **state)
         {SPAN_LIT("{\"call_id\": \"c"), true},
         {SPAN_LIT("{" BASIC "}}"), true},
         {SPAN_LIT("{" BASIC "}{" BASIC "}"), true},
-        {SPAN_LIT("{" BASIC ", \"call_id\": \"c-2\"}"), true},
+        {SPAN_LIT("{" BASIC ", \"call_id\": \"c-2\"}"), false},
         {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"Hel\0lo\"}}"), true},
         {SPAN_LIT("{" BASIC "}\0"), true},
         {SPAN_LIT("\0"), true},
-        {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"Hel\\u0000lo\"}}"), true},
-        {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"\\ud800\"}}"), true},
+        {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"Hel\\u0000lo\"}}"), false},
+        {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"\\ud800\"}}"), false},
         {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"Hell\xFF\xFE\"}}"), true},
         {SPAN_LIT("{" IDS ", \"message\": {\"say\": \"Hell\xC3\"}}"), true},
-        {SPAN_LIT("{" BASIC ", \"ring_timeout\": 1000000000000000000000000000000}"), true},
+        {SPAN_LIT("{" BASIC ", \"ring_timeout\": 1000000000000000000000000000000}"), false},
+        {SPAN_LIT("17"), false},
+        {SPAN_LIT("null"), false},
+        {SPAN_LIT("1e400"), false},
+        {SPAN_LIT("{\"x\": \"\xFF\", \"call_id\": 17}"), false},
         {SPAN_LIT("[{" BASIC "}]"), false},
         {SPAN_LIT("[]"), false},
         {SPAN_LIT("{}"), false},
@@ -635,6 +638,210 @@ static void what_is_no_json_is_told_from_what_does_not_fit(void **state)
         assert_true(strlen(out.err.text) > 10);
         request_done(&out.request);
     }
+}
+
+static const char *const beside_the_point[] = {
+    "12345678901234567890", "-1e400",        "\"\\u0000\"",
+    "\"\\ud800\"",          "\"caf\xE9\"",   "\"\xC0\x80\"",
+    "{\"a\": 1, \"a\": 2}", "{\"\xFF\": 1}", "{\"to\": \"1\", \"to\": \"2\"}"};
+
+/* Nobody reads it: that it cannot be read says nothing of the request. */
+static void what_an_unknown_field_holds_is_beside_the_point(void **state)
+{
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof beside_the_point / sizeof beside_the_point[0]; i++) {
+        snprintf(text, sizeof text, BASIC ", \"trace\": %s", beside_the_point[i]);
+        struct outcome out = accept(text);
+        assert_int_equal(out.request.unknown_n, 1);
+        request_done(&out.request);
+    }
+    struct outcome twice = accept(BASIC ", \"trace\": 1, \"trace\": 2");
+    request_done(&twice.request);
+    struct outcome key = accept(BASIC ", \"\xE9t\xE9\": 1");
+    assert_true(span_utf8(key.request.unknown[0]));
+    request_done(&key.request);
+}
+
+static void an_unknown_field_may_be_nested_as_deep_as_it_likes(void **state)
+{
+    struct buf text;
+    (void)state;
+    for (int depth = 70; depth < 8000; depth *= 10) {
+        buf_init(&text, 1 << 20);
+        buf_adds(&text, BASIC ", \"trace\": ");
+        for (int i = 0; i < depth; i++)
+            buf_addc(&text, '[');
+        for (int i = 0; i < depth; i++)
+            buf_addc(&text, ']');
+        struct outcome out = accept(text.p);
+        request_done(&out.request);
+        buf_done(&text);
+    }
+}
+
+static void a_byte_order_mark_is_no_part_of_a_request(void **state)
+{
+    struct outcome out = parse(SPAN_LIT("\xEF\xBB\xBF{" BASIC "}"));
+    (void)state;
+    assert_int_equal(out.rc, 0);
+    request_done(&out.request);
+}
+
+/* Nobody is dialled for one of two numbers. */
+static void a_field_that_is_there_twice_with_different_values_is_refused_by_its_name(void **state)
+{
+    static const struct {
+        const char *members, *field;
+    } rows[] = {
+        {BASIC ", \"to\": \"+254722000112\"", "to"},
+        {BASIC ", \"to\": \"+254722000112\", \"to\": \"+254722000111\"", "to"},
+        {BASIC ", \"to\": null", "to"},
+        {BASIC ", \"message\": {\"say\": \"Bye\"}", "message"},
+        {IDS ", \"message\": {\"say\": \"a\", \"say\": \"b\"}", "message.say"},
+        {IDS ", \"message\": {\"say\": \"a\", \"language\": \"sw\", \"language\": \"en\"}",
+         "message.language"},
+        {BASIC ", \"expires_at\": \"2026-11-22T18:50:50Z\", \"expires_at\": null", "expires_at"},
+        {BASIC ", \"calling_hours\": {\"timezone\": \"UTC\", \"timezone\": \"Africa/Nairobi\", \"from\": "
+               "\"08:00\", "
+               "\"to\": \"19:30\"}",
+         "calling_hours.timezone"},
+        {BASIC ", \"retry\": {\"max_attempts\": 2, \"max_attempts\": 3}", "retry.max_attempts"},
+        {BASIC ", \"metadata\": {\"a\": 1}, \"metadata\": {}", "metadata"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct outcome out = parse_members(rows[i].members);
+        assert_int_equal(out.rc, ERR_INVALID);
+        assert_string_equal(out.field, rows[i].field);
+        assert_non_null(strstr(out.err.text, "is there twice, with different values"));
+        assert_false(out.not_json);
+        request_done(&out.request);
+    }
+    struct outcome same = accept(BASIC ", \"to\": \"+254722000111\", " SAY);
+    request_done(&same.request);
+}
+
+static void a_needed_text_that_cannot_be_read_is_refused_by_its_name(void **state)
+{
+    static const char *const rows[][2] = {
+        {IDS ", \"message\": {\"say\": \"caf\xE9\"}", "message.say"},
+        {IDS ", \"message\": {\"play\": \"https://a.test/\xFF\"}", "message.play"},
+        {BASIC ", \"channel\": \"ke\xFF\"", "channel"},
+        {"\"call_id\": \"c\\u0000\", \"tenant\": \"acme\"", "call_id"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct outcome out = parse_members(rows[i][0]);
+        assert_int_equal(out.rc, ERR_INVALID);
+        assert_string_equal(out.field, rows[i][1]);
+        assert_non_null(strstr(out.err.text, "expected UTF-8"));
+        assert_int_equal(out.not_json, i < 3); /* RFC 8259: JSON is UTF-8 */
+        request_done(&out.request);
+    }
+}
+
+static void numbers_in_metadata_come_out_as_they_went_in(void **state)
+{
+    struct outcome out = accept(BASIC ", \"metadata\": {\"id\": 12345678901234567890, \"x\": [1e400, 1e-400, "
+                                      "3.14159265358979323846], \"bad\": \"caf\xE9\", \"a\": 1, \"a\": 2}");
+    (void)state;
+    ASSERT_SPAN(out.request.metadata,
+                "{\"a\":2,\"bad\":\"caf\xEF\xBF\xBD\",\"id\":12345678901234567890,\"x\":[1e400,1e-400,"
+                "3.14159265358979323846]}");
+    request_done(&out.request);
+    assert_refused(BASIC ", \"metadata\": 1e400", "metadata");
+    assert_refused(BASIC ", \"retry\": 1e400", "retry");
+    assert_refused(BASIC ", \"ring_timeout\": 1e400", "ring_timeout");
+    assert_refused("\"call_id\": 12345678901234567890", "call_id");
+}
+
+/* ---- what Redis keeps ---- */
+
+static void assert_stored(struct request *request, enum request_part part, const char *text)
+{
+    struct err err = ERR_INIT;
+    memset(request, 0xA5, sizeof *request);
+    if (request_read_stored(request, part, span_str(text), &err) != 0)
+        fail_msg("%s: %s", text, err.text);
+}
+
+static void a_stored_request_reads_back_whole(void **state)
+{
+    struct outcome out = accept(everything);
+    struct request again;
+    struct buf text;
+    (void)state;
+    buf_init(&text, 1 << 20);
+    request_add_json(&text, &out.request);
+    assert_stored(&again, REQUEST_WHOLE, text.p);
+    assert_memory_equal(again.fingerprint, out.request.fingerprint, REQUEST_FINGERPRINT_LEN);
+    assert_int_equal(again.lost_zone.n, 0);
+    request_done(&again);
+    request_done(&out.request);
+    buf_done(&text);
+}
+
+/* Hours that nobody here can tell are no reason to forget the call, and none to dial it now. */
+static void a_stored_request_survives_another_tzdata(void **state)
+{
+    struct request request;
+    (void)state;
+    assert_stored(&request, REQUEST_WHOLE,
+                  "{" BASIC
+                  ", \"calling_hours\": {\"timezone\": \"Mars/Olympus\", \"from\": \"08:00\", \"to\": "
+                  "\"19:30\"}}");
+    ASSERT_SPAN(request.lost_zone, "Mars/Olympus");
+    assert_null(request.calling_hours.zone);
+    ASSERT_SPAN(request.message, "Habari");
+    request_done(&request);
+    /* A window that opened in time by the rules of then, and does not by those of now. */
+    assert_stored(&request, REQUEST_WHOLE,
+                  "{" BASIC
+                  ", \"not_before\": \"2031-05-01T19:00:00Z\", \"expires_at\": \"2031-05-02T08:00:00Z\", "
+                  "\"calling_hours\": {\"timezone\": \"UTC\", \"from\": \"08:00\", \"to\": \"19:00\"}}");
+    assert_non_null(request.calling_hours.zone);
+    assert_int_equal(request.lost_zone.n, 0);
+    request_done(&request);
+}
+
+static void a_part_of_a_stored_request_needs_that_part_alone(void **state)
+{
+    struct request request;
+    struct err err = ERR_INIT;
+    (void)state;
+    assert_stored(
+        &request, REQUEST_MESSAGE,
+        "{\"to\": 17, \"ring_timeout\": \"x\", \"message\": {\"say\": \"Habari\", \"language\": \"sw\"}}");
+    ASSERT_SPAN(request.message, "Habari");
+    ASSERT_SPAN(request.language, "sw");
+    request_done(&request);
+    assert_stored(&request, REQUEST_NUMBERS,
+                  "{\"to\": \"+254722000111\", \"from\": \"+254711082000\", \"message\": {\"later\": 1}}");
+    ASSERT_SPAN(request.to, "+254722000111");
+    ASSERT_SPAN(request.from, "+254711082000");
+    request_done(&request);
+    assert_int_equal(request_read_stored(&request, REQUEST_MESSAGE, SPAN_LIT("{}"), &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "message"));
+    request_done(&request);
+    assert_int_equal(request_read_stored(&request, REQUEST_WHOLE, SPAN_LIT("{"), &err), ERR_INVALID);
+    request_done(&request);
+}
+
+/* Escapes are longer than what they stand for: what was accepted must fit when it is read again. */
+static void a_stored_request_may_be_longer_than_the_one_that_came(void **state)
+{
+    struct request request;
+    struct buf text;
+    (void)state;
+    buf_init(&text, 1 << 20);
+    buf_adds(&text, "{" BASIC ", \"trace\": \"");
+    for (int i = 0; i < 70000; i++)
+        buf_addc(&text, 'x');
+    buf_adds(&text, "\"}");
+    assert_stored(&request, REQUEST_WHOLE, text.p);
+    request_done(&request);
+    buf_done(&text);
 }
 
 static void a_cut_request_is_never_accepted(void **state)
@@ -774,6 +981,16 @@ int main(void)
         cmocka_unit_test(a_window_that_does_not_open_in_time_is_refused),
         cmocka_unit_test(a_window_that_opens_after_expires_at_alone_is_no_contradiction),
         cmocka_unit_test(what_is_no_json_is_told_from_what_does_not_fit),
+        cmocka_unit_test(what_an_unknown_field_holds_is_beside_the_point),
+        cmocka_unit_test(an_unknown_field_may_be_nested_as_deep_as_it_likes),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_a_request),
+        cmocka_unit_test(a_field_that_is_there_twice_with_different_values_is_refused_by_its_name),
+        cmocka_unit_test(a_needed_text_that_cannot_be_read_is_refused_by_its_name),
+        cmocka_unit_test(numbers_in_metadata_come_out_as_they_went_in),
+        cmocka_unit_test(a_stored_request_reads_back_whole),
+        cmocka_unit_test(a_stored_request_survives_another_tzdata),
+        cmocka_unit_test(a_part_of_a_stored_request_needs_that_part_alone),
+        cmocka_unit_test(a_stored_request_may_be_longer_than_the_one_that_came),
         cmocka_unit_test(a_cut_request_is_never_accepted),
         cmocka_unit_test(deep_and_huge_documents_are_refused),
         cmocka_unit_test(unknown_fields_are_listed_and_left_out),

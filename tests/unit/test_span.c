@@ -69,11 +69,23 @@ static void what_is_not_utf8_is_told_apart(void **state)
     assert_int_equal(span_utf8_char(SPAN_NONE), 0);
 }
 
+static void words_compare_in_any_case(void **state)
+{
+    (void)state;
+    assert_true(span_is_any_case(SPAN_LIT("User_BUSY"), "USER_busy"));
+    assert_true(span_is_any_case(SPAN_NONE, ""));
+    assert_false(span_is_any_case(SPAN_LIT("busy"), "busyy"));
+    assert_false(span_is_any_case(SPAN_LIT("busyy"), "busy"));
+    assert_false(span_is_any_case(SPAN_LIT("[@"), "{`")); /* 32 apart, and no letters */
+    assert_false(span_is_any_case(SPAN_LIT("bus\0"), "bus"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_compare_by_content_and_length),
         cmocka_unit_test(an_absent_span_equals_an_empty_one),
+        cmocka_unit_test(words_compare_in_any_case),
         cmocka_unit_test(every_scalar_value_is_utf8_in_its_shortest_form),
         cmocka_unit_test(what_is_not_utf8_is_told_apart),
     };

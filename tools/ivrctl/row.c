@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/crypto.h"
+#include "common/json.h"
 #include "common/json_memory.h"
 #include "common/mem.h"
 
@@ -45,7 +46,12 @@ static const struct {
     {"priority", "", "priority", ROW_NUMBER},
 };
 
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]), METADATA_DOT = 9, ID_DIGEST_BYTES = 16 };
+enum {
+    FIELDS = sizeof(fields) / sizeof(fields[0]),
+    METADATA_DOT = 9,
+    ID_DIGEST_BYTES = 16,
+    SORTED_MAX = 1024 * 1024
+};
 
 static struct span trimmed(struct span text)
 {
@@ -211,6 +217,20 @@ json_t *row_to_json(const struct row_column *columns, size_t columns_n, const st
 
 /* ---- call ids ---- */
 
+/* The same request gets the same id from every version, so the first one's writer stays; it cannot write
+ * numbers that jansson has no type for. */
+static void digest_of(const json_t *request, uint8_t digest[SHA256_LEN])
+{
+    char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
+    struct buf sorted;
+    buf_init(&sorted, SORTED_MAX);
+    if (text == NULL)
+        json_value(&sorted, request, JSON_SORTED);
+    crypto_sha256(text != NULL ? span_str(text) : buf_span(&sorted), digest);
+    json_memory_free(text);
+    buf_done(&sorted);
+}
+
 bool row_add_call_id(json_t *request)
 {
     uint8_t digest[SHA256_LEN];
@@ -218,11 +238,7 @@ bool row_add_call_id(json_t *request)
     char id[40];
     if (json_object_get(request, "call_id") != NULL)
         return false;
-    char *text = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
-    if (text == NULL)
-        return false;
-    crypto_sha256(span_str(text), digest);
-    json_memory_free(text);
+    digest_of(request, digest);
     /* RFC 9562's form for ids made in a way of one's own: version 8. */
     digest[6] = (uint8_t)((digest[6] & 0x0F) | 0x80);
     digest[8] = (uint8_t)((digest[8] & 0x3F) | 0x80);

@@ -4,7 +4,6 @@
 
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/json_memory.h"
 #include "tools/ivrctl/show.h"
 
 enum { VALUE_MAX = 1024 * 1024, TIME_AT = 11, TIME_LEN = 12 };
@@ -41,9 +40,7 @@ static void add_json_line(struct buf *out, const struct topic_record *record, co
     if (memchr(record->value.p, '\n', record->value.n) == NULL) {
         buf_addspan(out, record->value);
     } else {
-        char *text = json_dumps(json, JSON_COMPACT);
-        buf_adds(out, text);
-        json_memory_free(text);
+        json_value(out, json, JSON_AS_READ);
     }
     buf_addc(out, '\n');
 }

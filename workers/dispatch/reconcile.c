@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "workers/store/parked.h"
 
 /* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
@@ -161,14 +162,13 @@ static void on_found(const struct http_reply *reply, void *arg)
     link_found(lookup);
 }
 
-/* False when what Redis keeps does not parse any more: a defect, or an older version's. */
+/* False when what Redis keeps cannot be read any more: a defect, or a later version's. */
 static bool read_doubt(struct lookup *lookup, const struct store_settled *item)
 {
     const struct channel *channel = lookup->channel;
     struct err err = ERR_INIT;
-    char field[64];
-    bool not_json;
-    if (request_parse(&lookup->request, item->request, &err, field, &not_json) != 0) {
+    if (request_read_stored(&lookup->request, REQUEST_NUMBERS, item->request, &err) != 0) {
+        metric_count(M_STORED_UNREAD, "unreadable", NULL);
         LOG_LIMITED(LOG_LEVEL_ERROR, "a stored request cannot be read", LOG_SPAN("call", item->id),
                     LOG_ERR(&err));
         return false;

@@ -1,23 +1,41 @@
 #include "workers/dispatch/ticket.h"
 
 #include "common/log.h"
+#include "common/metrics.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/route.h"
 
-bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
+/* A call whose hours nobody here can tell is left to a machine that can: it is offered again after its lease.
+ */
+static bool read_request(struct attempt *a, const struct store_due *offer)
 {
     struct err err = ERR_INIT;
-    char field[64];
-    bool not_json;
+    if (request_read_stored(&a->request, REQUEST_WHOLE, offer->request, &err) != 0) {
+        metric_count(M_STORED_UNREAD, "unreadable", NULL);
+        LOG_LIMITED(LOG_LEVEL_ERROR, "a stored request cannot be read any more, its call waits",
+                    LOG_SPAN("call", offer->id), LOG_ERR(&err));
+        return false;
+    }
+    if (a->request.lost_zone.n > 0) {
+        metric_count(M_STORED_UNREAD, "lost_zone", NULL);
+        LOG_LIMITED(
+            LOG_LEVEL_ERROR,
+            "this machine's tzdata lacks the time zone of a call's hours, the call waits; install tzdata "
+            "and tzdata-legacy, then restart",
+            LOG_SPAN("call", offer->id), LOG_SPAN("timezone", a->request.lost_zone));
+        return false;
+    }
+    return true;
+}
+
+bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
+{
     a->number = offer->attempt;
     a->life = offer->life;
     a->unreached = offer->unreached;
-    if (request_parse(&a->request, offer->request, &err, field, &not_json) != 0) {
-        LOG_ERROR("a stored request does not parse any more, its call waits", LOG_SPAN("call", offer->id),
-                  LOG_ERR(&err));
+    if (!read_request(a, offer))
         return false;
-    }
     struct channel *channel = route_choose(a->dispatch, &a->request, a->unreached);
     if (channel == NULL) {
         LOG_LIMITED(LOG_LEVEL_ERROR,

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
@@ -61,17 +62,16 @@ static void hang_up(struct answer *answer, const char *why)
     give_document(answer, NULL);
 }
 
-/* What Redis keeps was validated before it was stored; one that does not parse any more is a defect, or an
- * older version's. */
+/* What Redis keeps was validated before it was stored, and its message is all that is needed; one that cannot
+ * be read any more is a defect, or a later version's. */
 static void give_message(struct answer *answer, struct span stored)
 {
     struct request request;
     struct err err = ERR_INIT;
-    char field[64];
-    bool not_json;
-    if (request_parse(&request, stored, &err, field, &not_json) == 0) {
+    if (request_read_stored(&request, REQUEST_MESSAGE, stored, &err) == 0) {
         give_document(answer, &request);
     } else {
+        metric_count(M_STORED_UNREAD, "unreadable", NULL);
         LOG_ERROR("a stored request cannot be read", LOG_SPAN("call", buf_span(&answer->id)), LOG_ERR(&err));
         hang_up(answer, "unreadable");
     }

@@ -64,12 +64,6 @@ static int check_channel(const struct batch *batch, const struct request *reques
     return err_set(err, ERR_INVALID, "channel: there is none called \"%.*s\"", SPAN_ARG(request->channel));
 }
 
-static int add_bytes(const char *bytes, size_t n, void *arg)
-{
-    buf_add(arg, bytes, n);
-    return 0;
-}
-
 /* As it was received but compact, so that fields which only later versions know stay on the topic. */
 static int add_text(struct batch *batch, size_t index, const json_t *json, struct err *err)
 {
@@ -79,7 +73,7 @@ static int add_text(struct batch *batch, size_t index, const json_t *json, struc
     piece->id_n = id.n;
     buf_addspan(&batch->ids, id);
     piece->start = batch->texts.n;
-    if (json_dump_callback(json, add_bytes, &batch->texts, JSON_COMPACT) != 0 || !buf_ok(&batch->texts))
+    if (!json_value(&batch->texts, json, JSON_AS_READ) || !buf_ok(&batch->texts))
         return err_set(err, ERR_LIMIT, "the requests are too large, at most %d bytes in one body",
                        GATEWAY_MAX_CALLS);
     piece->n = batch->texts.n - piece->start;

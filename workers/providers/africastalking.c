@@ -172,15 +172,32 @@ static const struct message_part *find_part(struct span message)
     return NULL;
 }
 
-static enum placed_kind entry_kind(struct span word, bool has_id)
+/* Of the one number that we sent; NULL where there is none. Entries that cannot be read may name a call: then
+ * they are the entry, which says nothing. */
+static const json_t *first_entry(const json_t *object)
+{
+    const json_t *entries = json_object_get(object, "entries");
+    return json_is_array(entries) ? json_array_get(entries, 0) : json_is_null(entries) ? NULL : entries;
+}
+
+/* Whether it says, or may say, that there is a session, also where its id cannot be read. */
+static bool names_session(const json_t *entry)
+{
+    const json_t *id = json_object_get(entry, "sessionId");
+    if (entry && (!json_is_object(entry) || json_odd(entry) != JSON_PLAIN))
+        return true;
+    return json_is_string(id) ? africastalking_said(json_text(id)).n > 0 : id && !json_is_null(id);
+}
+
+static enum placed_kind entry_kind(struct span word, bool names_one, bool has_id)
 {
     for (size_t i = 0; i < COUNT(entry_words); i++) {
-        if (!span_is(word, entry_words[i].word))
+        if (!span_is_any_case(word, entry_words[i].word))
             continue;
         return entry_words[i].kind == PLACED_ACCEPTED && !has_id ? PLACED_IN_DOUBT : entry_words[i].kind;
     }
-    if (has_id)
-        return PLACED_ACCEPTED;
+    if (names_one)
+        return has_id ? PLACED_ACCEPTED : PLACED_IN_DOUBT;
     return word.n > 0 ? PLACED_REFUSED_FOR_NOW : PLACED_IN_DOUBT;
 }
 
@@ -189,10 +206,11 @@ static void read_entry(int status, const json_t *entry, struct span message, str
 {
     struct span word = json_get_span(entry, "status");
     struct span id = africastalking_said(json_get_span(entry, "sessionId"));
-    enum placed_kind kind = entry_kind(word, evidence_set_provider_call_id(&out->evidence, id));
+    bool has_id = evidence_set_provider_call_id(&out->evidence, id);
+    enum placed_kind kind = entry_kind(word, names_session(entry), has_id);
     if (kind == PLACED_IN_DOUBT)
         reply_http_reason(out, status, "the response carries no session id");
-    else if (!span_is(word, "Queued"))
+    else if (!span_is_any_case(word, "Queued"))
         evidence_set_reason(&out->evidence, REASON_NAMED, word, message);
     reply_settle(out, kind);
 }
@@ -208,7 +226,7 @@ static void settle_by_words(struct placed *out, struct span words, enum placed_k
 /* Numbers are refused by their entry; without one the sender is: its number, its balance, its set-up. */
 static void read_success(int status, const json_t *object, struct placed *out)
 {
-    const json_t *entry = json_array_get(json_object_get(object, "entries"), 0);
+    const json_t *entry = first_entry(object);
     struct span message = africastalking_said(json_get_span(object, "errorMessage"));
     if (entry) {
         read_entry(status, entry, message, out);
@@ -226,11 +244,11 @@ static void read_success(int status, const json_t *object, struct placed *out)
  * for a page of some proxy, and for what names a call after all. */
 static struct span refusal_words(const json_t *object, struct span body)
 {
-    const json_t *entry = json_array_get(json_object_get(object, "entries"), 0);
+    const json_t *entry = first_entry(object);
     struct span message = africastalking_said(json_get_span(object, "errorMessage"));
     if (!object)
-        return body.n > 0 && !memchr(body.p, '<', body.n) ? body : SPAN_NONE;
-    if (africastalking_said(json_get_span(entry, "sessionId")).n > 0)
+        return body.n > 0 && !memchr(body.p, '<', body.n) ? fields_sentence(body) : SPAN_NONE;
+    if (names_session(entry))
         return SPAN_NONE;
     return message.n > 0 ? message : json_get_span(entry, "status");
 }
@@ -278,7 +296,7 @@ static void placed(const struct channel *channel, int status, struct span body, 
 {
     (void)channel;
     reply_begin(out);
-    json_t *object = json_parse(body, HTTP_MAX_REPLY, NULL);
+    json_t *object = json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL);
     if (status >= 200 && status < 300)
         read_success(status, object, out);
     else if (status >= 400 && status < 500)

@@ -19,7 +19,8 @@
 #include "common/span.h"
 #include "workers/providers/provider.h"
 
-/* The text, SPAN_NONE where the provider says nothing: "" or the word "None". */
+/* The text, SPAN_NONE where the provider says nothing: "" or the word "None". Its words come in capitals or
+ * not, by who wrote that part of it: none is compared by case. */
 struct span africastalking_said(struct span text);
 
 /* As in struct provider. */

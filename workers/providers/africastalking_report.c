@@ -39,7 +39,7 @@ struct report {
 
 struct span africastalking_said(struct span text)
 {
-    return text.n == 0 || span_is(text, "None") ? SPAN_NONE : text;
+    return text.n == 0 || span_is_any_case(text, "None") ? SPAN_NONE : text;
 }
 
 static struct span said(const struct form *form, const char *name)
@@ -70,14 +70,14 @@ static struct span read_start(struct span text)
 
 static bool is_dialing(const struct report *report)
 {
-    return span_is(report->state, "Ringing") || span_is(report->state, "Dialing");
+    return span_is_any_case(report->state, "Ringing") || span_is_any_case(report->state, "Dialing");
 }
 
 /* A published event has Active without a start time: the word alone does not prove an answer. */
 static bool is_answered(const struct report *report)
 {
-    return !report->has_state || span_is(report->state, "Answered") ||
-           (span_is(report->state, "Active") && report->started.n > 0) || report->has_digits;
+    return !report->has_state || span_is_any_case(report->state, "Answered") ||
+           (span_is_any_case(report->state, "Active") && report->started.n > 0) || report->has_digits;
 }
 
 /* "Answered, callStartTime 2021-10-13+19:10:16", in the provider's words. */
@@ -113,8 +113,9 @@ static bool was_answered(const struct report *report)
 {
     if (report->seconds > 0)
         return true;
-    return span_is(report->state, "Completed") && span_is(report->status, "Success") &&
-           report->started.n > 0 && (report->cause.n == 0 || span_is(report->cause, "NORMAL_CLEARING"));
+    return span_is_any_case(report->state, "Completed") && span_is_any_case(report->status, "Success") &&
+           report->started.n > 0 &&
+           (report->cause.n == 0 || span_is_any_case(report->cause, "NORMAL_CLEARING"));
 }
 
 /* The words that are left, as the detail of the reason: "NotAnswered" or "Completed, Aborted". */
@@ -147,8 +148,8 @@ static void set_reason(struct evidence *ev, const struct report *report)
 
 static enum call_status status_without_cause(const struct report *report)
 {
-    return span_is(report->status, "NotAnswered") ||
-                   (report->status.n == 0 && span_is(report->state, "NotAnswered"))
+    return span_is_any_case(report->status, "NotAnswered") ||
+                   (report->status.n == 0 && span_is_any_case(report->state, "NotAnswered"))
                ? STATUS_NO_ANSWER
                : STATUS_FAILED_UNKNOWN_REASON;
 }
@@ -201,6 +202,27 @@ static void read_report(const struct form *form, struct report *report)
     };
 }
 
+/* 1 and 0, and as other parts of the provider write it. */
+static bool is_yes(struct span active)
+{
+    return span_is(active, "1") || span_is_any_case(active, "true");
+}
+
+static bool is_no(struct span active)
+{
+    return span_is(active, "0") || span_is_any_case(active, "false");
+}
+
+static int check_form(const struct form *form, struct err *err)
+{
+    static const char *const needed[] = {"isActive", "sessionId", NULL};
+    struct span active = said(form, "isActive");
+    int code = fields_need(form, needed, err);
+    if (code == 0 && active.n > 0 && !is_yes(active) && !is_no(active))
+        return err_set(err, ERR_INVALID, "isActive: is neither 1 nor 0, neither true nor false");
+    return code;
+}
+
 /* isActive decides, not callSessionState, which comes with every kind of request. */
 static void apply_form(const struct form *form, struct evidence *ev)
 {
@@ -208,9 +230,9 @@ static void apply_form(const struct form *form, struct evidence *ev)
     struct span active = form_get(form, "isActive");
     evidence_set_provider_call_id(ev, said(form, "sessionId"));
     read_report(form, &report);
-    if (span_is(active, "1")) {
+    if (is_yes(active)) {
         apply_active(ev, &report);
-    } else if (span_is(active, "0")) {
+    } else if (is_no(active)) {
         apply_final(ev, &report);
         evidence_set_cost(ev, said(form, "amount"), said(form, "currencyCode"));
     }
@@ -236,6 +258,8 @@ int africastalking_callback(const struct callback *callback, struct evidence *ev
             err, ERR_INVALID,
             "none of an Africa's Talking callback's fields is there, expected sessionId and isActive");
     if (code == 0)
+        code = check_form(&form, err);
+    if (code == 0)
         apply_form(&form, ev);
     form_done(&form);
     return code;
@@ -244,7 +268,8 @@ int africastalking_callback(const struct callback *callback, struct evidence *ev
 bool africastalking_callback_id(const struct callback *callback, struct buf *id)
 {
     struct form form;
-    bool found = fields_read_form(&form, callback, NULL) == 0 && fields_add_id(id, said(&form, "sessionId"));
+    bool found = fields_read_form(&form, callback, NULL) == 0 && check_form(&form, NULL) == 0 &&
+                 fields_add_id(id, said(&form, "sessionId"));
     form_done(&form);
     return found;
 }
@@ -263,7 +288,7 @@ bool africastalking_callback_ref(const struct callback *callback, struct buf *re
 bool africastalking_callback_asks(const struct callback *callback)
 {
     struct form form;
-    bool asks = fields_read_form(&form, callback, NULL) == 0 && span_is(form_get(&form, "isActive"), "1");
+    bool asks = fields_read_form(&form, callback, NULL) == 0 && is_yes(form_get(&form, "isActive"));
     form_done(&form);
     return asks;
 }

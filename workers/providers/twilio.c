@@ -316,7 +316,7 @@ static void placed(const struct channel *channel, int status, struct span body, 
 {
     (void)channel;
     reply_begin(out);
-    json_t *object = json_parse(body, HTTP_MAX_REPLY, NULL);
+    json_t *object = json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL);
     if (status >= 200 && status < 300) {
         read_call(status, object, out);
     } else if (status >= 400 && status < 600) {

@@ -189,6 +189,8 @@ static bool is_twilio(const struct form *form)
     return false;
 }
 
+static const char *const needed[] = {"CallSid", "CallStatus", NULL};
+
 static void read_report(const struct form *form, struct report *report)
 {
     struct span sip = form_get(form, "SipResponseCode");
@@ -228,6 +230,8 @@ int twilio_callback(const struct callback *callback, struct evidence *ev, struct
         code = err_set(err, ERR_INVALID,
                        "none of a Twilio callback's fields is there, expected CallSid and CallStatus");
     if (code == 0)
+        code = fields_need(&form, needed, err);
+    if (code == 0)
         read_callback(&form, ev);
     form_done(&form);
     return code;
@@ -236,8 +240,8 @@ int twilio_callback(const struct callback *callback, struct evidence *ev, struct
 bool twilio_callback_id(const struct callback *callback, struct buf *id)
 {
     struct form form;
-    bool found =
-        fields_read_form(&form, callback, NULL) == 0 && fields_add_id(id, form_get(&form, "CallSid"));
+    bool found = fields_read_form(&form, callback, NULL) == 0 && fields_need(&form, needed, NULL) == 0 &&
+                 fields_add_id(id, form_get(&form, "CallSid"));
     form_done(&form);
     return found;
 }
@@ -262,7 +266,7 @@ void twilio_looked_up(const struct channel *channel, int status, struct span bod
 {
     (void)channel;
     evidence_init(ev);
-    json_t *object = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
+    json_t *object = status == 200 ? json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL) : NULL;
     read_object(object, ev);
     json_decref(object);
 }
@@ -282,7 +286,7 @@ void twilio_found(const struct channel *channel, const struct doubt *doubt, int 
 {
     (void)channel;
     evidence_init(ev);
-    json_t *page = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL;
+    json_t *page = status == 200 ? json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL) : NULL;
     const json_t *calls = json_object_get(page, "calls"), *found = NULL;
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(calls); i++) {

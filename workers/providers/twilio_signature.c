@@ -61,8 +61,8 @@ static struct span cut(struct span *in, char c)
 }
 
 /*
- * Not form_parse(): that refuses what is no UTF-8, and a signature is over whatever bytes came. Returns how
- * many fields there are; *fields is freed by the caller.
+ * Not form_parse(): that has bounds, and a signature is over whatever came. Returns how many fields there
+ * are; *fields is freed by the caller.
  */
 static size_t split_fields(struct span form, struct buf *text, struct field **fields)
 {

@@ -19,6 +19,7 @@
 #include "common/phone.h"
 #include "common/url.h"
 #include "workers/providers/channels.h"
+#include "workers/providers/fields.h"
 #include "workers/providers/reply.h"
 
 enum {
@@ -231,12 +232,8 @@ static void read_words(const json_t *object, struct buf *words)
 /* Errors of 400 are plain text at times, or JSON of yet another shape. A page is some proxy's. */
 static void read_text(struct span body, struct buf *words)
 {
-    while (body.n > 0 && (unsigned char)body.p[0] <= ' ')
-        body = span_of(body.p + 1, body.n - 1);
-    while (body.n > 0 && (unsigned char)body.p[body.n - 1] <= ' ')
-        body.n--;
-    if (body.n > 0 && body.p[0] != '<' && span_utf8(body))
-        buf_addspan(words, span_of(body.p, body.n < WORDS_MAX ? body.n : WORDS_MAX));
+    struct span said = fields_sentence(body);
+    buf_addspan(words, span_of(said.p, said.n < WORDS_MAX ? said.n : WORDS_MAX));
 }
 
 /*
@@ -287,7 +284,7 @@ static void placed(const struct channel *channel, int status, struct span body, 
 {
     (void)channel;
     reply_begin(out);
-    json_t *object = json_parse(body, HTTP_MAX_REPLY, NULL);
+    json_t *object = json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL);
     if (status >= 200 && status < 300) {
         read_call(status, object, out);
     } else if (status >= 400 && status < 600) {

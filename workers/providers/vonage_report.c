@@ -267,6 +267,8 @@ static struct span price_of(struct source *source)
 {
     struct buf text;
     const json_t *value = json_object_get(source->object, "price");
+    if (json_odd(value) == JSON_BIG)
+        return json_big_number(value);
     double price = json_number_value(value);
     if (!json_is_number(value) || price < 0 || price >= 1e9)
         return text_of(source, "price");
@@ -330,13 +332,14 @@ static int open_source(struct source *source, const struct callback *callback, s
 {
     bool get = callback->method && strcmp(callback->method, "GET") == 0 && callback->query.n > 0;
     struct span text = get ? callback->query : callback->body;
-    size_t at = 0;
+    static const char mark[] = {'\xEF', '\xBB', '\xBF'};
+    size_t at = text.n >= sizeof mark && memcmp(text.p, mark, sizeof mark) == 0 ? sizeof mark : 0;
     *source = (struct source){.object = NULL};
     while (at < text.n && strchr(" \t\r\n", text.p[at]))
         at++;
     int code = 0;
     if (at == text.n || text.p[at] == '{' || text.p[at] == '[') {
-        source->object = json_parse(text, HTTP_MAX_REPLY, err);
+        source->object = json_read(text, HTTP_MAX_REPLY, JSON_READ_FOREIGN, err);
         code = source->object ? 0 : ERR_INVALID;
     } else {
         code = form_parse(&source->form, text, err);
@@ -369,6 +372,13 @@ static bool is_vonage(const struct source *source)
     return false;
 }
 
+static int check_source(const struct source *source, struct err *err)
+{
+    static const char *const needed[] = {"uuid", "call_uuid", "status", NULL};
+    return source->object ? fields_json_need(source->object, needed, err)
+                          : fields_need(&source->form, needed, err);
+}
+
 static void read_callback(struct source *source, struct evidence *ev)
 {
     struct report report;
@@ -387,6 +397,8 @@ int vonage_callback(const struct callback *callback, struct evidence *ev, struct
     struct source source;
     evidence_init(ev);
     int code = open_source(&source, callback, err);
+    if (code == 0)
+        code = check_source(&source, err);
     if (code == 0 && !is_vonage(&source))
         code =
             err_set(err, ERR_INVALID, "none of a Vonage event's fields is there, expected uuid and status");
@@ -399,7 +411,8 @@ int vonage_callback(const struct callback *callback, struct evidence *ev, struct
 bool vonage_callback_id(const struct callback *callback, struct buf *id)
 {
     struct source source;
-    bool found = open_source(&source, callback, NULL) == 0 && fields_add_id(id, id_of(&source));
+    bool found = open_source(&source, callback, NULL) == 0 && check_source(&source, NULL) == 0 &&
+                 fields_add_id(id, id_of(&source));
     close_source(&source);
     return found;
 }
@@ -412,7 +425,8 @@ bool vonage_callback_id(const struct callback *callback, struct buf *id)
 void vonage_looked_up(const struct channel *channel, int status, struct span body, struct evidence *ev)
 {
     (void)channel;
-    struct source source = {.object = status == 200 ? json_parse(body, HTTP_MAX_REPLY, NULL) : NULL};
+    struct source source = {.object = status == 200 ? json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL)
+                                                    : NULL};
     struct report report;
     evidence_init(ev);
     if (!source.object)
