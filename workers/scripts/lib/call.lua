@@ -518,9 +518,11 @@ local function merge_cost(a, cost, currency)
   end
 end
 
-local function merge_id(a, id, response)
+local function merge_id(c, id, response)
+  local a = c.a
   if response then
-    a[A_ID], a[A_ID_SURE] = id, 1
+    c.dirty = c.dirty or a[A_ID_SURE] == 0
+    a[A_ID], a[A_ID_SURE] = a[A_ID_SURE] == 1 and least(a[A_ID], id) or id, 1
   elseif a[A_ID_SURE] == 0 then
     a[A_ID] = least(a[A_ID], id)
   end
@@ -601,7 +603,7 @@ local function merge(c, e, status, reported, response)
     merge_cost(a, e[E_COST], e[E_CURRENCY])
   end
   if e[E_ID] ~= '' then
-    merge_id(a, e[E_ID], response)
+    merge_id(c, e[E_ID], response)
   end
   if e[E_ANSWERED] > 0 and (a[A_ANSWERED] == 0 or e[E_ANSWERED] < a[A_ANSWERED]) then
     a[A_ANSWERED], c.dirty = e[E_ANSWERED], true
@@ -710,16 +712,26 @@ local function call_changed(c)
   return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
--- True when attempt c.n is there. What is said of the attempt after the latest one makes it: its claim was lost (a
--- failover) or given back, and yet the provider has it.
+-- True when attempt c.n is there. The one after the latest is made where our own worker brings the outcome of a claim that Redis
+-- forgot (a failover): it was sent.
 local function attempt_known(c, channel, provider)
   local s = c.s
   if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
     return c.a ~= nil
   end
   s[ATTEMPT], s[BUSY] = c.n, 0
+  enter(s, PLACED, 0, 0) -- it does not wait for its retry any more: what comes next has its own time
   c.a = attempt_new(channel, provider)
   return true
+end
+
+-- Whether attempt c.n may be a claim that Redis forgot: the next one of a call that was dialled before and is to be dialled again
+-- by now, on the channel that it is dialled on. A stranger's word makes no other attempt: whoever reports of a call that was
+-- never dialled, is over, or is another channel's, speaks of nothing that we gave out.
+local function is_forgotten_claim(c, channel)
+  local s = c.s
+  return not c.a and c.n == s[ATTEMPT] + 1 and s[ATTEMPT] > 0 and s[PHASE] == WAITING and s[NEXT_AT] <= now and
+    s[CHANNEL] == channel
 end
 
 -- ---- waiting ----
