@@ -12,11 +12,38 @@
 --
 -- Promises: duplicates and any order end in the same state; what was seen before changes nothing and emits nothing. Who
 -- may report on one channel changes nothing on another, and makes no attempt that was not given out to it: a reference can be
--- anybody's. A report of another call of the provider's (a child leg, an exchanged path) changes nothing.
+-- anybody's. A report of another call of the provider's (a child leg, an exchanged path) changes nothing. The events that reports of
+-- one attempt make are bounded.
 --#include lib/call.lua
 
 local RECORDED, REPEATED, UNKNOWN, FOREIGN, UNPROVED, FITS = 0, 8, 16, 24, 32, 40
 local UNLINKED = 64
+local MAX_REFINEMENTS = 100
+
+-- Whether attempt c.n may be a claim that Redis forgot: the next one of a call that was dialled before and is to be dialled again
+-- by now, on the channel that it is dialled on. A stranger's word makes no other attempt: whoever reports of a call that was
+-- never dialled, is over, or is another channel's, speaks of nothing that we gave out.
+local function is_forgotten_claim(c, channel)
+  local s = c.s
+  return not c.a and c.n == s[ATTEMPT] + 1 and s[ATTEMPT] > 0 and s[PHASE] == WAITING and s[NEXT_AT] <= now and
+    s[CHANNEL] == channel
+end
+
+-- Whether the provider has refined the attempt's reason, seconds, cost or id so often that a report which does nothing else is
+-- not read any more. What an attempt comes to (status, end, hops) is a finite set, so one makes at most 130 events, whatever is
+-- reported of it; a provider refines one a handful of times.
+local function is_full(a, e)
+  if (a[A_REFINED] or 0) < MAX_REFINEMENTS or e[E_STATUS] > a[A_STATUS] or e[E_TERMINAL] > a[A_TERMINAL] or
+      e[E_PERMANENT] > a[A_PERMANENT] or a[A_REPORTED] == 0 or a[A_UNREACHED] == 1 then
+    return false
+  end
+  for _, hop in ipairs(hops_in(e[E_HOPS])) do
+    if a[A_HOPS + 3 * hop + 1] == 0 then
+      return false
+    end
+  end
+  return true
+end
 
 -- Nobody will bring a response that tells the provider's id.
 local function has_no_response(c)
@@ -51,6 +78,9 @@ local function record(r)
     return refused
   end
   attempt_known(c, channel, provider)
+  if is_full(c.a, evidence) then
+    return REPEATED + c.s[STATUS]
+  end
   apply(c, evidence, true, false, jitter, trace)
   local unlinked = evidence[E_ID] ~= '' and c.a[A_ID_SURE] == 0 and UNLINKED or 0
   if not call_changed(c) then
