@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/phone.h"
+
 void evidence_init(struct evidence *ev)
 {
     *ev = (struct evidence){.ring_seconds = -1, .talk_seconds = -1, .cost_micros = -1};
@@ -61,6 +63,15 @@ bool evidence_set_provider_call_id(struct evidence *ev, struct span id)
     }
     memcpy(ev->provider_call_id, id.p, id.n);
     ev->provider_call_id[id.n] = '\0';
+    return true;
+}
+
+bool evidence_set_called(struct evidence *ev, struct span number)
+{
+    if (!phone_valid(number) || number.n > EVIDENCE_CALLED_MAX)
+        return false;
+    memcpy(ev->called, number.p, number.n);
+    ev->called[number.n] = '\0';
     return true;
 }
 

@@ -24,7 +24,7 @@ enum reason_kind {
     REASON_NAMED = 3, /* a named cause or error code: "NO_ANSWER", "21211" */
 };
 
-enum { EVIDENCE_CODE_MAX = 64, EVIDENCE_DETAIL_MAX = 200, EVIDENCE_ID_MAX = 128 };
+enum { EVIDENCE_CODE_MAX = 64, EVIDENCE_DETAIL_MAX = 200, EVIDENCE_ID_MAX = 128, EVIDENCE_CALLED_MAX = 16 };
 
 /* Strings are copied in with evidence_set_*(): cut to their maximum at a UTF-8 character, control characters
  * become spaces, bytes that are no UTF-8 become '?'. So what is stored can be shown and written as JSON as it
@@ -47,6 +47,8 @@ struct evidence {
     char hop_detail[EVIDENCE_DETAIL_MAX +
                     1]; /* the raw cause or "answered by", kept beside the hops it proves */
     char provider_call_id[EVIDENCE_ID_MAX + 1]; /* "" when it names none */
+    char called[EVIDENCE_CALLED_MAX + 1]; /* the number that it says was called, E.164; "" when it does not
+                                             say. Nothing of the attempt: it helps to tell whose it is */
 };
 
 /* All empty: no status, nothing said. */
@@ -56,6 +58,8 @@ void evidence_set_reason(struct evidence *ev, enum reason_kind kind, struct span
 void evidence_set_hop_detail(struct evidence *ev, struct span detail);
 /* False (and untouched) when the id is empty, too long or holds anything but visible ASCII. */
 bool evidence_set_provider_call_id(struct evidence *ev, struct span id);
+/* False (and untouched) when it is no number in E.164. */
+bool evidence_set_called(struct evidence *ev, struct span number);
 /* Decimal text ("0.0065", "-0.0065": providers write a charge as negative; the absolute value is kept), at
  * most 9 digits before and any number after the point (cut at 6). The currency is 1 to 7 ASCII letters, kept
  * in capitals. False and untouched when either does not fit. */

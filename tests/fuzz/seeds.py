@@ -44,6 +44,8 @@ def of_case(provider, case):
             headers += [b"ce_tenant", b"acme", b"ce_callid", b"c-1", b"ce_attempt", b"1"]
             yield "record", END.join([body, *headers])
             yield "query", END.join((b"/callbacks/twilio/main/acme/c-1/1", query or body))
+            if provider == "twilio":
+                yield "signed_text", END.join((body, bytes((7, 34, 10, 4))))
 
 
 def from_corpus():

@@ -23,9 +23,10 @@ PENDING, UNAVAILABLE, FAILED, NO_ANSWER, ABSENT, BUSY, COMPLETED = range(1, 8)
 STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent",
             "User_busy", "Completed"]
 MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION = range(5)
-OUTCOMES, EVIDENCES = ["recorded", "late", "unknown"], ["recorded", "repeated", "unknown"]
+OUTCOMES = ["recorded", "late", "unknown"]
+EVIDENCES = ["recorded", "repeated", "unknown", "foreign", "unproved", "fits"]
 CONTACTS = ["free", "listed", "busy"]
-UNLINKED = 32
+UNLINKED = 64
 HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
 EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
          "status", "previous", "hop", "code", "detail", "final", "next_at", "occurred", "recorded", "ring", "talk",
@@ -151,9 +152,9 @@ class Store:
 
     def request(self, call="t/c1", fingerprint="f1", campaign="t/camp", channel="ch", token=None, recorded=0,
                 not_before=0, wait=0, max_attempts=1, on=(NO_ANSWER, ABSENT, BUSY), delays=(300, 1800), redial=0,
-                expires=0, claim_ms=15000, contact="", hold_ms=60000, lease=0):
+                expires=0, claim_ms=15000, contact="", hold_ms=60000, lease=0, body="{}"):
         policy = pack([max_attempts, sum(1 << s for s in on), list(delays), redial, expires])
-        record = [call, fingerprint, campaign, channel, "twilio", '"call_id":"x"', "{}", policy, recorded, not_before,
+        record = [call, fingerprint, campaign, channel, "twilio", '"call_id":"x"', body, policy, recorded, not_before,
                   token or "", claim_ms, wait, "", contact, hold_ms, lease]
         return self.batch("request", [record])[0][:2]
 
@@ -168,11 +169,13 @@ class Store:
         return OUTCOMES[self.batch("outcome", [[call, attempt, token, kind, ev or evidence(), wait, 0, "", "ch",
                                             "twilio"]])[0]]
 
-    def evidence(self, call, ev, attempt=1, channel="ch"):
-        return EVIDENCES[self.evidence_number(call, ev, attempt, channel) % 32 // 8]
+    def evidence(self, call, ev, attempt=1, channel="ch", called=None):
+        """called: the reference is not proved, the report says that this number was called ("" none)."""
+        return EVIDENCES[self.evidence_number(call, ev, attempt, channel, called) % UNLINKED // 8]
 
-    def evidence_number(self, call, ev, attempt=1, channel="ch"):
-        return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, ""]])[0]
+    def evidence_number(self, call, ev, attempt=1, channel="ch", called=None):
+        unproved = [] if called is None else [called]
+        return self.batch("evidence", [[call, attempt, channel, "twilio", ev, 0, "", *unproved]])[0]
 
     def claim(self, call, token, channel="ch", claim_ms=15000, contact="", line=0, hold_ms=60000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", "", contact, line, hold_ms]])[0][:2]

@@ -381,13 +381,6 @@ def test_unknown_calls_and_attempts_are_told(store):
     assert store.evidence("t/c1", evidence(BUSY), attempt=3) == "unknown"
 
 
-def test_a_lost_claim_that_the_provider_knows_is_believed(store):
-    store.request()
-    assert store.evidence("t/c1", evidence(hops=[DIALING]), attempt=1) == "recorded"
-    assert store.state()[PHASE] == PLACED and store.redis.zcard("{ivr:00}:due") == 0
-    assert store.claim("t/c1", "b")[0] == "no"
-
-
 def test_evidence_again_changes_nothing_and_emits_nothing(store):
     store.placed()
     busy = evidence(BUSY, 1, hops=[TERMINATE, SESSION], at=5000, code="486", kind=2, cost=1300, currency="USD")

@@ -204,9 +204,12 @@ def test_a_paused_call_is_not_woken_and_comes_back_after(store):
 def test_a_retry_that_a_report_made_is_not_woken_early(store):
     """Its claim was forgotten, so the report makes the attempt; what the call waited for before is over."""
     store.contact("t/c0")
-    store.request(token="a", contact="+1", max_attempts=2)
-    store.outcome("t/c1", 1, "a", "busy", wait=30000)
+    store.placed(contact="+1", max_attempts=3, delays=(60,))
     store.evidence("t/c1", evidence(BUSY, terminal=1, hops=[TERMINATE]))
-    assert store.state()[PHASE] == WAITING and store.state()[ATTEMPT] == 1
+    store.later("t/c1", 61000)
+    assert store.claim("t/c1", "a", contact="+1") == ["claimed", 2]
+    store.outcome("t/c1", 2, "a", "busy")
+    store.evidence("t/c1", evidence(BUSY, terminal=1, hops=[TERMINATE]), attempt=2)
+    assert store.state()[PHASE] == WAITING and store.state()[ATTEMPT] == 2
     due_at = store.due_at()
     assert store.wake() == 0 and store.due_at() == due_at > store.now()

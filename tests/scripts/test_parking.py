@@ -5,12 +5,13 @@ from conftest import *
 ID = "twilio:CA1"
 
 
-def park(store, field="cb:0:1", keep=60000, provider_id=ID):
-    return store.scripts["park"](keys=[store.shard], args=[provider_id, field, "value of " + field, keep]).decode()
+def park(store, field="cb:0:1", keep=60000, provider_id=ID, channel="ch"):
+    args = [provider_id, field, "value of " + field, keep, channel]
+    return store.scripts["park"](keys=[store.shard], args=args).decode()
 
 
-def link(store):
-    return [part.encode() for part in store.batch("link", [[ID, "t/c1/1", 1]])[0]]
+def link(store, ref="t/c1/1", channel="ch"):
+    return [part.encode() for part in store.batch("link", [[ID, ref, 1, channel]])[0]]
 
 
 def overdue(store):
@@ -37,7 +38,7 @@ def test_an_early_callback_is_parked_and_found_by_the_link(store):
 
 def test_of_two_attempts_that_take_a_call_for_theirs_one_gets_it(store):
     def infer(ref):
-        return store.batch("link", [[ID, ref, 0]])[0]
+        return store.batch("link", [[ID, ref, 0, "ch"]])[0]
 
     park(store)
     assert infer("t/c1/1") == ["cb:0:1", "value of cb:0:1"]
@@ -45,8 +46,30 @@ def test_of_two_attempts_that_take_a_call_for_theirs_one_gets_it(store):
     assert infer("t/c1/1") == ["cb:0:1", "value of cb:0:1"], "asked again, the answer is the same"
 
 
+def test_a_channel_links_and_finds_its_own_ids_only(store):
+    """A hostile provider answers a placement with another's id; whoever may report on a channel names any id."""
+    link(store)
+    link(store, ref="t/own/1", channel="own")
+    assert park(store) == "t/c1/1" and park(store, channel="own") == "t/own/1"
+    assert park(store, field="cb:0:3", channel="third") == ""
+
+
+def test_an_id_that_is_taken_on_one_channel_is_inferred_on_no_other(store):
+    """Two channels may be of one account."""
+    link(store)
+    assert store.batch("link", [[ID, "t/c2/1", 0, "second"]])[0] is False
+
+
+def test_a_link_that_version_0_1_made_is_found(store):
+    store.redis.set(f"{store.shard}:id:{ID}", "t/c1/1")
+    assert park(store) == "t/c1/1"
+    assert store.batch("link", [[ID, "t/c2/1", 0, "ch"]])[0] is False
+    link(store, ref="t/c2/1")
+    assert park(store) == "t/c2/1"
+
+
 def test_what_the_provider_says_goes_before_what_was_inferred(store):
-    store.batch("link", [[ID, "t/c2/1", 0]])
+    store.batch("link", [[ID, "t/c2/1", 0, "ch"]])
     link(store)
     assert park(store) == "t/c1/1"
 

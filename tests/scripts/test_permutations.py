@@ -10,7 +10,8 @@ PERMUTATIONS = 2400
 
 def random_reports(rng):
     """What a confused provider could send for one attempt."""
-    reports = [evidence(PENDING, hops=[MESSAGE_OUT], provider_id="CA1")]
+    ids = rng.choice([("CA1", ["", "CA1"]), ("", ["", "CA0", "CA2"])])  # what the response tells is not outvoted
+    reports = [evidence(PENDING, hops=[MESSAGE_OUT], provider_id=ids[0])]
     for _ in range(rng.randint(1, 6)):
         status = rng.choice([0, 0, FAILED, NO_ANSWER, ABSENT, BUSY, COMPLETED])
         terminal = int(status > 0 and rng.random() < 0.6)
@@ -21,7 +22,7 @@ def random_reports(rng):
             ring=rng.choice([-1, -1, rng.randint(0, 60)]), cost=rng.choice([-1, rng.randint(0, 9000)]),
             currency=rng.choice(["USD", "KES"]), kind=kind, code=rng.choice(["", "a", "b"]) if kind else "",
             detail=rng.choice(["", "x", "y"]) if kind else "", hop_detail=rng.choice(["", "p", "q"]),
-            provider_id=rng.choice(["", "CA0", "CA2"]), permanent=int(rng.random() < 0.1)))
+            provider_id=rng.choice(ids[1]), permanent=int(rng.random() < 0.1)))
     return reports
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from conftest import *
 
-OVER = evidence(BUSY, terminal=1, hops=[MESSAGE_OUT, TERMINATE], provider_id="CA1")
+OVER = evidence(BUSY, terminal=1, hops=[MESSAGE_OUT, TERMINATE], provider_id="CAt/c1")
 UNREACHED = evidence(UNAVAILABLE, 1, code="unreachable")
 REFUSED = evidence(FAILED, 1, hops=[MESSAGE_OUT], kind=3, code="21211")
 FREED = [("t/c1", 1, "ch", "+1", 1)]
@@ -192,7 +192,7 @@ def test_once_somebody_may_have_been_reached_an_offer_says_so(store):
     store.outcome("t/c1", 1, "a", "elsewhere", UNREACHED)
     assert store.offers(lease=0)[0][4] == 1
     store.placed("t/c2", max_attempts=2, delays=(0,))
-    store.evidence("t/c2", OVER)
+    store.evidence("t/c2", evidence(BUSY, terminal=1))
     assert [offer[4] for offer in store.offers() if offer[0] == "t/c2"] == [-1]
 
 

@@ -421,16 +421,21 @@ static void on_link(enum store_status status, const struct store_parked *parked,
 static void a_provider_s_id_is_found_once_it_is_linked(void **state)
 {
     struct fixture *f = *state;
-    ref_read(f->store, SPAN_LIT("twilio:CA1"), on_ref, f);
+    const struct store_call call = {SPAN_LIT("twilio:CA1"), SPAN_LIT("main")},
+                            elsewhere = {SPAN_LIT("twilio:CA1"), SPAN_LIT("other")};
+    ref_read(f->store, &call, on_ref, f);
     wait_answer(f);
     assert_int_equal(f->status, STORE_OK);
     assert_string_equal(f->text, "");
-    store_link(f->store, SPAN_LIT("twilio:CA1"), SPAN_LIT("acme/c-1/1"), on_link, f);
+    store_link(f->store, &call, SPAN_LIT("acme/c-1/1"), on_link, f);
     wait_answer(f);
-    ref_read(f->store, SPAN_LIT("twilio:CA1"), on_ref, f);
+    ref_read(f->store, &call, on_ref, f);
     wait_answer(f);
     assert_int_equal(f->status, STORE_OK);
     assert_string_equal(f->text, "acme/c-1/1");
+    ref_read(f->store, &elsewhere, on_ref, f);
+    wait_answer(f);
+    assert_string_equal(f->text, "");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

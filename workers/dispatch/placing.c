@@ -90,7 +90,8 @@ static void link_id(struct attempt *a)
     buf_addspan(&ref, buf_span(&a->id));
     buf_addc(&ref, '/');
     buf_addint(&ref, a->number);
-    store_link(a->dispatch->worker->store, buf_span(&a->text), buf_span(&ref), on_linked, a);
+    const struct store_call call = {buf_span(&a->text), span_str(a->channel->name)};
+    store_link(a->dispatch->worker->store, &call, buf_span(&ref), on_linked, a);
     buf_done(&ref);
 }
 

@@ -143,8 +143,9 @@ static void link_found(struct lookup *lookup)
              lookup->evidence.provider_call_id);
     buf_clear(&lookup->ref);
     buf_addf(&lookup->ref, "%.*s/%d", SPAN_ARG(buf_span(&lookup->id)), lookup->attempt);
-    store_link_inferred(lookup->owner->dispatch->worker->store, buf_span(&lookup->provider_id),
-                        buf_span(&lookup->ref), on_linked, lookup);
+    const struct store_call call = {buf_span(&lookup->provider_id), span_str(lookup->channel->name)};
+    store_link_inferred(lookup->owner->dispatch->worker->store, &call, buf_span(&lookup->ref), on_linked,
+                        lookup);
 }
 
 static void on_found(const struct http_reply *reply, void *arg)

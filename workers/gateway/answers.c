@@ -19,9 +19,12 @@ struct answer {
     struct lookup lookup;    /* first: lookup.h frees through it */
     struct channel *channel; /* a reference */
     struct buf id;           /* "tenant/call_id"; empty while only the provider's id is known */
+    int attempt;             /* with it */
     struct buf provider_id;  /* "provider:provider call id"; empty too when the request names nothing */
+    struct buf says;         /* the provider's call id that the request names; empty without */
+    bool proved;             /* `id` is: the signature or token covers it, or its link says so */
     int hang_up_status;      /* 404, or 200 where the request was a callback as well */
-    bool not_linked;         /* what Redis said last: it knows no such id yet */
+    const char *not_yet;     /* why it was not answered yet, by what Redis said last; NULL: it said nothing */
 };
 
 static struct answer *answer_of(struct lookup *lookup)
@@ -34,6 +37,7 @@ static void answer_free(struct lookup *lookup)
     struct answer *answer = answer_of(lookup);
     buf_done(&answer->id);
     buf_done(&answer->provider_id);
+    buf_done(&answer->says);
     channel_unref(&answer->channel);
     free(answer);
 }
@@ -78,47 +82,82 @@ static void give_message(struct answer *answer, struct span stored)
     request_done(&request);
 }
 
-/* What a call is told goes to who placed it: an echoed reference can be anybody's. A call without attempts
- * lost its claim, which nobody but who placed it knows. */
-static bool is_placed_here(const struct answer *answer, const struct record *record)
+/* ---- whose call it is ---- */
+
+static const struct record_attempt *find_attempt(const struct record *record, int number)
 {
     for (size_t i = 0; i < record->attempts_n; i++) {
-        if (span_is(record->attempts[i].channel, answer->channel->name))
-            return true;
+        if (record->attempts[i].number == number)
+            return &record->attempts[i];
     }
-    return record->attempts_n == 0;
+    return NULL;
+}
+
+/* A claim that Redis forgot comes back with what was just put on the topic (evidence.lua), unless it is none. */
+static bool may_come_back(const struct answer *answer, const struct record *record)
+{
+    return record->phase == PHASE_WAITING && record->attempt > 0 && answer->attempt == record->attempt + 1 &&
+           span_is(record->channel, answer->channel->name);
+}
+
+/*
+ * What a call is told goes to who placed it and for the attempt that was placed, and nobody else: a reference
+ * can be anybody's. NULL: the message may be told. Otherwise why not; *yet: not yet, ask again.
+ */
+static const char *find_objection(const struct answer *answer, const struct record *record, bool *yet)
+{
+    *yet = false;
+    if (record == NULL)
+        return "unknown call";
+    if (record->phase == PHASE_DROPPED)
+        return "dropped";
+    const struct record_attempt *attempt = find_attempt(record, answer->attempt);
+    if (attempt == NULL) {
+        *yet = may_come_back(answer, record);
+        return "no such attempt";
+    }
+    if (!span_is(attempt->channel, answer->channel->name))
+        return "another channel's call";
+    bool same = span_eq(attempt->provider_call_id, buf_span(&answer->says));
+    if (attempt->id_sure && !same && (!answer->proved || answer->says.n > 0))
+        return "another call of the provider's";
+    *yet = !attempt->id_sure && !answer->proved;
+    return *yet ? "not linked in time" : NULL;
 }
 
 static void on_record(enum store_status status, const struct record *record, void *arg)
 {
     struct answer *answer = arg;
+    bool yet;
     if (!lookup_answered(&answer->lookup) || status != STORE_OK)
         return;
-    if (record == NULL)
-        hang_up(answer, "unknown call");
-    else if (record->phase == PHASE_DROPPED)
-        hang_up(answer, "dropped");
-    else if (!is_placed_here(answer, record))
-        hang_up(answer, "another channel's call");
+    const char *objection = find_objection(answer, record, &yet);
+    answer->not_yet = yet ? objection : NULL;
+    if (yet)
+        return; /* asked again until the deadline */
+    if (objection != NULL)
+        hang_up(answer, objection);
     else
         give_message(answer, record->request);
     lookup_end(&answer->lookup);
 }
 
+/* ---- asking ---- */
+
 static void on_ref(enum store_status status, struct span ref, void *arg)
 {
     struct answer *answer = arg;
     struct span tenant, call_id;
-    int attempt;
     if (!lookup_answered(&answer->lookup))
         return;
-    answer->not_linked = status == STORE_OK;
-    if (status != STORE_OK || !route_read_ref(ref, &tenant, &call_id, &attempt))
+    answer->not_yet = status == STORE_OK ? "not linked in time" : NULL;
+    if (status != STORE_OK || !route_read_ref(ref, &tenant, &call_id, &answer->attempt))
         return; /* asked again until the deadline */
     buf_addspan(&answer->id, tenant);
     buf_addc(&answer->id, '/');
     buf_addspan(&answer->id, call_id);
-    answer->not_linked = false;
+    answer->not_yet = NULL;
+    answer->proved = true;
     lookup_ask(&answer->lookup);
 }
 
@@ -126,17 +165,18 @@ static void ask(struct lookup *lookup)
 {
     struct answer *answer = answer_of(lookup);
     struct store *store = lookup->g->worker.store;
+    const struct store_call call = {buf_span(&answer->provider_id), span_str(answer->channel->name)};
     if (answer->id.n > 0)
         record_read(store, buf_span(&answer->id), on_record, answer);
     else
-        ref_read(store, buf_span(&answer->provider_id), on_ref, answer);
+        ref_read(store, &call, on_ref, answer);
 }
 
 static void give_up(struct lookup *lookup)
 {
     struct answer *answer = answer_of(lookup);
-    if (answer->not_linked)
-        hang_up(answer, "not linked in time");
+    if (answer->not_yet != NULL)
+        hang_up(answer, answer->not_yet);
     else
         respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
 }
@@ -147,10 +187,15 @@ static struct answer *prepare(struct gateway *g, const struct received *r,
     struct answer *answer = mem_calloc(1, sizeof(*answer));
     answer->channel = channel_ref(r->channel);
     answer->hang_up_status = hang_up_status;
+    answer->attempt = record->attempt;
+    answer->proved = received_proves_path(r);
     answer->lookup =
         (struct lookup){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};
     buf_init(&answer->id, 256);
     buf_init(&answer->provider_id, ID_MAX);
+    buf_init(&answer->says, ID_MAX);
+    if (!callback_record_add_id(&answer->says, r))
+        buf_clear(&answer->says);
     if (record->names != NAMES_NOTHING)
         buf_addspan(record->names == NAMES_CALL ? &answer->id : &answer->provider_id, buf_span(&record->key));
     return answer;

@@ -33,24 +33,31 @@ static bool read_about(struct about *about, struct buf *ref, const struct receiv
 
 static void name_call(struct callback_record *record, const struct about *about)
 {
-    (void)snprintf(record->attempt, sizeof(record->attempt), "%d", about->attempt);
+    record->attempt = about->attempt;
+    (void)snprintf(record->attempt_text, sizeof(record->attempt_text), "%d", about->attempt);
     cloudevent_add(&record->event, "ce_tenant", about->tenant);
     cloudevent_add(&record->event, "ce_callid", about->call_id);
-    cloudevent_add(&record->event, "ce_attempt", span_str(record->attempt));
+    cloudevent_add(&record->event, "ce_attempt", span_str(record->attempt_text));
     buf_addspan(&record->key, about->tenant);
     buf_addc(&record->key, '/');
     buf_addspan(&record->key, about->call_id);
     record->names = NAMES_CALL;
 }
 
+bool callback_record_add_id(struct buf *id, const struct received *r)
+{
+    const struct callback callback = on_topic(r);
+    size_t before = id->n;
+    return r->provider->callback_id(&callback, id) && buf_ok(id) && id->n > before;
+}
+
 /* A body that cannot be read names nothing: the status worker makes it a dead letter. */
-static void name_provider_id(struct callback_record *record, const struct provider *provider,
-                             const struct callback *callback)
+static void name_provider_id(struct callback_record *record, const struct received *r)
 {
     struct buf id;
     buf_init(&id, ID_MAX);
-    bool found = provider->callback_id(callback, &id) && buf_ok(&id) && id.n > 0;
-    buf_adds(&record->key, provider->name);
+    bool found = callback_record_add_id(&id, r);
+    buf_adds(&record->key, r->provider->name);
     buf_addc(&record->key, ':');
     if (found)
         buf_addspan(&record->key, buf_span(&id));
@@ -87,6 +94,7 @@ void callback_record_init(struct callback_record *record, const struct received 
 {
     struct about about;
     struct callback callback = on_topic(r);
+    record->attempt = 0;
     buf_init(&record->key, ID_MAX + 64);
     buf_init(&record->ref, ID_MAX);
     record->value = callback.body;
@@ -97,7 +105,7 @@ void callback_record_init(struct callback_record *record, const struct received 
     if (read_about(&about, &record->ref, r, &callback))
         name_call(record, &about);
     else
-        name_provider_id(record, r->provider, &callback);
+        name_provider_id(record, r);
 }
 
 void callback_record_done(struct callback_record *record)

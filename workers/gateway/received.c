@@ -1,5 +1,7 @@
 #include "workers/gateway/received.h"
 
+#include <string.h>
+
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/gateway/query.h"
@@ -15,7 +17,7 @@ void received_count(struct span provider, const char *result)
 
 void received_count_from_zero(void)
 {
-    static const char *const results[] = {"accepted",     "bad_signature", "unknown_channel",
+    static const char *const results[] = {"accepted",     "bad_signature", "unknown_channel", "bad_method",
                                           "unknown_path", "too_large",     "unavailable"};
     size_t n;
     const struct provider *const *providers = provider_all(&n);
@@ -123,6 +125,11 @@ struct channel *received_channel(const struct gateway *g, struct httpd_request *
     return NULL;
 }
 
+bool received_proves_path(const struct received *r)
+{
+    return r->verified != VERIFIED_SIGNATURE || !r->provider->signs_body_only;
+}
+
 bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
                     struct received *r)
 {
@@ -132,6 +139,12 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
     if (r->channel == NULL)
         return false;
     r->provider = r->channel->provider;
+    if (strcmp(r->callback.method, "GET") == 0 && !r->provider->calls_by_get) {
+        received_count(route->provider, "bad_method");
+        respond(g, req, 405, "application/json",
+                SPAN_LIT("{\"error\":\"this provider does not ask by GET\"}"), "Allow: POST, OPTIONS\r\n");
+        return false;
+    }
     r->verified = received_verify(r, g->public_url);
     if (r->verified != VERIFIED_NO)
         return true;

@@ -25,8 +25,9 @@ struct received {
 struct channel *received_channel(const struct gateway *g, struct httpd_request *req,
                                  const struct route *route);
 
-/* True: it may be taken. False: it was answered (404 unknown channel or not of this provider, 403 not
- * verified) and counted. `route` must outlive it; received_done() in any case. */
+/* True: it may be taken. False: it was answered (404 unknown channel or not of this provider, 405 a method
+ * that the provider was never asked to use, 403 not verified) and counted. `route` must outlive it;
+ * received_done() in any case. */
 bool received_check(struct gateway *g, struct httpd_request *req, const struct route *route,
                     struct received *r);
 void received_done(struct received *r);
@@ -34,6 +35,9 @@ void received_done(struct received *r);
 /* How it is verified: by the provider's signature, or by the token in its query where the provider signs
  * nothing; over the path as it came, or as it was handed out (route_add_path). Pure. */
 enum verified received_verify(const struct received *r, struct span public_url);
+
+/* What was verified covers the path and so the reference in it, or there is nothing to verify. */
+bool received_proves_path(const struct received *r);
 
 /* Counts in ivr_callbacks_total; a path's provider that does not exist is counted as "other". */
 void received_count(struct span provider, const char *result);

@@ -35,15 +35,18 @@ static int need_text(const char *name, struct span text, struct err *err)
     return 0;
 }
 
+int fields_need_value(const char *name, struct span value, struct err *err)
+{
+    if (value.n > 0 && memchr(value.p, '%', value.n)) /* words and ids have none of their own */
+        return err_set(err, ERR_INVALID, "%s: holds a malformed %%-escape", name);
+    return need_text(name, value, err);
+}
+
 int fields_need(const struct form *form, const char *const *names, struct err *err)
 {
-    for (; *names; names++) {
-        struct span value = form_get(form, *names);
-        if (value.n > 0 && memchr(value.p, '%', value.n)) /* words and ids have none of their own */
-            return err_set(err, ERR_INVALID, "%s: holds a malformed %%-escape", *names);
-        if (need_text(*names, value, err) != 0)
+    for (; *names; names++)
+        if (fields_need_value(*names, form_get(form, *names), err) != 0)
             return ERR_INVALID;
-    }
     return 0;
 }
 

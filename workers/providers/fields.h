@@ -35,6 +35,7 @@ int fields_read_form(struct form *form, const struct callback *callback, struct 
  * the one that is not. The rest is taken as it comes: evidence keeps no byte that is none of a text. `names`
  * ends with NULL.
  */
+int fields_need_value(const char *name, struct span value, struct err *err);
 int fields_need(const struct form *form, const char *const *names, struct err *err);
 int fields_json_need(const json_t *object, const char *const *names, struct err *err);
 

@@ -86,6 +86,9 @@ struct provider {
     const struct provider_setting *settings; /* ends with a NULL name */
     bool signs_callbacks;            /* its callbacks carry a signature made with its own credentials */
     bool signs_with_callback_secret; /* or one made with callback_secret (Vonage), where the channel has it */
+    bool signs_body_only; /* a signature covers neither path nor query: which attempt a callback is about, the
+                             provider's call id in its body says alone */
+    bool calls_by_get;    /* its callbacks may come by GET, with all that they say in what is signed */
     bool url_per_call;               /* takes a callback URL with each placement */
 
     /* Checks what the table cannot say (a key that does not parse), and keeps in channel->adapter what
@@ -110,7 +113,7 @@ struct provider {
     /* Whether the callback also asks what the call should do now, so that the reply to it is the document
      * that answer() writes. MAY be NULL: callbacks never ask. */
     bool (*callback_asks)(const struct callback *callback);
-    /* Checks the signature; `public_url` may be SPAN_NONE. NULL for providers that sign nothing: the token
+    /* Checks the signature over all that callback() and callback_id() read of it; `public_url` may be SPAN_NONE. NULL for providers that sign nothing: the token
      * guards the URL. */
     enum verified (*verify)(const struct channel *channel, struct span public_url,
                             const struct callback *callback);

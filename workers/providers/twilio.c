@@ -388,6 +388,7 @@ const struct provider twilio_provider = {
     .default_base_url = "https://api.twilio.com",
     .settings = settings,
     .signs_callbacks = true,
+    .calls_by_get = true,
     .url_per_call = true,
     .open = check,
     .place = place,

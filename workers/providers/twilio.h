@@ -23,6 +23,9 @@
  */
 void twilio_add_signature(struct buf *b, struct span auth_token, struct span url, struct span form);
 
+/* Appends what the signature covers of a form (undecoded) behind the URL: each distinct field, sorted. */
+void twilio_add_signed_fields(struct buf *b, struct span form);
+
 /*
  * `verify` of struct provider: VERIFIED_SIGNATURE or VERIFIED_NO, in a time that does not tell where they
  * differ. Works on the bytes as they came, so that a signed body which cannot be read is still known to be

@@ -8,12 +8,11 @@
  */
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/model/cause.h"
-#include "common/url.h"
 #include "workers/providers/fields.h"
 #include "workers/providers/twilio.h"
+#include "workers/providers/twilio_text.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -159,61 +158,43 @@ static void apply_unknown_word(struct evidence *ev, struct span word)
         evidence_set_reason(ev, REASON_TEXT, SPAN_LIT("(empty)"), SPAN_LIT("CallStatus is empty"));
 }
 
-enum { TIME_MAX = 40 };
-
-/* RFC 2822 as Twilio writes it; "2021-04-28 21:51:18.731479Z" as Telnyx' copy of this API does. 0 when it is
- * neither. */
-static int64_t read_time(struct span text)
-{
-    int64_t wall_ms;
-    char copy[TIME_MAX];
-    if (clock_parse_rfc2822(text, &wall_ms))
-        return wall_ms;
-    if (text.n < 11 || text.n > sizeof copy)
-        return 0;
-    memcpy(copy, text.p, text.n);
-    if (copy[10] == ' ')
-        copy[10] = 'T';
-    return clock_parse_rfc3339(span_of(copy, text.n), &wall_ms) ? wall_ms : 0;
-}
-
 /* Any of these makes it a request of Twilio's: callbacks of recordings and machine detection have no
  * CallStatus. */
-static bool is_twilio(const struct form *form)
+static bool is_twilio(const struct twilio_text *text)
 {
-    static const char *const known[] = {"CallSid", "CallStatus", "RecordingSid", "AnsweredBy", "AccountSid"};
+    static const enum twilio_name known[] = {TWILIO_CALL_SID, TWILIO_CALL_STATUS, TWILIO_RECORDING_SID,
+                                             TWILIO_ANSWERED_BY, TWILIO_ACCOUNT_SID};
     for (size_t i = 0; i < COUNT(known); i++) {
-        if (form_get(form, known[i]).p)
+        if (text->values[known[i]].p)
             return true;
     }
     return false;
 }
 
-static const char *const needed[] = {"CallSid", "CallStatus", NULL};
-
-static void read_report(const struct form *form, struct report *report)
+static void read_report(const struct twilio_text *text, struct report *report)
 {
-    struct span sip = form_get(form, "SipResponseCode");
+    const struct span *values = text->values;
+    struct span sip = values[TWILIO_SIP_RESPONSE_CODE];
     *report = (struct report){
-        .word = form_get(form, "CallStatus"),
-        .sip_code = fields_number(sip.n ? sip : form_get(form, "SipResultCode")), /* SignalWire's name */
-        .sip_phrase = form_get(form, "SipInviteResultPhrase"),
-        .error_code = form_get(form, "ErrorCode"),
-        .error_message = form_get(form, "ErrorMessage"),
-        .answered_by = form_get(form, "AnsweredBy"),
-        .talk_seconds = fields_number(form_get(form, "CallDuration")),
+        .word = values[TWILIO_CALL_STATUS],
+        .sip_code = fields_number(sip.n ? sip : values[TWILIO_SIP_RESULT_CODE]), /* SignalWire's name */
+        .sip_phrase = values[TWILIO_SIP_PHRASE],
+        .error_code = values[TWILIO_ERROR_CODE],
+        .error_message = values[TWILIO_ERROR_MESSAGE],
+        .answered_by = values[TWILIO_ANSWERED_BY],
+        .talk_seconds = fields_number(values[TWILIO_CALL_DURATION]),
     };
 }
 
-static void read_callback(const struct form *form, struct evidence *ev)
+static void read_callback(const struct twilio_text *text, struct evidence *ev)
 {
     struct report report;
-    read_report(form, &report);
-    evidence_set_provider_call_id(ev, form_get(form, "CallSid"));
+    read_report(text, &report);
+    evidence_set_provider_call_id(ev, text->values[TWILIO_CALL_SID]);
     if (!report.word.p)
         return; /* another kind of callback */
-    ev->at_ms = read_time(form_get(form, "Timestamp"));
-    evidence_set_cost(ev, form_get(form, "Price"), form_get(form, "PriceUnit"));
+    ev->at_ms = twilio_time(text->values[TWILIO_TIMESTAMP]);
+    evidence_set_cost(ev, text->values[TWILIO_PRICE], text->values[TWILIO_PRICE_UNIT]);
     const struct call_word *row = find_word(report.word);
     if (row)
         apply_report(ev, row, &report);
@@ -221,28 +202,35 @@ static void read_callback(const struct form *form, struct evidence *ev)
         apply_unknown_word(ev, report.word);
 }
 
+/* What the report is about, and what it says. */
+static int need(const struct twilio_text *text, struct err *err)
+{
+    int code = fields_need_value("CallSid", text->values[TWILIO_CALL_SID], err);
+    return code != 0 ? code : fields_need_value("CallStatus", text->values[TWILIO_CALL_STATUS], err);
+}
+
 int twilio_callback(const struct callback *callback, struct evidence *ev, struct err *err)
 {
-    struct form form;
+    struct twilio_text text;
     evidence_init(ev);
-    int code = fields_read_form(&form, callback, err);
-    if (code == 0 && !is_twilio(&form))
+    int code = twilio_text_read(&text, callback, err);
+    if (code == 0 && !is_twilio(&text))
         code = err_set(err, ERR_INVALID,
                        "none of a Twilio callback's fields is there, expected CallSid and CallStatus");
     if (code == 0)
-        code = fields_need(&form, needed, err);
+        code = need(&text, err);
     if (code == 0)
-        read_callback(&form, ev);
-    form_done(&form);
+        read_callback(&text, ev);
+    twilio_text_done(&text);
     return code;
 }
 
 bool twilio_callback_id(const struct callback *callback, struct buf *id)
 {
-    struct form form;
-    bool found = fields_read_form(&form, callback, NULL) == 0 && fields_need(&form, needed, NULL) == 0 &&
-                 fields_add_id(id, form_get(&form, "CallSid"));
-    form_done(&form);
+    struct twilio_text text;
+    bool found = twilio_text_read(&text, callback, NULL) == 0 && need(&text, NULL) == 0 &&
+                 fields_add_id(id, text.values[TWILIO_CALL_SID]);
+    twilio_text_done(&text);
     return found;
 }
 
@@ -258,7 +246,7 @@ static void read_object(const json_t *object, struct evidence *ev)
         return;
     evidence_set_provider_call_id(ev, json_get_span(object, "sid"));
     evidence_set_cost(ev, json_get_span(object, "price"), json_get_span(object, "price_unit"));
-    ev->at_ms = row->terminal ? read_time(json_get_span(object, "end_time")) : 0;
+    ev->at_ms = row->terminal ? twilio_time(json_get_span(object, "end_time")) : 0;
     apply_report(ev, row, &report);
 }
 
@@ -274,7 +262,7 @@ void twilio_looked_up(const struct channel *channel, int status, struct span bod
 /* date_created is when Twilio took the request, to the second. */
 static bool fits(const json_t *object, const struct doubt *doubt)
 {
-    int64_t created_ms = read_time(json_get_span(object, "date_created"));
+    int64_t created_ms = twilio_time(json_get_span(object, "date_created"));
     return span_eq(json_get_span(object, "to"), doubt->to) &&
            span_eq(json_get_span(object, "from"), doubt->from) &&
            span_is(json_get_span(object, "direction"), "outbound-api") && created_ms >= doubt->from_ms &&

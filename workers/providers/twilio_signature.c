@@ -84,7 +84,7 @@ static size_t split_fields(struct span form, struct buf *text, struct field **fi
     return n;
 }
 
-static void add_sorted_fields(struct buf *data, struct span form)
+void twilio_add_signed_fields(struct buf *data, struct span form)
 {
     struct field *fields;
     struct buf text;
@@ -112,7 +112,7 @@ void twilio_add_signature(struct buf *b, struct span auth_token, struct span url
     struct buf data;
     buf_init(&data, DATA_MAX);
     buf_addspan(&data, url);
-    add_sorted_fields(&data, form);
+    twilio_add_signed_fields(&data, form);
     add_mac(b, auth_token, buf_span(&data));
     buf_done(&data);
 }
@@ -271,7 +271,7 @@ static bool host_fits(struct attempt *attempt, const char *scheme, struct span h
     buf_init(&origin, URL_MAX);
     buf_adds(&origin, scheme);
     buf_addspan(&origin, host);
-    bool fits = host.n > 0 && buf_ok(&origin) && origin_fits(attempt, buf_span(&origin), target);
+    bool fits = host.n > 0 && !memchr(host.p, '/', host.n) && buf_ok(&origin) && origin_fits(attempt, buf_span(&origin), target);
     buf_done(&origin);
     return fits;
 }
@@ -332,7 +332,7 @@ enum verified twilio_verify(const struct channel *channel, struct span public_ur
     buf_init(&attempt.data, DATA_MAX);
     buf_init(&attempt.mac, 64);
     if (has_body && form)
-        add_sorted_fields(&attempt.fields, callback->body);
+        twilio_add_signed_fields(&attempt.fields, callback->body);
     bool fits = buf_ok(&attempt.fields) && any_origin_fits(&attempt, public_url, callback);
     buf_done(&attempt.fields);
     buf_done(&attempt.data);

@@ -338,6 +338,7 @@ const struct provider vonage_provider = {
     .default_base_url = "https://api.nexmo.com",
     .settings = settings,
     .signs_with_callback_secret = true,
+    .signs_body_only = true,
     .url_per_call = true,
     .open = open_channel,
     .close = vonage_close,

@@ -15,7 +15,6 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/model/cause.h"
-#include "common/url.h"
 #include "workers/providers/fields.h"
 #include "workers/providers/vonage.h"
 
@@ -104,6 +103,7 @@ static const struct event_detail *find_detail(const struct event_word *row, stru
 struct report {
     struct span word;
     struct span id;
+    struct span called;
     struct span detail;
     struct span sub_state;
     struct span disconnected_by;
@@ -217,9 +217,21 @@ static void apply_times(struct evidence *ev, const struct event_word *row, const
         ev->talk_seconds = (int32_t)report->duration_s;
 }
 
+/* Whose it is. The number has no plus. */
+static void apply_ids(struct evidence *ev, const struct report *report)
+{
+    struct buf number;
+    buf_init(&number, HTTP_MAX_REPLY);
+    buf_addc(&number, '+');
+    buf_addspan(&number, report->called);
+    evidence_set_provider_call_id(ev, report->id);
+    evidence_set_called(ev, buf_span(&number));
+    buf_done(&number);
+}
+
 static void apply_report(struct evidence *ev, const struct event_word *row, const struct report *report)
 {
-    evidence_set_provider_call_id(ev, report->id);
+    apply_ids(ev, report);
     evidence_set_cost(ev, report->price, SPAN_LIT("EUR"));
     apply_status(ev, row, report);
     apply_reason(ev, report);
@@ -230,7 +242,7 @@ static void apply_report(struct evidence *ev, const struct event_word *row, cons
 /* An unexpected word is kept, and ends nothing: it must not make us redial somebody who is talking. */
 static void apply_unknown_word(struct evidence *ev, const struct report *report)
 {
-    evidence_set_provider_call_id(ev, report->id);
+    apply_ids(ev, report);
     ev->status = STATUS_FAILED_UNKNOWN_REASON;
     ev->at_ms = report->at_ms;
     if (report->word.n > 0)
@@ -241,16 +253,15 @@ static void apply_unknown_word(struct evidence *ev, const struct report *report)
 
 /* ---- reading ---- */
 
-/* A report's fields: a JSON object, or a query. */
+/* A report's fields. */
 struct source {
     json_t *object;
-    struct form form;
     char price[32]; /* of a JSON number, as text */
 };
 
 static struct span text_of(const struct source *source, const char *name)
 {
-    return source->object ? json_get_span(source->object, name) : form_get(&source->form, name);
+    return json_get_span(source->object, name);
 }
 
 static int64_t number_of(const struct source *source, const char *name)
@@ -258,8 +269,7 @@ static int64_t number_of(const struct source *source, const char *name)
     double value = json_real_value(json_object_get(source->object, name));
     if (value > 0 && value < 1e9)
         return (int64_t)value; /* 7.0 */
-    return source->object ? fields_json_number(source->object, name)
-                          : fields_number(form_get(&source->form, name));
+    return fields_json_number(source->object, name);
 }
 
 /* A number has as many digits as the text would have had; evidence cuts at the sixth. */
@@ -312,6 +322,7 @@ static void read_report(struct source *source, struct report *report)
     *report = (struct report){
         .word = text_of(source, "status"),
         .id = id_of(source),
+        .called = text_of(source, "to"),
         .detail = text_of(source, "detail"),
         .sub_state = text_of(source, "sub_state"),
         .disconnected_by = text_of(source, "disconnected_by"),
@@ -324,35 +335,19 @@ static void read_report(struct source *source, struct report *report)
     };
 }
 
-/*
- * Of a GET the query: on the topic that is the body, with any content type or none, hence what it is shows in
- * its first byte.
- */
 static int open_source(struct source *source, const struct callback *callback, struct err *err)
 {
-    bool get = callback->method && strcmp(callback->method, "GET") == 0 && callback->query.n > 0;
-    struct span text = get ? callback->query : callback->body;
-    static const char mark[] = {'\xEF', '\xBB', '\xBF'};
-    size_t at = text.n >= sizeof mark && memcmp(text.p, mark, sizeof mark) == 0 ? sizeof mark : 0;
-    *source = (struct source){.object = NULL};
-    while (at < text.n && strchr(" \t\r\n", text.p[at]))
-        at++;
-    int code = 0;
-    if (at == text.n || text.p[at] == '{' || text.p[at] == '[') {
-        source->object = json_read(text, HTTP_MAX_REPLY, JSON_READ_FOREIGN, err);
-        code = source->object ? 0 : ERR_INVALID;
-    } else {
-        code = form_parse(&source->form, text, err);
-    }
-    if (code != 0 && err)
+    source->object = json_read(callback->body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, err);
+    if (source->object)
+        return 0;
+    if (err)
         err->code = ERR_INVALID; /* too large is unreadable too */
-    return code ? ERR_INVALID : 0;
+    return ERR_INVALID;
 }
 
 static void close_source(struct source *source)
 {
     json_decref(source->object);
-    form_done(&source->form);
 }
 
 /*
@@ -365,8 +360,7 @@ static bool is_vonage(const struct source *source)
     static const char *const known[] = {
         "uuid", "call_uuid", "conversation_uuid", "conversation_uuid_from", "recording_url", "payload"};
     for (size_t i = 0; i < COUNT(known); i++) {
-        if (source->object ? json_object_get(source->object, known[i]) != NULL
-                           : form_get(&source->form, known[i]).p != NULL)
+        if (json_object_get(source->object, known[i]))
             return true;
     }
     return false;
@@ -375,8 +369,7 @@ static bool is_vonage(const struct source *source)
 static int check_source(const struct source *source, struct err *err)
 {
     static const char *const needed[] = {"uuid", "call_uuid", "status", NULL};
-    return source->object ? fields_json_need(source->object, needed, err)
-                          : fields_need(&source->form, needed, err);
+    return fields_json_need(source->object, needed, err);
 }
 
 static void read_callback(struct source *source, struct evidence *ev)
@@ -389,7 +382,7 @@ static void read_callback(struct source *source, struct evidence *ev)
     else if (report.word.p)
         apply_unknown_word(ev, &report);
     else
-        evidence_set_provider_call_id(ev, report.id); /* another kind of event */
+        apply_ids(ev, &report); /* another kind of event */
 }
 
 int vonage_callback(const struct callback *callback, struct evidence *ev, struct err *err)

@@ -62,6 +62,7 @@ local function record(r)
   end
   local s = c.s
   local ours = s[TOKEN] == token and s[ATTEMPT] == n
+  local is_response = ours or s[TOKEN] == '' -- else another claim of that number is out, whose response tells the id
   if not ours and not forgotten and (not sent or kind == 'doubt') then
     return LATE
   end
@@ -77,7 +78,7 @@ local function record(r)
     elseif c.a[A_PERMANENT] == 0 and (kind == 'refused' or (kind == 'refused_now' and c.a[A_CLOSED] == SETTLED)) then
       c.a[A_PERMANENT], c.dirty = 1, true
     end
-    apply(c, evidence, kind == 'accepted', true, jitter, trace)
+    apply(c, evidence, kind == 'accepted', is_response, jitter, trace)
   end
   if ours or call_changed(c) then
     call_save(c)

@@ -22,9 +22,10 @@ end
 local found = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', parks, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   local call_id = string.match(id, '^call:(.+)$')
-  local key = call_id and ':call:' .. call_id or ':id:' .. id
+  local known = call_id and redis.call('EXISTS', KEYS[1] .. ':call:' .. call_id) or
+    redis.call('EXISTS', KEYS[1] .. ':ids:' .. id, KEYS[1] .. ':id:' .. id) -- the latter is of version 0.1
   found[#found + 1] = id
-  found[#found + 1] = tostring(redis.call('EXISTS', KEYS[1] .. key))
+  found[#found + 1] = known > 0 and '1' or '0'
   found[#found + 1] = redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
   redis.call('ZADD', parks, string.format('%.0f', now + lease), id)
 end

@@ -15,8 +15,31 @@ static void dead_unknown(struct work *work, const char *what)
     buf_done(&detail);
 }
 
+/* ---- the provider's id ---- */
+
+/* What the record says, once more: it was read before. */
+static void read_again(const struct work *work, struct reading *reading)
+{
+    struct kafka_header headers[KAFKA_MAX_HEADERS];
+    struct err err = ERR_INIT;
+    size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
+    int rc = reading_read(reading, headers, n, work->record->value, &err);
+    assert(rc == 0);
+    (void)rc;
+}
+
+/* "provider:provider call id" */
+static void add_provider_id(struct buf *b, const struct reading *reading)
+{
+    buf_adds(b, reading->provider->name);
+    buf_addc(b, ':');
+    buf_adds(b, reading->evidence.provider_call_id);
+}
+
+/* ---- parking ---- */
+
 /* Parks the record under work->parked_as, or learns the reference behind that id. */
-static void park(struct work *work, store_park_fn answered)
+static void park(struct work *work, struct span channel, store_park_fn answered)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct buf field, value;
@@ -25,38 +48,42 @@ static void park(struct work *work, store_park_fn answered)
     buf_init(&value, PARKED_MAX_BYTES);
     parked_add_field(&field, work->record);
     parked_add(&value, work->record, headers, n);
+    const struct store_call call = {span_str(work->parked_as), channel};
     const struct store_parked callback = {buf_span(&field), buf_span(&value)};
     work_asked(work);
-    store_park(status_worker(work)->store, span_str(work->parked_as), &callback, answered, work);
+    store_park(status_worker(work)->store, &call, &callback, answered, work);
     buf_done(&field);
     buf_done(&value);
 }
 
-/* ---- by the provider's id ---- */
+static void start_linked(struct work *work)
+{
+    work->parked_as[0] = '\0';
+    work->linked = true;
+    work_start(work);
+}
 
 static void on_found_or_parked(enum store_status status, struct span ref, void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, status))
         return;
-    if (call_ref_parse(&work->ref, ref)) {
-        work->parked_as[0] = '\0';
-        work_start(work);
-    } else if (work->parked_before) {
-        dead_unknown(work, "no call is linked to the provider's call id");
-    } else {
+    if (call_ref_parse(&work->ref, ref))
+        start_linked(work);
+    else if (work->parked_before)
+        dead_unknown(work, "no call is linked to the provider's call id on this channel");
+    else
         work_done(work, "parked");
-    }
 }
 
-void parking_by_provider_id(struct work *work, const struct reading *reading)
+void parking_by_provider_id(struct work *work)
 {
-    snprintf(work->parked_as, sizeof(work->parked_as), "%s:%s", reading->provider->name,
-             reading->evidence.provider_call_id);
-    park(work, on_found_or_parked);
+    struct reading reading;
+    read_again(work, &reading);
+    snprintf(work->parked_as, sizeof(work->parked_as), "%s:%s", reading.provider->name,
+             reading.evidence.provider_call_id);
+    park(work, reading.channel, on_found_or_parked);
 }
-
-/* ---- by our own reference ---- */
 
 static void on_parked(enum store_status status, struct span ref, void *arg)
 {
@@ -75,53 +102,74 @@ void parking_unknown_call(struct work *work)
         return;
     }
     snprintf(work->parked_as, sizeof(work->parked_as), "call:%s", work->ref.id);
-    park(work, on_parked);
+    park(work, SPAN_LIT(""), on_parked);
 }
 
 /* ---- linking ---- */
 
-/* "provider:provider call id", as parking_by_provider_id() has it. */
-static void add_provider_id(struct buf *b, struct work *work)
+typedef void link_fn(struct store *, const struct store_call *, struct span, store_link_fn, void *);
+
+/* Links the record's provider call id to work->ref. */
+static void link_id(struct work *work, link_fn *link, store_link_fn answered)
 {
-    struct kafka_header headers[KAFKA_MAX_HEADERS];
+    struct buf id, ref;
     struct reading reading;
-    struct err err = ERR_INIT;
-    size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
-    int rc = reading_read(&reading, headers, n, work->record->value, &err);
-    assert(rc == 0); /* it was read before */
-    (void)rc;
-    buf_adds(b, reading.provider->name);
-    buf_addc(b, ':');
-    buf_adds(b, reading.evidence.provider_call_id);
+    read_again(work, &reading);
+    buf_init(&id, sizeof(work->parked_as));
+    buf_init(&ref, STORE_MAX_REF + 1);
+    add_provider_id(&id, &reading);
+    buf_addspan(&ref, span_of(work->ref.id, work->ref.id_n));
+    buf_addc(&ref, '/');
+    buf_addint(&ref, work->ref.attempt);
+    const struct store_call call = {buf_span(&id), reading.channel};
+    work_asked(work);
+    link(status_worker(work)->store, &call, buf_span(&ref), answered, work);
+    buf_done(&id);
+    buf_done(&ref);
+}
+
+static void put_back(const struct work *work, const struct store_parked *parked, size_t n)
+{
+    struct buf id;
+    struct reading reading;
+    read_again(work, &reading);
+    buf_init(&id, sizeof(work->parked_as));
+    add_provider_id(&id, &reading);
+    for (size_t i = 0; i < n; i++)
+        parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
+    buf_done(&id);
 }
 
 static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
 {
     struct work *work = arg;
-    struct buf id;
     if (!work_answered(work, status))
         return;
-    buf_init(&id, sizeof(work->parked_as));
-    add_provider_id(&id, work);
-    for (size_t i = 0; i < n; i++)
-        parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
-    buf_done(&id);
+    put_back(work, parked, n);
     work_recorded(work);
 }
 
 void parking_link(struct work *work)
 {
-    struct buf id, ref;
-    buf_init(&id, sizeof(work->parked_as));
-    buf_init(&ref, STORE_MAX_REF + 1);
-    add_provider_id(&id, work);
-    buf_addspan(&ref, span_of(work->ref.id, work->ref.id_n));
-    buf_addc(&ref, '/');
-    buf_addint(&ref, work->ref.attempt);
-    work_asked(work);
-    store_link(status_worker(work)->store, buf_span(&id), buf_span(&ref), on_linked, work);
-    buf_done(&id);
-    buf_done(&ref);
+    link_id(work, store_link, on_linked);
+}
+
+static void on_inferred(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+{
+    struct work *work = arg;
+    if (!work_answered(work, status))
+        return;
+    if (parked == NULL) {
+        parking_by_provider_id(work);
+        return;
+    }
+    put_back(work, parked, n);
+    start_linked(work);
+}
+
+void parking_infer(struct work *work)
+{
+    link_id(work, store_link_inferred, on_inferred);
 }
 
 void parking_forget(struct work *work)

@@ -18,6 +18,7 @@ enum header {
     H_CALLID,
     H_ATTEMPT,
     H_QUERY,
+    H_VERIFIED,
     H_TIME,
     H_CONTENT_TYPE,
     H_TRACEPARENT,
@@ -33,6 +34,7 @@ static const struct span names[H_COUNT] = {
     [H_CALLID] = {"ce_callid", 9},
     [H_ATTEMPT] = {"ce_attempt", 10},
     [H_QUERY] = {"ce_query", 8},
+    [H_VERIFIED] = {"ce_verified", 11},
     [H_TIME] = {"ce_time", 7},
     [H_CONTENT_TYPE] = {"content-type", 12},
     [H_TRACEPARENT] = {"traceparent", 11},
@@ -40,7 +42,7 @@ static const struct span names[H_COUNT] = {
     [H_PARKED] = {PARKED_HEADER, sizeof(PARKED_HEADER) - 1},
 };
 
-/* One pass over the record's headers: looking each one up by name would walk them eleven times. The first of
+/* One pass over the record's headers: looking each one up by name would walk them twelve times. The first of
  * a name counts. */
 static void sort_headers(const struct kafka_header *headers, size_t n, struct span found[H_COUNT])
 {
@@ -152,6 +154,7 @@ static int read_envelope(struct reading *reading, const struct span found[H_COUN
     if (reading->channel.n == 0 || reading->channel.n > READING_CHANNEL_MAX)
         return err_set(err, ERR_INVALID, "header ce_channel: \"%.*s\", expected the name of a channel",
                        SPAN_ARG(shown(reading->channel)));
+    reading->unproved = reading->provider->signs_body_only && span_is(found[H_VERIFIED], "signature");
     read_trace(reading, found[H_TRACEPARENT], found[H_TRACESTATE]);
     return read_ref(&reading->ref, found, err);
 }
@@ -177,6 +180,7 @@ int reading_read(struct reading *reading, const struct kafka_header *headers, si
 {
     struct span found[H_COUNT];
     reading->provider = NULL;
+    reading->unproved = false;
     reading->ref.id_n = 0;
     reading->trace_n = 0;
     evidence_init(&reading->evidence);
@@ -194,9 +198,15 @@ int reading_read(struct reading *reading, const struct kafka_header *headers, si
     if (reading->provider->callback(&callback, &reading->evidence, err) != 0)
         return ERR_INVALID;
     read_ids(reading, &callback);
-    if (reading->ref.id_n == 0 && reading->evidence.provider_call_id[0] == '\0')
+    if (reading->evidence.provider_call_id[0] != '\0')
+        return 0;
+    if (reading->ref.id_n == 0)
         return err_set(
             err, ERR_INVALID,
             "the callback names no call: neither our reference nor the provider's call id is in it");
+    if (reading->unproved)
+        return err_set(err, ERR_INVALID,
+                       "the callback names no call: its body has no provider's call id, and its signature does "
+                       "not cover the path");
     return 0;
 }

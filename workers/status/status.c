@@ -175,12 +175,28 @@ static void on_evidence(enum store_status store_status, const struct store_evide
     if (!work_answered(work, store_status))
         return;
     work->repeated = told->what == EVIDENCE_REPEATED;
-    if (told->what == EVIDENCE_UNKNOWN)
+    switch (told->what) {
+    case EVIDENCE_RECORDED:
+    case EVIDENCE_REPEATED:
+        if (told->unlinked && !work->linked)
+            parking_link(work);
+        else
+            work_recorded(work);
+        return;
+    case EVIDENCE_UNKNOWN:
         parking_unknown_call(work);
-    else if (told->unlinked && work->own_ref) /* else it was found by a link */
-        parking_link(work);
-    else
-        work_recorded(work);
+        return;
+    case EVIDENCE_FOREIGN:
+        work_dead(work, "unknown_call",
+                  SPAN_LIT("the provider's call id in it is not that of the attempt which it was sent for"));
+        return;
+    case EVIDENCE_UNPROVED:
+        parking_by_provider_id(work);
+        return;
+    case EVIDENCE_FITS:
+        parking_infer(work);
+        return;
+    }
 }
 
 /* A report that says nothing of the status is evidence too: the provider has the call. */
@@ -193,6 +209,7 @@ static void ask(struct work *work, const struct reading *reading)
         .provider = span_str(reading->provider->name),
         .evidence = &reading->evidence,
         .trace = span_of(reading->trace, reading->trace_n),
+        .unproved = reading->unproved && !work->linked,
     };
     work_asked(work);
     store_evidence(work->status->worker->store, &evidence, on_evidence, work);
@@ -212,13 +229,12 @@ void work_start(struct work *work)
     }
     work->received_ms = reading.received_ms;
     work->parked_before = reading.parked_before;
-    work->own_ref = reading.ref.id_n > 0;
-    if (work->own_ref)
+    if (!work->linked)
         work->ref = reading.ref;
     if (work->ref.id_n > 0)
         ask(work, &reading);
     else
-        parking_by_provider_id(work, &reading);
+        parking_by_provider_id(work);
 }
 
 /* ---- taking ---- */
@@ -231,6 +247,7 @@ static void on_record(struct kafka_record *record, void *arg)
     status->free = work->next;
     work->record = record;
     work->ref.id_n = 0;
+    work->linked = false;
     work->parked_as[0] = '\0';
     queue_add(&status->held, work);
 }

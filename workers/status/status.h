@@ -4,13 +4,16 @@
  * A record of the callbacks topic is one piece of work, from its arrival to kafka_done():
  *
  *   held ──► read ──► evidence asked ──recorded or repeated──[link]──────────────► done
- *              │            │ the call is unknown
- *              │            ▼
- *              │         park "call:…" ──parked──► done     (parked once before: dead letter unknown_call)
- *              │
+ *              │            ├── the call is unknown ──► park "call:…" ──parked──► done
+ *              │            ├── it is about another call ──► dead letter unknown_call ──acknowledged──► done
+ *              │            └── our reference is not proved: only the provider's id counts
+ *              │                          │ (an attempt in doubt that it fits is linked to it first)
+ *              │                          ▼
  *              ├── without our reference ──► park "provider:id" ──linked──► evidence asked
  *              │                                  └──parked──► done
  *              └── cannot be read ──► dead letter unparseable_callback ──acknowledged──► done
+ *
+ * What was parked once before is a dead letter unknown_call where it would be parked again.
  *
  * Whatever is refused or lost on the way (Redis away, an acknowledgement that does not come) starts the work
  * over, after a pause that grows from 100 ms to 2 s: each step may run twice. Meanwhile no further records
@@ -38,9 +41,9 @@ struct work {
     const struct provider *provider;
     int64_t received_ms;
     bool parked_before;
-    bool own_ref;                                          /* the record carries it */
-    bool repeated;                                         /* its evidence changed nothing */
-    struct call_ref ref;                                   /* the record's own, or what its link said */
+    bool linked; /* `ref` is what the link of the provider's id says, not what the record carries */
+    bool repeated; /* its evidence changed nothing */
+    struct call_ref ref;
     char parked_as[sizeof("call:") + STORE_MAX_REF + 100]; /* the id under which it stands parked; "" */
 };
 

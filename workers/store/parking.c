@@ -69,13 +69,14 @@ static unsigned shard_of_parked(struct store *store, struct span id)
     return store_shard_of(store, id);
 }
 
-void store_park(struct store *store, struct span provider_id, const struct store_parked *callback,
+void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
                 store_park_fn fn, void *arg)
 {
     char keep[24];
-    const struct span args[] = {provider_id, callback->field, callback->value,
-                                number(keep, store_unknown_keep_ms(store))};
-    run(store, &script_park, shard_of_parked(store, provider_id), args, 4, on_park, (void (*)(void))fn, arg);
+    const struct span args[] = {call->provider_id, callback->field, callback->value,
+                                number(keep, store_unknown_keep_ms(store)), call->channel};
+    run(store, &script_park, shard_of_parked(store, call->provider_id), args, 5, on_park,
+        (void (*)(void))fn, arg);
 }
 
 static void on_overdue(const struct redis_result *result, void *arg)

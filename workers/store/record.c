@@ -101,6 +101,7 @@ static void read_attempt(struct record_attempt *att, const msgpack_object *a)
     att->channel = pack_get_span(a, A_CHANNEL);
     att->provider = pack_get_span(a, A_PROVIDER);
     att->provider_call_id = pack_get_span(a, A_ID);
+    att->id_sure = pack_get_int(a, A_ID_SURE) != 0;
     att->placed_at_ms = pack_get_int(a, A_PLACED);
     att->ring_seconds = pack_get_int(a, A_RING);
     att->talk_seconds = pack_get_int(a, A_TALK);

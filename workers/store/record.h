@@ -31,6 +31,7 @@ struct record_attempt {
     bool terminal;
     struct span reason_code, reason_detail;
     struct span channel, provider, provider_call_id;
+    bool id_sure; /* the provider's response told the id */
     int64_t placed_at_ms;
     int64_t ring_seconds, talk_seconds, cost_micros; /* -1 unknown */
     struct span currency;

@@ -11,7 +11,7 @@
 /* `ref` is "tenant/call_id/attempt", borrowed until the callback returns; empty: not linked (or status is not
  * STORE_OK). */
 typedef void (*ref_fn)(enum store_status status, struct span ref, void *arg);
-/* `provider_id` is "provider:provider call id", copied. `fn` runs exactly once, never before this returns. */
-void ref_read(struct store *store, struct span provider_id, ref_fn fn, void *arg);
+/* `call` is copied. `fn` runs exactly once, never before this returns. */
+void ref_read(struct store *store, const struct store_call *call, ref_fn fn, void *arg);
 
 #endif

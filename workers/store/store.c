@@ -339,26 +339,28 @@ static void deliver_link(enum store_status status, const msgpack_object *result,
     ((store_link_fn)fn)(status, taken ? NULL : parked, n, arg);
 }
 
-static void link_id(struct store *store, struct span provider_id, struct span ref, bool sure,
+static void link_id(struct store *store, const struct store_call *call, struct span ref, bool sure,
                     store_link_fn fn, void *arg)
 {
     msgpack_packer p;
-    store_record_begin(store, &p, 3);
-    pack_span(&p, provider_id);
+    store_record_begin(store, &p, 4);
+    pack_span(&p, call->provider_id);
     pack_span(&p, ref);
     msgpack_pack_int64(&p, sure);
-    store_record_send(store, BATCH_LINK, provider_id, deliver_link, (void (*)(void))fn, arg);
+    pack_span(&p, call->channel);
+    store_record_send(store, BATCH_LINK, call->provider_id, deliver_link, (void (*)(void))fn, arg);
 }
 
-void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg)
+void store_link(struct store *store, const struct store_call *call, struct span ref, store_link_fn fn,
+                void *arg)
 {
-    link_id(store, provider_id, ref, true, fn, arg);
+    link_id(store, call, ref, true, fn, arg);
 }
 
-void store_link_inferred(struct store *store, struct span provider_id, struct span ref, store_link_fn fn,
-                         void *arg)
+void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
+                         store_link_fn fn, void *arg)
 {
-    link_id(store, provider_id, ref, false, fn, arg);
+    link_id(store, call, ref, false, fn, arg);
 }
 
 /* A result that is a number of a known range. */
@@ -404,14 +406,14 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     store_record_send(store, BATCH_OUTCOME, outcome->id, deliver_outcome, (void (*)(void))fn, arg);
 }
 
-/* 8 x what + the call's status. */
+/* 64 where its id has to be linked + 8 x what + the call's status. */
 static void deliver_evidence(enum store_status status, const msgpack_object *result, void (*fn)(void),
                              void *arg)
 {
-    int64_t number = status == STORE_OK ? number_of(result, 56) : 0;
-    const struct store_evidence_told told = {.what = (enum store_evidence_what)(number % 32 / 8),
+    int64_t number = status == STORE_OK ? number_of(result, 128) : 0;
+    const struct store_evidence_told told = {.what = (enum store_evidence_what)(number % 64 / 8),
                                              .call_status = (enum call_status)(number % 8),
-                                             .unlinked = number >= 32};
+                                             .unlinked = number >= 64};
     ((store_evidence_fn)fn)(status, &told, arg);
 }
 
@@ -419,7 +421,7 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
                     void *arg)
 {
     msgpack_packer p;
-    store_record_begin(store, &p, 7);
+    store_record_begin(store, &p, evidence->unproved ? 8 : 7);
     pack_span(&p, evidence->id);
     msgpack_pack_int64(&p, evidence->attempt);
     pack_span(&p, evidence->channel);
@@ -427,6 +429,8 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
     pack_evidence(&p, evidence->evidence, &store->pii);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, evidence->trace);
+    if (evidence->unproved)
+        pack_str(&p, evidence->evidence->called);
     store_record_send(store, BATCH_EVIDENCE, evidence->id, deliver_evidence, (void (*)(void))fn, arg);
 }
 

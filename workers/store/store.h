@@ -208,7 +208,15 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
 
 /* ---- evidence (evidence.lua, settle.lua) ---- */
 
-enum store_evidence_what { EVIDENCE_RECORDED, EVIDENCE_REPEATED, EVIDENCE_UNKNOWN };
+enum store_evidence_what {
+    EVIDENCE_RECORDED,
+    EVIDENCE_REPEATED,
+    EVIDENCE_UNKNOWN,  /* no such call, or no such attempt on this channel */
+    EVIDENCE_FOREIGN,  /* the attempt has another id at its provider: it is about another call */
+    EVIDENCE_UNPROVED, /* only the provider's id in it can say whose it is: store_park() knows */
+    EVIDENCE_FITS,     /* the same, but the attempt is in doubt and has the number that it says was called:
+                          store_link_inferred() */
+};
 struct store_evidence {
     struct span id;
     int attempt;
@@ -216,6 +224,7 @@ struct store_evidence {
     struct span provider;
     const struct evidence *evidence;
     struct span trace;
+    bool unproved; /* `id` and `attempt` stood beside what its signature covers */
 };
 struct store_evidence_told {
     enum store_evidence_what what;
@@ -250,20 +259,27 @@ struct store_parked {
     struct span field; /* names the record: "topic:partition:offset" */
     struct span value; /* as it was parked */
 };
-/* Links "provider:provider call id" to "tenant/call_id/attempt". `parked`: callbacks that came before. */
+/* A provider's call, as a channel knows it: what is linked on one channel says nothing on another. */
+struct store_call {
+    struct span provider_id; /* "provider:provider call id" */
+    struct span channel;
+};
+
+/* Links it to "tenant/call_id/attempt". `parked`: callbacks that came before. */
 typedef void (*store_link_fn)(enum store_status status, const struct store_parked *parked, size_t n,
                               void *arg);
-void store_link(struct store *store, struct span provider_id, struct span ref, store_link_fn fn, void *arg);
+void store_link(struct store *store, const struct store_call *call, struct span ref, store_link_fn fn,
+                void *arg);
 
 /* The same for an id that was inferred (the call fits the attempt, nobody said so): only while it is no other
- * attempt's. `parked`: NULL when it is. */
-void store_link_inferred(struct store *store, struct span provider_id, struct span ref, store_link_fn fn,
-                         void *arg);
+ * attempt's, on whatever channel. `parked`: NULL when it is. */
+void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
+                         store_link_fn fn, void *arg);
 
 /* The reference behind the id (n > 0), or parked under it (n == 0) until unknown_callback_keep. An id
  * "call:tenant/call_id" parks a callback of a call that Redis does not know, in that call's shard. */
 typedef void (*store_park_fn)(enum store_status status, struct span ref, void *arg);
-void store_park(struct store *store, struct span provider_id, const struct store_parked *callback,
+void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
                 store_park_fn fn, void *arg);
 
 struct store_overdue {

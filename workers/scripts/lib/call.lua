@@ -52,8 +52,9 @@ local A_STATUS, A_TERMINAL, A_KIND, A_CODE, A_DETAIL, A_CHANNEL, A_PROVIDER, A_I
   A_COST, A_CURRENCY, A_ANSWERED, A_REPORTED, A_UNREACHED, A_PERMANENT, A_CLOSED, A_RING_GIVEN, A_HOPS =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
 -- Behind the hops: what the attempt holds and release() gives back: the number whose line it has ('' none, contact.lua), and 1
--- where it has a line of its channel (admit.lua), and by which name (life_of).
-local A_CONTACT, A_LINE, A_LIFE = 36, 37, 38
+-- where it has a line of its channel (admit.lua), and by which name (life_of). Then how often it was refined (evidence.lua), and
+-- the name under which its window counts its reason where that is not its own (reasons.name).
+local A_CONTACT, A_LINE, A_LIFE, A_REFINED, A_COUNTED = 36, 37, 38, 39, 40
 -- What A_CLOSED holds: nothing, closed for want of a report, its claim was settled by others.
 local NO_REPORT, SETTLED = 1, 2
 -- Hops, in their order (common/model/hop.h).
@@ -88,7 +89,49 @@ local function counts_of(all, key)
   return counts
 end
 
--- A call stands in exactly one of: waiting, dropped by reason, its status.
+-- Reasons are counted by name while fewer than `most` others of their channel are, else as 'other': so many a summary shows.
+-- Whoever counts one keeps the name that it was counted by, and takes the same one back.
+local reasons = {most = 64, names = {}, n = {}}
+
+-- The name by which the reason is counted in the hash `key`, where '#r' is how many have their own.
+function reasons.name(key, channel, code)
+  if code == '' or code == 'other' then
+    return code
+  end
+  local group, field = key .. channel, channel .. 'r:' .. code
+  local name = reasons.names[key .. field]
+  if not name then
+    name = code
+    if call('HEXISTS', key, field) == 0 then
+      local n = reasons.n[group] or tonumber(call('HGET', key, channel .. '#r') or 0)
+      name = n < reasons.most and code or 'other'
+      reasons.n[group] = name == code and n + 1 or n
+    end
+    reasons.names[key .. field] = name
+  end
+  return name
+end
+
+-- The counter `field` moved by delta and is `value` now: notes by channel which reasons came and went. `pattern` is that of a
+-- reason's field: its channel, its code.
+function reasons.note(moved, pattern, field, delta, value)
+  if value == 0 or value == delta then
+    local channel, code = string.match(field, pattern)
+    if channel and code ~= 'other' then
+      add(moved, channel, value == 0 and -1 or 1)
+    end
+  end
+end
+
+function reasons.write(key, moved)
+  for channel, delta in pairs(moved) do
+    if delta ~= 0 and call('HINCRBY', key, channel .. '#r', string.format('%.0f', delta)) <= 0 then
+      call('HDEL', key, channel .. '#r')
+    end
+  end
+end
+
+-- A call stands in exactly one of: waiting, dropped by reason, its status. s[REASON] is the name that its reason is counted by.
 local function count_call(s, delta)
   local counts, channel = counts_of(campaigns, s[CAMPAIGN]), s[CHANNEL] .. '|'
   add(counts, channel .. 'calls', delta)
@@ -106,13 +149,14 @@ local function count_call(s, delta)
   end
 end
 
--- The window of an attempt's minute, or nil when its counters are gone.
+-- The window of an attempt's minute and its name, or nil when its counters are gone.
 local function window_of(s, a)
   local minute = a[A_PLACED] - a[A_PLACED] % WINDOW_MS
   if minute + WINDOW_KEEP_MS <= now then
     return nil
   end
-  return counts_of(windows, s[CAMPAIGN] .. '|' .. a[A_CHANNEL] .. '|' .. string.format('%.0f', minute))
+  local name = s[CAMPAIGN] .. '|' .. a[A_CHANNEL] .. '|' .. string.format('%.0f', minute)
+  return counts_of(windows, name), name
 end
 
 -- Seconds to a histogram's bucket: exact to 60, then 5 % wide (workers/store/counters.c turns it back).
@@ -166,15 +210,32 @@ local function count_window_status(window, status, code, delta)
   end
 end
 
+-- The fields behind those that every attempt has: an array must not have holes.
+local function with_tail(a)
+  a[A_LIFE], a[A_REFINED] = a[A_LIFE] or 0, a[A_REFINED] or 0
+  return a
+end
+
+local function count_in_window(window, name, a, old)
+  count_window_status(window, old.status, old.counted, -1)
+  local counted = reasons.name(shard .. ':w:' .. name, '', a[A_CODE])
+  if counted ~= a[A_CODE] then
+    with_tail(a)[A_COUNTED] = counted
+  else
+    a[A_COUNTED] = nil
+  end
+  count_window_status(window, a[A_STATUS], counted, 1)
+end
+
 -- Moves the attempt's part of campaign and window from what it was (`old`) to what it is.
 local function count_attempt(s, a, old, new_hops)
-  local counts, channel, window = counts_of(campaigns, s[CAMPAIGN]), a[A_CHANNEL] .. '|', window_of(s, a)
+  local counts, channel = counts_of(campaigns, s[CAMPAIGN]), a[A_CHANNEL] .. '|'
+  local window, name = window_of(s, a)
   if old.status == 0 then
     count_both(counts, channel, window, 'attempts', 1)
   end
   if window and (old.status ~= a[A_STATUS] or old.code ~= a[A_CODE]) then
-    count_window_status(window, old.status, old.code, -1)
-    count_window_status(window, a[A_STATUS], a[A_CODE], 1)
+    count_in_window(window, name, a, old)
   end
   for _, hop in ipairs(hops_in(new_hops)) do
     count_both(counts, channel, window, 'h:' .. hop, 1)
@@ -348,14 +409,15 @@ local function call_save(c)
   local s = c.s
   touch(s)
   trim_controls(s)
+  if not same_place(c.counted, s) then
+    count_call(c.counted, -1)
+    s[REASON] = reasons.name(shard .. ':n:' .. s[CAMPAIGN], s[CHANNEL] .. '|', s[REASON])
+    count_call(s, 1)
+  end
   if c.a then
     call('HSET', c.key, 's', pack(s), 'a' .. c.n, pack(c.a))
   else
     call('HSET', c.key, 's', pack(s))
-  end
-  if not same_place(c.counted, s) then
-    count_call(c.counted, -1)
-    count_call(s, 1)
   end
   index_waiting(c)
   if s[PHASE] == PLACED and s[CANCELLED] == 1 and (c.phase ~= PLACED or c.cancelled ~= 1) then
@@ -518,9 +580,11 @@ local function merge_cost(a, cost, currency)
   end
 end
 
-local function merge_id(a, id, response)
+local function merge_id(c, id, response)
+  local a = c.a
   if response then
-    a[A_ID], a[A_ID_SURE] = id, 1
+    c.dirty = c.dirty or a[A_ID_SURE] == 0
+    a[A_ID], a[A_ID_SURE] = a[A_ID_SURE] == 1 and least(a[A_ID], id) or id, 1
   elseif a[A_ID_SURE] == 0 then
     a[A_ID] = least(a[A_ID], id)
   end
@@ -601,7 +665,7 @@ local function merge(c, e, status, reported, response)
     merge_cost(a, e[E_COST], e[E_CURRENCY])
   end
   if e[E_ID] ~= '' then
-    merge_id(a, e[E_ID], response)
+    merge_id(c, e[E_ID], response)
   end
   if e[E_ANSWERED] > 0 and (a[A_ANSWERED] == 0 or e[E_ANSWERED] < a[A_ANSWERED]) then
     a[A_ANSWERED], c.dirty = e[E_ANSWERED], true
@@ -670,6 +734,7 @@ local function emit_changes(c, old, new, at, trace)
   if new == 0 and (old.status ~= a[A_STATUS] or old.code ~= a[A_CODE] or old.detail ~= a[A_DETAIL] or
       old.ring ~= a[A_RING] or old.talk ~= a[A_TALK] or old.cost ~= a[A_COST] or old.currency ~= a[A_CURRENCY] or
       old.id ~= a[A_ID]) then
+    with_tail(a)[A_REFINED] = (a[A_REFINED] or 0) + 1
     emit(c, kind_of(c, true), -1, s[STATUS], at, trace)
   end
 end
@@ -679,7 +744,7 @@ end
 -- is something to.
 local function apply(c, e, reported, response, jitter, trace)
   local s, a = c.s, c.a
-  local old = {status = a[A_STATUS], code = a[A_CODE], detail = a[A_DETAIL], ring = a[A_RING], talk = a[A_TALK],
+  local old = {status = a[A_STATUS], code = a[A_CODE], counted = a[A_COUNTED] or a[A_CODE], detail = a[A_DETAIL], ring = a[A_RING], talk = a[A_TALK],
     cost = a[A_COST], currency = a[A_CURRENCY], id = a[A_ID], call_status = s[STATUS], final = s[FINAL],
     next_at = s[NEXT_AT]}
   local unspent = a[A_STATUS] == 0 or a[A_UNREACHED] == 1
@@ -710,14 +775,15 @@ local function call_changed(c)
   return c.dirty or c.s[SEQ] ~= c.seq or c.s[PHASE] ~= c.phase
 end
 
--- True when attempt c.n is there. What is said of the attempt after the latest one makes it: its claim was lost (a
--- failover) or given back, and yet the provider has it.
+-- True when attempt c.n is there. The one after the latest is made where our own worker brings the outcome of a claim that Redis
+-- forgot (a failover): it was sent.
 local function attempt_known(c, channel, provider)
   local s = c.s
   if c.a or c.n ~= s[ATTEMPT] + 1 or s[TOKEN] ~= '' then
     return c.a ~= nil
   end
   s[ATTEMPT], s[BUSY] = c.n, 0
+  enter(s, PLACED, 0, 0) -- it does not wait for its retry any more: what comes next has its own time
   c.a = attempt_new(channel, provider)
   return true
 end
@@ -786,15 +852,21 @@ local function text_of(n)
   return text
 end
 
-local function write_counts(prefix, index, all, expire)
+-- What is zero is not kept.
+local function write_counts(prefix, index, all, pattern, expire)
   for name, counts in pairs(all) do
-    local key, changed = shard .. prefix .. name, false
+    local key, changed, moved = shard .. prefix .. name, false, {}
     for field, delta in pairs(counts) do
       if delta ~= 0 then
-        call('HINCRBY', key, field, text_of(delta))
+        local value = call('HINCRBY', key, field, text_of(delta))
+        if value == 0 then
+          call('HDEL', key, field)
+        end
+        reasons.note(moved, pattern, field, delta, value)
         changed = true
       end
     end
+    reasons.write(key, moved)
     if changed then
       call('ZADD', shard .. index, now, name)
       expire(key, name, counts)
@@ -804,12 +876,12 @@ end
 
 -- Writes the collected counters and the outbox entry. Returns {outbox id, packed events, packed results}.
 local function finish(results)
-  write_counts(':n:', ':campaigns', campaigns, function(key, name)
+  write_counts(':n:', ':campaigns', campaigns, '^([^|]*|)r:(.*)$', function(key, name)
     if first_calls[name] then
       call('HSETNX', key, 'first', string.format('%.0f', now))
     end
   end)
-  write_counts(':w:', ':windows', windows, function(key, name, counts)
+  write_counts(':w:', ':windows', windows, '^(.-)r:(.*)$', function(key, name, counts)
     if counts.attempts then
       local minute = tonumber(string.match(name, '|(%d+)$'))
       call('PEXPIREAT', key, string.format('%.0f', minute + WINDOW_KEEP_MS))
