@@ -77,8 +77,8 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
 {
     *r = (struct received){.route = route, .req = req};
     read_callback(r);
-    r->channel = channels_find(g->worker.channels, route->channel);
-    if (r->channel == NULL || !span_is(route->provider, r->channel->provider->name)) {
+    r->channel = worker_channel(&g->worker, route->channel, route->provider);
+    if (r->channel == NULL) {
         received_count(route->provider, "unknown_channel");
         LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",
                     LOG_SPAN("provider", route->provider), LOG_SPAN("channel", route->channel));
