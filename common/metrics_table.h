@@ -24,6 +24,8 @@ METRIC(M_CHANNEL_SHUT, "ivr_channel_shut", GAUGE, "channel,reason",
        "1 while the channel takes no calls but probes, by what the provider said: the reason's code.")
 METRIC(M_CHANNEL_UNPROVED, "ivr_channel_unproved", GAUGE, "channel",
        "1 while the provider has accepted no request with the channel's settings: at most eight are on their way at a time.")
+METRIC(M_CHANNEL_RETIRED, "ivr_channel_retired", GAUGE, "channel",
+       "1 while a channel that is gone from the channels file still has calls under way, whose callbacks are taken.")
 METRIC(M_USEFUL_WORK, "ivr_useful_work", GAUGE, "channel",
        "Calls waiting in the channel's queue that its rate and lines would allow within the next second; the same in every replica.")
 METRIC(M_SUMMARIES, "ivr_summaries_total", COUNTER, "", "Delivery summaries published.")

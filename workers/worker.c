@@ -67,6 +67,7 @@ static void on_hup(void *arg)
     } else {
         struct channels *old = w->channels;
         w->channels = fresh;
+        retired_take(w->retired, old, fresh);
         LOG_INFO("channels file read again", LOG_STR("file", w->settings->channels_path),
                  LOG_INT("channels", channels_count(fresh)));
         if (w->channels_changed != NULL)
@@ -130,6 +131,8 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
         rc = admin_start(&w->admin, w->loop, s->admin_listen, err);
     if (rc != 0)
         return rc;
+    if (info->channels)
+        w->retired = retired_new(w->loop, w->store, s->unknown_callback_keep_ms);
     admin_add_check(w->admin, "redis", redis_check, w->redis);
     admin_add_check(w->admin, "kafka", producer_check, w->producer);
     admin_add_check(w->admin, "shards", shards_check, w);
@@ -182,6 +185,13 @@ void worker_stop(struct worker *w, int exit_code)
 {
     w->exit_code = exit_code;
     loop_quit(w->loop);
+}
+
+struct channel *worker_channel(const struct worker *w, struct span name, struct span provider)
+{
+    struct channel *channel = channels_find(w->channels, name);
+    bool fits = channel != NULL && (provider.n == 0 || span_is(provider, channel->provider->name));
+    return fits ? channel : retired_find(w->retired, name, provider);
 }
 
 /* ---- draining ---- */
@@ -247,6 +257,7 @@ int worker_close(struct worker *w)
 {
     worker_disconnect(w);
     outbox_free(&w->outbox);
+    retired_free(&w->retired);
     store_free(&w->store);
     if (w->admin != NULL)
         admin_stop(&w->admin);

@@ -27,6 +27,7 @@
 #include "common/program.h"
 #include "common/redis.h"
 #include "workers/providers/channels.h"
+#include "workers/retired.h"
 #include "workers/store/outbox.h"
 #include "workers/store/store.h"
 
@@ -39,6 +40,7 @@ struct worker {
     struct settings *settings; /* = &program.settings */
     struct loop *loop;
     struct channels *channels; /* NULL unless the worker asked for them; replaced by SIGHUP */
+    struct retired *retired;   /* with them: those that are gone from the file, while they have calls */
     struct redis *redis;
     struct store *store;
     struct kafka_producer *producer;
@@ -89,6 +91,10 @@ void worker_disconnect(struct worker *worker);
 /* Closes the shared parts in reverse order; returns the exit code. The worker's own parts are closed before.
  */
 int worker_close(struct worker *worker);
+
+/* The channel of calls that were placed already: of the file, or gone from it. `provider` SPAN_NONE: of any.
+ * NULL when unknown. Borrowed. */
+struct channel *worker_channel(const struct worker *worker, struct span name, struct span provider);
 
 /* Every reason that there is gets its counter, at 0. worker_open() calls it. */
 void worker_dead_letters_begin(void);

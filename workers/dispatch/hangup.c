@@ -94,7 +94,7 @@ static void cannot_be_asked(struct hangups *hangups, const struct control_hangup
 void hangup_start(struct hangups *hangups, const struct control_hangup *item)
 {
     struct dispatch *d = hangups->dispatch;
-    struct channel *channel = channels_find(d->worker->channels, item->channel);
+    struct channel *channel = worker_channel(d->worker, item->channel, SPAN_NONE);
     struct hangup *hangup = free_slot(hangups);
     struct err err = ERR_INIT;
     if (channel == NULL || hangup == NULL)

@@ -214,7 +214,7 @@ static bool can_be_asked(const struct channel *channel, const struct store_settl
 void reconcile_start(struct reconciler *reconciler, const struct store_settled *item)
 {
     struct dispatch *d = reconciler->dispatch;
-    struct channel *channel = channels_find(d->worker->channels, item->channel);
+    struct channel *channel = worker_channel(d->worker, item->channel, SPAN_NONE);
     struct lookup *lookup = free_slot(reconciler);
     if (lookup == NULL || channel == NULL || !can_be_asked(channel, item))
         return;

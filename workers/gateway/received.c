@@ -115,8 +115,8 @@ enum verified received_verify(const struct received *r, struct span public_url)
 struct channel *received_channel(const struct gateway *g, struct httpd_request *req,
                                  const struct route *route)
 {
-    struct channel *channel = channels_find(g->worker.channels, route->channel);
-    if (channel != NULL && span_is(route->provider, channel->provider->name))
+    struct channel *channel = worker_channel(&g->worker, route->channel, route->provider);
+    if (channel != NULL)
         return channel;
     received_count(route->provider, "unknown_channel");
     LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",

@@ -10,7 +10,7 @@
 --
 -- Promises: a claim without an outcome is in doubt (Gateway_unavailable: may or may not have been placed), never
 -- dialled again on its own; an attempt without terminal evidence is closed after pending_limit_ms, and a later report
--- still corrects it. Redis' clock may jump back at a failover: what was to be settled by the old clock is settled at
+-- still corrects it; a call that is answered stays until its closing report, as long at most. Redis' clock may jump back at a failover: what was to be settled by the old clock is settled at
 -- the latest as long from now as it may take at most.
 --#include lib/call.lua
 
@@ -80,6 +80,8 @@ local function settle(id)
     settle_claim(c)
   elseif may_be_found(c) then
     return find(c)
+  elseif c and c.talking and now < c.a[A_PLACED] + pending_limit_ms then
+    call('ZADD', shard .. ':open', math.min(now + pending_check_ms, c.a[A_PLACED] + pending_limit_ms), id)
   elseif not c or not c.a or c.s[PHASE] ~= PLACED then
     call('ZREM', shard .. ':open', id)
   elseif now < c.a[A_PLACED] + pending_limit_ms then

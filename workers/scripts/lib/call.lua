@@ -13,7 +13,7 @@
 --   :sweep                  hash, how far the search for calls that were cancelled has come (sweep.lua)
 --   :hangups                zset of cancelled calls that their provider has, by the time to ask it to hang up
 --   :waiting                hash, how many of them wait by channel, held ones too (a gauge for people)
---   :open                   zset of placing, placed and in-doubt calls, by the time somebody must look at them; claims stand
+--   :open                   zset of placing, placed, talking and in-doubt calls, by the time somebody must look at them; claims stand
 --   before all others
 --                           (CLAIMS_FIRST_MS), so that a crowd of silent calls does not hold them up
 --   :lined                  zset "CHANNEL|tenant/call_id/attempt" of attempts that have a line of their channel (admit.lua), by its
@@ -310,6 +310,11 @@ local function is_doubtful(s, a, n)
   return a ~= nil and s[PHASE] == DONE and n == s[ATTEMPT] and in_doubt(a)
 end
 
+-- It was answered, and its provider has not closed it.
+local function is_talking(s, a, n)
+  return a ~= nil and s[WON] == n and a[A_TERMINAL] == 0 and a[A_CLOSED] ~= NO_REPORT
+end
+
 -- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such
 -- attempt.
 local function call_load(id, n)
@@ -326,7 +331,8 @@ local function call_load(id, n)
   end
   a = a and unpack_value(a) or nil
   return {id = id, key = key, s = s, identity = read[2], n = n, a = a, phase = s[PHASE], hold = s[HOLD] or '',
-    cancelled = s[CANCELLED], final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n)}
+    cancelled = s[CANCELLED], final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n),
+    talking = is_talking(s, a, n)}
 end
 
 local function policy(c)
@@ -423,13 +429,13 @@ local function call_save(c)
   if s[PHASE] == PLACED and s[CANCELLED] == 1 and (c.phase ~= PLACED or c.cancelled ~= 1) then
     call('ZADD', shard .. ':hangups', now, c.id)
   end
-  local doubtful = is_doubtful(s, c.a, c.n)
-  if s[PHASE] == PLACED and c.phase ~= PLACED then
+  local doubtful, talking = is_doubtful(s, c.a, c.n), is_talking(s, c.a, c.n)
+  if (s[PHASE] == PLACED and c.phase ~= PLACED) or (talking and not c.talking and c.phase ~= PLACED) then
     call('ZADD', shard .. ':open', c.a[A_PLACED] + math.min(pending_check_ms, pending_limit_ms), c.id)
   elseif doubtful and not c.doubtful then
     call('ZADD', shard .. ':open', now + pending_check_ms, c.id)
-  elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and not doubtful and
-    (c.phase == PLACED or c.phase == PLACING or c.doubtful) then
+  elseif s[PHASE] ~= PLACED and s[PHASE] ~= PLACING and not doubtful and not talking and
+    (c.phase == PLACED or c.phase == PLACING or c.doubtful or c.talking) then
     call('ZREM', shard .. ':open', c.id)
   end
   if s[FINAL] == 1 and c.final == 0 then
