@@ -29,23 +29,26 @@ struct retired {
     char cursor[UNDER_WAY_CURSOR_MAX];
 };
 
-struct retired *retired_new(struct loop *loop, struct store *store, int64_t keep_ms)
+static void show(const struct channel *channel, bool retired)
+{
+    metric_set(metric_series(M_CHANNEL_RETIRED, channel->name, NULL), retired);
+}
+
+struct retired *retired_new(struct loop *loop, struct store *store, const struct channels *channels,
+                            int64_t keep_ms)
 {
     struct retired *retired = mem_calloc(1, sizeof(*retired));
     *retired = (struct retired){.loop = loop, .store = store, .keep_ms = keep_ms};
+    for (size_t i = 0; i < channels_count(channels); i++)
+        show(channels_at(channels, i), false);
     return retired;
-}
-
-static void show(const struct item *item, bool retired)
-{
-    metric_set(metric_series(M_CHANNEL_RETIRED, item->channel->name, NULL), retired);
 }
 
 static void forget(struct item **link)
 {
     struct item *item = *link;
     *link = item->next;
-    show(item, false);
+    show(item->channel, false);
     channel_unref(&item->channel);
     free(item);
 }
@@ -165,7 +168,7 @@ static void retire(struct retired *retired, struct channel *channel)
                           .channel = channel_ref(channel),
                           .until_mono_ms = loop_mono_ms(retired->loop) + retired->keep_ms};
     retired->first = item;
-    show(item, true);
+    show(item->channel, true);
     LOG_WARN("channel is gone from the channels file: no call is placed on it from now on, and the callbacks "
              "of its "
              "calls are taken until they have ended; a worker that starts before that does not know it",

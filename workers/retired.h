@@ -16,8 +16,9 @@
 
 struct retired;
 
-/* `keep_ms`: how long at least. */
-struct retired *retired_new(struct loop *loop, struct store *store, int64_t keep_ms);
+/* `keep_ms`: how long at least. `channels`: those that are there, for the metric. */
+struct retired *retired_new(struct loop *loop, struct store *store, const struct channels *channels,
+                            int64_t keep_ms);
 /* No further questions to Redis, no further callbacks; before the store is freed. */
 void retired_free(struct retired **retired);
 

@@ -132,7 +132,7 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
     if (rc != 0)
         return rc;
     if (info->channels)
-        w->retired = retired_new(w->loop, w->store, s->unknown_callback_keep_ms);
+        w->retired = retired_new(w->loop, w->store, w->channels, s->unknown_callback_keep_ms);
     admin_add_check(w->admin, "redis", redis_check, w->redis);
     admin_add_check(w->admin, "kafka", producer_check, w->producer);
     admin_add_check(w->admin, "shards", shards_check, w);

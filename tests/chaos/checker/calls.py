@@ -30,7 +30,7 @@ def check_store(store, findings):
     for name, members in (("due", store.due), ("open", store.open)):
         for member in members:
             call = store.calls.get(member)
-            if name == "open" and call is not None and _may_be_found(call):
+            if name == "open" and call is not None and (_may_be_found(call) or _talks(call)):
                 continue
             if call is None or call.phase in ("done", "dropped"):
                 shown = call.phase if call else "unknown"
@@ -41,6 +41,13 @@ def _may_be_found(call):
     """Its latest attempt is in doubt: a few times somebody asks the provider for it."""
     latest = call.attempts.get(max(call.attempts, default=0))
     return call.phase == "done" and latest is not None and in_doubt(latest)
+
+
+def _talks(call):
+    """An attempt of it was answered, and its provider has not closed it."""
+    return call.phase == "done" and any(
+        attempt.status == COMPLETED and may_be_live(attempt) for attempt in call.attempts.values()
+    )
 
 
 def _check_end(call, findings):
