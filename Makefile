@@ -249,7 +249,7 @@ hours-test: $(TESTBIN)/hours/ask ## calling hours against Python's zoneinfo, in 
 # The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
 JOBS ?= 3
 WHOLE_SYSTEM = TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
-  $(PYTEST) -q -c tests/integration/pytest.ini $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile)
+  $(PYTEST) -q -c tests/integration/pytest.ini $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile --no-loadscope-reorder)
 integration: programs ## the whole system, and attacks on it, on a real Kafka and Redis (P=test_statuses.py for one file, JOBS=3 at a time)
 	@$(WHOLE_SYSTEM) $(if $(P),tests/integration/$(P),tests/integration tests/attacks)
 

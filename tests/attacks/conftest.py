@@ -15,3 +15,4 @@ from harness.fixtures import (  # noqa: E402, F401  pytest finds fixtures and ho
     services,
     workdir,
 )
+from harness.schedule import pytest_collection_modifyitems  # noqa: E402, F401

@@ -8,3 +8,4 @@ from harness.fixtures import (  # noqa: F401  pytest finds fixtures and hooks by
     services,
     workdir,
 )
+from harness.schedule import pytest_collection_modifyitems  # noqa: F401

@@ -103,8 +103,9 @@ def test_redis_clis_reshard_under_load(pipeline, cluster):
 
 def test_killing_a_primary_loses_nothing_and_dials_nothing_twice(pipeline, cluster):
     requests = begin(pipeline)
-    dead = cluster.kill(cluster.owner(shard_slots(pipeline, cluster)[0]))
-    cluster.wait_failover(dead)
+    with cluster.quick_verdicts():
+        dead = cluster.kill(cluster.owner(shard_slots(pipeline, cluster)[0]))
+        cluster.wait_failover(dead)
     cluster.restart(dead)
     cluster.wait_replicas(1)
     wait_all_ready(pipeline, 5)
@@ -121,18 +122,18 @@ def test_an_orderly_failover_is_followed(pipeline, cluster):
 def test_a_cluster_that_is_down_is_told_and_nothing_is_dialled(pipeline, cluster):
     primary = cluster.owner(shard_slots(pipeline, cluster)[0])
     frozen = [primary, cluster.replica_of(primary)]
-    for node in frozen:
-        node.process.freeze()
-    others = [node for node in cluster.living() if node not in frozen]
-    wait_until(lambda: all(node.state() == "fail" for node in others), "the cluster to be down")
-    dispatch = pipeline.worker("dispatch")
-    wait_until(lambda: not dispatch.ready(), "/readyz to fail")
-    request = pipeline.request()
-    time.sleep(1)
-    assert pipeline.provider.dials(request["to"]) == 0, dispatch.get("/readyz").text
-    for node in frozen:
-        node.process.thaw()
-    cluster.wait_whole()
+    with cluster.quick_verdicts():
+        for node in frozen:
+            node.process.freeze()
+        others = [node for node in cluster.living() if node not in frozen]
+        wait_until(lambda: all(node.state() == "fail" for node in others), "the cluster to be down")
+        dispatch = pipeline.worker("dispatch")
+        wait_until(lambda: not dispatch.ready(), "/readyz to fail")
+        request = pipeline.request()
+        time.sleep(1)
+        assert pipeline.provider.dials(request["to"]) == 0, dispatch.get("/readyz").text
+        for node in frozen:
+            node.process.thaw()
     wait_all_ready(pipeline, 5)
     pipeline.wait_status(request, "Pending")
 

@@ -12,8 +12,20 @@ from harness import invariants, twilio
 from harness.metrics import Metrics
 from harness.placements import Placed, most_at_once, most_in_a_window, per_second, twice
 from harness.provider import Provider, accept, answer, close, hold, refuse, reset
+from harness.wait import Deadline
 
 FORM = {"To": "+254722000111", "From": "+254711082000", "StatusCallback": "https://ivr.example.test/callbacks/x#rc=5"}
+
+
+@pytest.mark.parametrize("starved, seconds", [(0, 10), (0.3, 12.5), (1, 30)])
+def test_a_deadline_comes_later_where_others_take_the_cpus(starved, seconds):
+    """starved: the share of the time in which somebody waits for a CPU."""
+    clock = [100.0]
+    deadline = Deadline(10, now=lambda: clock[0], starved=lambda: clock[0] * starved)
+    clock[0] = 100 + seconds - 0.1
+    assert not deadline.passed()
+    clock[0] = 100 + seconds + 0.1
+    assert deadline.passed()
 
 
 @pytest.fixture

@@ -36,8 +36,9 @@ def pipeline(make_pipeline, broker, sentinel):
 
 def test_killing_the_primary_loses_nothing_and_dials_nothing_twice(pipeline, sentinel):
     requests = begin(pipeline)
-    dead = sentinel.kill_primary()
-    sentinel.wait_failover(dead)
+    with sentinel.quick_verdicts():
+        dead = sentinel.kill_primary()
+        sentinel.wait_failover(dead)
     sentinel.restart(dead)
     sentinel.wait_replicas(1)
     back = time.monotonic()
@@ -58,8 +59,9 @@ def test_an_orderly_failover_loses_nothing_and_dials_nothing_twice(pipeline, sen
 def test_a_frozen_primary_is_replaced_and_not_followed_when_it_wakes(pipeline, sentinel):
     requests = begin(pipeline)
     old = sentinel.primary()
-    old.process.freeze()
-    sentinel.wait_failover(old)
+    with sentinel.quick_verdicts():
+        old.process.freeze()
+        sentinel.wait_failover(old)
     old.process.thaw()
     check_each_was_dialled_once(pipeline, requests)
     wait_until(lambda: old.role() == "slave", "the old primary to follow the new one")

@@ -151,7 +151,7 @@ class Pipeline:
         self.worker(kind).term()
         return self.start(kind, **env)[0]
 
-    def cli(self, *args, stdin=None, env=None, timeout=20.0):
+    def cli(self, *args, stdin=None, env=None, timeout=60.0):
         """bin/ivrctl with the pipeline's environment."""
         return run([BIN / "ivrctl", *args], self.worker_env("ivrctl", env), stdin, timeout)
 
@@ -241,7 +241,7 @@ class Pipeline:
         if token:
             headers = headers | {"Authorization": f"Bearer {token}"}
         url = self.worker("gateway").gateway + path
-        response = requests.request(method, url, headers=headers, timeout=10, **options)
+        response = requests.request(method, url, headers=headers, timeout=30, **options)
         schemas.check_answer(method, path, response)
         return response
 

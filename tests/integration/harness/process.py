@@ -128,7 +128,7 @@ def wrapped(argv):
     return shlex.split(os.environ.get("TEST_WRAPPER", "")) + [str(part) for part in argv]
 
 
-def run(argv, env=None, stdin=None, timeout=20.0):
+def run(argv, env=None, stdin=None, timeout=60.0):
     """A short-lived program: (exit code, stdout, stderr), never waiting on our terminal."""
     started = time.monotonic()
     done = subprocess.run(

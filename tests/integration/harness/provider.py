@@ -306,7 +306,7 @@ class Provider:
         """A signed request to a public URL of the gateway; returns the response."""
         headers, body = twilio.signed_post(url, fields, token)
         headers.update(options.pop("headers", {}))
-        return requests.post(self.delivered_to(url), data=body, headers=headers, timeout=10, **options)
+        return requests.post(self.delivered_to(url), data=body, headers=headers, timeout=30, **options)
 
     def register(self, number, url):
         """The URL that stands at the provider for this number, where placements cannot bring their own."""
@@ -316,7 +316,7 @@ class Provider:
         return placement.language.callback_url(placement, self._registered)
 
     def deliver(self, method, url, headers, body):
-        return requests.request(method, self.delivered_to(url), headers=headers, data=body, timeout=10)
+        return requests.request(method, self.delivered_to(url), headers=headers, data=body, timeout=30)
 
     def report(self, placement, word, number=0, url=None, **fields):
         """A status callback for a placement, to its URL unless told otherwise; must be taken (2xx)."""

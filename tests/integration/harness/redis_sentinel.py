@@ -1,5 +1,7 @@
 """A primary, its replicas and the Sentinels that watch them: real processes, free ports, no persistence."""
 
+import contextlib
+
 import redis
 
 from .ports import free_port
@@ -7,7 +9,9 @@ from .process import Process
 from .wait import wait_until
 
 MASTER = "calls"
-DOWN_AFTER_MS = 500
+# Silent for so long is dead. On a busy machine the living are silent for seconds: a test says when it wants a quick verdict.
+DOWN_AFTER_MS = 15000
+QUICK_DOWN_AFTER_MS = 500
 
 
 class RedisNode:
@@ -76,7 +80,7 @@ class RedisSentinel:
         self.sentinels = [Sentinel(directory, f"sentinel-{i}", *self._watch()) for i in range(sentinels)]
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         self.url = f"redis+sentinel://{hosts}/{MASTER}/0"
-        wait_until(self._agreed, "the Sentinels to know each other and the replicas", timeout=30)
+        wait_until(self._agreed, "the Sentinels to know each other and the replicas", timeout=60)
 
     def _watch(self):
         lines = [
@@ -120,20 +124,31 @@ class RedisSentinel:
         old.client.replicaof("127.0.0.1", new.port)
         return new
 
+    @contextlib.contextmanager
+    def quick_verdicts(self):
+        """While it lasts, a silent node is soon taken for dead."""
+        self._set_down_after(QUICK_DOWN_AFTER_MS)
+        yield
+        self._set_down_after(self.down_after_ms)
+
+    def _set_down_after(self, ms):
+        for sentinel in self.sentinels:
+            sentinel.client.execute_command("SENTINEL", "SET", MASTER, "down-after-milliseconds", ms)
+
     def kill_primary(self):
         """Kills it; the Sentinels find out. Returns the dead node; wait_failover(dead) waits for the next primary."""
         old = self.primary()
         old.kill()
         return old
 
-    def wait_failover(self, old, timeout=20.0):
+    def wait_failover(self, old, timeout=60.0):
         def promoted():
             primary = self.primary()
             return primary if primary is not old and primary.role() == "master" else None
 
         return wait_until(promoted, "the Sentinels to promote a replica", timeout)
 
-    def wait_replicas(self, n, timeout=20.0):
+    def wait_replicas(self, n, timeout=60.0):
         """Until the primary has n replicas that follow."""
         def online():
             info = self.primary().client.info("replication")
@@ -153,7 +168,7 @@ class RedisSentinel:
         for node in self.nodes:
             if not node.process.alive():
                 self.restart(node)
-        wait_until(self._agreed, "the replicas to follow the primary", timeout=30)
+        wait_until(self._agreed, "the replicas to follow the primary", timeout=60)
 
     def stop(self):
         for process in self.sentinels + self.nodes:

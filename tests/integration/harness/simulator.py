@@ -27,15 +27,15 @@ class Simulator(Process):
 
     def switch(self, **switches):
         """PUT /_sim/faults; what is not named stays."""
-        response = requests.put(self.base_url + "/_sim/faults", json=switches, timeout=10)
+        response = requests.put(self.base_url + "/_sim/faults", json=switches, timeout=30)
         assert response.status_code == 200, f"{switches}: {response.status_code} {response.text}"
 
     def stats(self):
-        return requests.get(self.base_url + "/_sim/stats", timeout=10).json()
+        return requests.get(self.base_url + "/_sim/stats", timeout=30).json()
 
     def placements(self, sender=None):
         """Of this caller id, in the order of arrival; of all without one."""
-        response = requests.get(self.base_url + "/_sim/placements", timeout=10)
+        response = requests.get(self.base_url + "/_sim/placements", timeout=30)
         placements = [Placed(json.loads(line)) for line in response.text.splitlines()]
         return [placed for placed in placements if sender in (None, placed.sender)]
 
@@ -45,4 +45,4 @@ class Simulator(Process):
         return stats["channels"].get(f"twilio {sender}", {"placements": 0})["placements"] if sender else stats["placements"]
 
     def reset(self):
-        requests.post(self.base_url + "/_sim/reset", timeout=10).raise_for_status()
+        requests.post(self.base_url + "/_sim/reset", timeout=30).raise_for_status()

@@ -2,11 +2,12 @@
 
 import json
 import threading
-import time
 from collections import defaultdict
 from functools import cached_property
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from .wait import Deadline
 
 
 class Record:
@@ -80,21 +81,20 @@ class Tap:
 
     def wait(self, topic, matches, what, count=1, timeout=15.0):
         """The records for which matches(record) holds, once there are at least `count`."""
-        deadline = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         while True:
             found = self.records(topic, matches)
             if len(found) >= count:
                 return found
             self._meanwhile()
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if deadline.passed():
                 seen = "\n".join(repr(record) for record in self.records(topic)[-8:])
                 raise AssertionError(
                     f"timed out after {timeout:g} s waiting for {what} on {topic}: "
                     f"{len(found)} of {count}; last records there:\n{seen or 'none'}"
                 )
             with self._changed:
-                self._changed.wait(min(left, 0.2))
+                self._changed.wait(0.2)
 
     def has_read(self, topic, ends):
         """Whether everything before these {partition: offset} is here."""

@@ -38,7 +38,7 @@ class Worker(Process):
         return self.listens("gateway_listen")
 
     def get(self, path):
-        return requests.get(self.admin + path, timeout=5)
+        return requests.get(self.admin + path, timeout=15)
 
     def ready(self):
         try:
