@@ -11,7 +11,7 @@ METRIC(M_PLACEMENT_SECONDS, "ivr_placement_seconds", HISTOGRAM, "channel",
 METRIC(M_IN_FLIGHT, "ivr_in_flight", GAUGE, "", "Messages being worked on in this process.")
 METRIC(M_WAITING, "ivr_waiting", GAUGE, "channel", "Calls that wait for their time or for capacity.")
 METRIC(M_CALLBACKS, "ivr_callbacks_total", COUNTER, "provider,result",
-       "Callbacks: accepted, bad_signature, unknown_channel, bad_method, too_large, unavailable at the gateway; recorded, repeated, "
+       "Callbacks: accepted, bad_signature, unknown_channel, unknown_path, bad_method, too_large, unavailable at the gateway; recorded, repeated, "
        "parked, dead at the status worker.")
 METRIC(M_STATUS_CHANGES, "ivr_status_changes_total", COUNTER, "status", "Changes of a call's status, by the new status.")
 METRIC(M_CALLBACK_LAG, "ivr_callback_lag_seconds", HISTOGRAM, "",

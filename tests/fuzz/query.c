@@ -25,6 +25,25 @@ static void read_form(struct span text)
     form_done(&form);
 }
 
+/* The path as it was handed out means the same, and is its own spelling. */
+static void spell(const struct route *route)
+{
+    for (int spelling = 0; spelling < ROUTE_SPELLINGS; spelling++) {
+        struct buf first, second;
+        struct route again;
+        buf_init(&first, 8 * 1024);
+        buf_init(&second, 8 * 1024);
+        route_add_path(&first, route, (enum route_spelling)spelling);
+        route_read(&again, buf_span(&first), SPAN_LIT("/ivr"));
+        assert(again.kind == route->kind && again.attempt == route->attempt);
+        assert(span_eq(again.channel, route->channel) && span_eq(again.call_id, route->call_id));
+        route_add_path(&second, &again, (enum route_spelling)spelling);
+        assert(span_eq(buf_span(&first), buf_span(&second)));
+        buf_done(&first);
+        buf_done(&second);
+    }
+}
+
 static void read_ref(struct span ref)
 {
     struct span tenant, call_id;
@@ -41,6 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     route_read(&route, path, SPAN_LIT("/ivr"));
     if (route.kind == ROUTE_CALL)
         assert(route.tenant.n > 0 && route.call_id.n > 0);
+    if (route.kind == ROUTE_CALLBACK || route.kind == ROUTE_ANSWER)
+        spell(&route);
     take_token(query);
     read_form(query);
     read_ref(path);

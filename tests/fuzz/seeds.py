@@ -104,6 +104,11 @@ def by_hand():
     for text in ("2026-11-22T18:50:50.123Z", "2026-11-22t18:50:50+03:00", "Sat, 07 May 2022 14:30:14 +0000", "15m",
                  "250ms", "call +254722000111 or 0722000111 now"):
         yield "texts", text.encode()
+    form = b"POST /callbacks/twilio/main HTTP/1.1\r\nHost: h:80\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n"
+    chunked = b"POST http://h/x?y=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: a, close\r\n\r\n"
+    for head in (form, chunked, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n"):
+        yield "http", END.join((head, b"3\r\nabc\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\nX-T: u\r\n\r\nrest"))
+    yield "json_array", b' [{"a":[1,{}],"b":"],[\\""},[ ], 1e2 ,null,"x"]\n'
     yield "rows", b"to,tenant,campaign,message.say,retry.delays\n+254722000111,acme,maize,\"Hello, you\",300;600\n"
 
 

@@ -176,7 +176,7 @@ def test_only_who_has_the_token_may_send_a_large_body(pipeline):
     assert len(body) > 128 * 1024
     body = body.replace('"to"', '"tos"')  # so that none of them is dialled
     assert pipeline.api("/v1/calls", "POST", data=body).status_code == 422
-    assert pipeline.api("/v1/calls", "POST", data=body, token="wrong").status_code == 413
+    assert pipeline.api("/v1/calls", "POST", data=body, token="wrong").status_code == 401
     assert pipeline.api("/v1/calls", "POST", data=b"[" + b" " * (4 * 1024 * 1024) + b"]").status_code == 413
 
 

@@ -304,6 +304,73 @@ static void a_second_stop_exits_even_when_the_loop_is_stuck(void **state)
     assert_int_equal(exit_code_of(child_is_stuck), 1);
 }
 
+struct greedy {
+    struct loop *loop;
+    struct loop_soon *soon;
+    struct loop_timer *timer;
+    int runs, turns;
+};
+
+static void ask_again(void *arg)
+{
+    struct greedy *g = arg;
+    g->runs++;
+    loop_soon_ask(g->soon);
+    loop_soon_ask(g->soon);
+}
+
+static bool count_turn(void *arg)
+{
+    ((struct greedy *)arg)->turns++;
+    return false;
+}
+
+static void end_greedy(void *arg)
+{
+    struct greedy *g = arg;
+    loop_timer_stop(&g->timer);
+    loop_soon_free(&g->soon);
+    loop_quit(g->loop);
+}
+
+static void who_asks_for_the_next_turn_each_time_has_one_and_starves_nobody(void **state)
+{
+    struct greedy g = {.loop = loop_new()};
+    (void)state;
+    g.soon = loop_soon_new(g.loop, ask_again, &g);
+    loop_at_turn_end(g.loop, count_turn, &g);
+    g.timer = loop_timer_start(g.loop, 20, 0, end_greedy, &g);
+    loop_soon_ask(g.soon);
+    loop_run(g.loop);
+    assert_true(g.runs > 1);
+    assert_true(g.runs <= g.turns);
+    loop_free(&g.loop);
+}
+
+static void again_at_once(void *arg)
+{
+    struct greedy *g = arg;
+    g->runs++;
+    loop_timer_stop(&g->timer);
+    if (g->turns > 5)
+        loop_quit(g->loop);
+    else
+        g->timer = loop_timer_start(g->loop, 0, 0, again_at_once, g);
+}
+
+static void a_timer_started_in_its_own_callback_waits_for_a_turn(void **state)
+{
+    struct greedy g = {.loop = loop_new()};
+    (void)state;
+    loop_at_turn_end(g.loop, count_turn, &g);
+    g.timer = loop_timer_start(g.loop, 0, 0, again_at_once, &g);
+    (void)alarm(10); /* it would never come back */
+    loop_run(g.loop);
+    (void)alarm(0);
+    assert_true(g.runs <= g.turns + 1);
+    loop_free(&g.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +384,8 @@ int main(void)
         cmocka_unit_test(hup_and_stop_are_told_from_the_loop),
         cmocka_unit_test(a_second_stop_exits_with_1),
         cmocka_unit_test(a_second_stop_exits_even_when_the_loop_is_stuck),
+        cmocka_unit_test(who_asks_for_the_next_turn_each_time_has_one_and_starves_nobody),
+        cmocka_unit_test(a_timer_started_in_its_own_callback_waits_for_a_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
