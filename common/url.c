@@ -135,7 +135,6 @@ static size_t count_fields(struct span text)
     return n;
 }
 
-/* The text buffer has room for the whole form, so it never moves and earlier spans stay good. */
 /* Most names and values are bare letters and digits: nothing to decode, nothing to check. */
 static bool is_plain(struct span part)
 {
@@ -147,6 +146,7 @@ static bool is_plain(struct span part)
     return true;
 }
 
+/* The text buffer has room for the whole form, so it never moves and earlier spans stay good. */
 static int decode_part(struct form *form, struct span part, struct span *out, struct err *err)
 {
     size_t start = form->text.n;
@@ -331,4 +331,33 @@ int url_split(struct span url, struct url_parts *parts, struct err *err)
     struct span authority = span_of(rest.p, slash ? (size_t)(slash - rest.p) : rest.n);
     parts->path = span_of(rest.p + authority.n, rest.n - authority.n);
     return split_authority(authority, parts, err);
+}
+
+static bool has(struct span text, char c)
+{
+    return text.n > 0 && memchr(text.p, c, text.n) != NULL;
+}
+
+bool url_has_stray_at(const struct url_parts *parts)
+{
+    return has(parts->path, '@') || has(parts->query, '@') || has(parts->fragment, '@');
+}
+
+void url_add_shown(struct buf *b, struct span url)
+{
+    struct url_parts parts;
+    bool certain = url_split(url, &parts, NULL) == 0 && !url_has_stray_at(&parts);
+    if (!scheme_valid(parts.scheme)) {
+        buf_adds(b, "...");
+        return;
+    }
+    buf_addspan(b, parts.scheme);
+    buf_adds(b, "://");
+    if (!certain) {
+        buf_adds(b, "...");
+        return;
+    }
+    buf_addspan(b, parts.host);
+    if (parts.path.n > 1 || parts.query.p != NULL || parts.fragment.p != NULL)
+        buf_adds(b, "/...");
 }
