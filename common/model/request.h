@@ -71,7 +71,7 @@ struct request {
 
 /*
  * Parses and validates. On failure returns ERR_INVALID with `err->text` a sentence (the field, what it held,
- * what was expected; phone numbers masked with phone_add_masked_text as PHONE_MASK) and `field` set to the
+ * what was expected; phone numbers shown as IVR_PII says) and `field` set to the
  * field's path ("retry.on", "" for the whole; static or in the request); `not_json` tells invalid_json from
  * invalid_request. request_done() in any case.
  */

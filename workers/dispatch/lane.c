@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/pii.h"
 #include "workers/dispatch/ticket.h"
 #include "workers/store/queue.h"
 
@@ -560,6 +561,18 @@ void lane_looked(struct attempt *a, bool ready)
     }
 }
 
+/* The provider's words: its caller id may be in them, or whom it was to call. */
+static void keep_why(struct lane *lane, const struct evidence *why)
+{
+    struct buf words;
+    buf_init(&words, 8 * WHY_MAX);
+    pii_add_text(&words, span_str(why->reason_code));
+    buf_addc(&words, ' ');
+    pii_add_text(&words, span_str(why->reason_detail));
+    snprintf(lane->now.why, sizeof(lane->now.why), "%s", words.p);
+    buf_done(&words);
+}
+
 void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const struct evidence *why)
 {
     struct queue_news *told = &lane->now.news;
@@ -573,7 +586,7 @@ void lane_heard(struct lane *lane, int64_t epoch, enum lane_news news, const str
             ask_now(lane);
         return;
     }
-    snprintf(lane->now.why, sizeof(lane->now.why), "%s %s", why->reason_code, why->reason_detail);
+    keep_why(lane, why);
     if (news == LANE_SUSPENDED) {
         told->suspend = true;
         set_shut(lane, QUEUE_SUSPENDED, span_str(lane->now.why));
