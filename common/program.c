@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/pii.h"
+#include "common/secrecy.h"
 #include "common/visible.h"
 
 #ifndef IVR_VERSION
@@ -122,6 +123,7 @@ static int configure(struct program *program, const struct program_info *info, c
     buf_init(&problems, MAX_TEXT);
     buf_init(&warnings, MAX_TEXT);
     int rc = settings_read(settings, info->name, environ, &problems, &warnings);
+    secrecy_add_warning(&warnings);
     pii_setup(settings->pii, span_str(settings->pii_key));
     if (info->check)
         info->check(settings, &problems);
@@ -144,6 +146,7 @@ static int configure(struct program *program, const struct program_info *info, c
 int program_start(struct program *program, const struct program_info *info, int argc, char **argv)
 {
     struct options options = {0};
+    secrecy_begin();
     *program = (struct program){0};
     const char *unknown = read_options(&options, argc, argv);
     if (unknown) {

@@ -58,6 +58,7 @@ static int fits_token(const char *value, struct err *err);
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"json", "text", NULL};
 static const char *const pii_words[] = {"mask", "hash", "plain", NULL};
+static const char *const yes_no_words[] = {"no", "yes", NULL};
 
 #define FIELD(member) .offset = offsetof(struct settings, member)
 #define TOPIC(index)  .offset = offsetof(struct settings, topics) + (index) * sizeof(char *)
@@ -130,6 +131,9 @@ static const struct row rows[] = {
     {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET, .fits = fits_token,
      .sentence = "bearer token of the gateway's /v1, which is off without one; at least 16 characters and no "
                  "blanks"},
+    {"IVR_CORE_DUMPS", KIND_WORD, FIELD(core_dumps), .fallback = "no", .words = yes_no_words,
+     .sentence = "yes or no; a core dump, and whoever may attach a debugger, sees every secret and number in "
+                 "memory"},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

@@ -63,6 +63,7 @@ struct settings {
     enum phone_shown pii;
     char *pii_key;       /* NULL when unset; required (ERR_CONFIG) when pii is hash */
     char *api_token;     /* NULL: /v1 is off; 16 characters and more, no blanks */
+    unsigned core_dumps; /* 0: none */
 };
 
 /*

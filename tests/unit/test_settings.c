@@ -185,6 +185,7 @@ static void every_variable_reaches_its_field(void **state)
     assert_int_equal(s->pii, PHONE_HASH);
     assert_string_equal(s->pii_key, "k");
     assert_string_equal(s->api_token, "sixteen-and-more");
+    assert_int_equal(s->core_dumps, 1);
     done(&out);
 }
 
@@ -591,6 +592,7 @@ static void help_and_markdown_name_every_variable_of_the_contract(void **state)
                                         "IVR_GIVE_UP",
                                         "IVR_UNKNOWN_CALLBACK_KEEP",
                                         "IVR_API_TOKEN",
+                                        "IVR_CORE_DUMPS",
                                         "IVR_PII_KEY"};
     struct buf help, markdown;
     buf_init(&help, 65536);

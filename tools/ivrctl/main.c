@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/pii.h"
 #include "common/redis.h"
+#include "common/secrecy.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "workers/providers/channels.h"
 
@@ -113,6 +114,7 @@ static int read_settings(struct ivrctl *ctl, struct buf *notes)
     const struct settings *s = &ctl->settings;
     buf_init(&problems, NOTES_MAX);
     int rc = settings_read(&ctl->settings, "ivrctl", environ, &problems, notes);
+    secrecy_add_warning(notes);
     buf_addspan(notes, buf_span(&problems));
     buf_done(&problems);
     pii_setup(s->pii, span_str(s->pii_key));
@@ -224,6 +226,7 @@ static int say_unknown(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    secrecy_begin();
     watch_signals();
     if (argc < 2)
         return ctl_usage("", "a command is missing");
