@@ -8,6 +8,8 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/pii.h"
+#include "common/visible.h"
 
 enum {
     LINE_MAX_BYTES = 4096,  /* PIPE_BUF: taken as a whole, and at once where poll says writable */
@@ -70,11 +72,26 @@ static struct span shortened(struct span text)
     return span_of(text.p, n);
 }
 
+/* A string of JSON in which nothing hides. */
+static void add_string(struct buf *line, struct span text)
+{
+    struct buf string;
+    if (visible_is(text)) {
+        json_str(line, text);
+        return;
+    }
+    buf_init(&string, 4 * LINE_MAX_BYTES);
+    json_str(&string, text);
+    visible_add(line, buf_span(&string));
+    buf_done(&string);
+}
+
 static void add_json_field(struct buf *line, const struct log_field *field)
 {
     switch (field->kind) {
     case LOG_FIELD_SPAN:
-        json_kstr(line, field->name, shortened(field->text));
+        json_key(line, field->name);
+        add_string(line, shortened(field->text));
         break;
     case LOG_FIELD_INT:
         json_kint(line, field->name, field->number);
@@ -82,6 +99,7 @@ static void add_json_field(struct buf *line, const struct log_field *field)
     case LOG_FIELD_BOOL:
         json_kbool(line, field->name, field->number != 0);
         break;
+    case LOG_FIELD_TEXT: /* add_text_of_others() made it a span */
     case LOG_FIELD_END:
         break;
     }
@@ -100,7 +118,7 @@ static bool needs_quotes(struct span text)
 static void add_text_value(struct buf *line, struct span text)
 {
     if (needs_quotes(text))
-        json_str(line, text);
+        add_string(line, text);
     else
         buf_addspan(line, text);
 }
@@ -118,16 +136,32 @@ static void add_text_field(struct buf *line, const struct log_field *field)
         buf_adds(line, field->number ? "true" : "false");
 }
 
+static void add_field(struct buf *line, const struct log_field *field)
+{
+    if (conf.format == LOG_FORMAT_JSON)
+        add_json_field(line, field);
+    else
+        add_text_field(line, field);
+}
+
+static void add_text_of_others(struct buf *line, const struct log_field *field)
+{
+    struct buf shown;
+    buf_init(&shown, 16 * LINE_MAX_BYTES);
+    pii_add_text(&shown, shortened(field->text));
+    add_field(line, &LOG_SPAN(field->name, buf_span(&shown)));
+    buf_done(&shown);
+}
+
 /* Adds fields until one does not fit, which is taken back. False when some were left out. */
 static bool add_fields(struct buf *line, const struct log_field *fields)
 {
-    bool json = conf.format == LOG_FORMAT_JSON;
     for (const struct log_field *field = fields; field->kind != LOG_FIELD_END; field++) {
         size_t before = line->n;
-        if (json)
-            add_json_field(line, field);
+        if (field->kind == LOG_FIELD_TEXT)
+            add_text_of_others(line, field);
         else
-            add_text_field(line, field);
+            add_field(line, field);
         if (!buf_ok(line)) {
             line->n = before;
             line->overflow = false;

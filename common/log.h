@@ -18,8 +18,9 @@
  * stalled reader never stalls a worker. A line is at most 4096 bytes, which a pipe takes as a whole: a value
  * is cut after 1024 bytes, and fields that no longer fit give way to "truncated": true.
  *
- * Field names are ours, values are escaped. Numbers of people never go in plain: format them with
- * phone_add_shown first.
+ * Field names are ours; values are escaped, with all that a terminal obeys or an eye is deceived by
+ * (common/visible.h). Text of others that may quote phone numbers is logged with LOG_TEXT, which shows them
+ * as IVR_PII says; everything else stands as it is.
  *
  * Repeats: LOG_LIMITED writes at most one line per call site and second, and adds "suppressed": n to the next
  * where some were left out. It belongs to the loop's thread; everything else may be called from any thread
@@ -37,7 +38,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
-enum log_kind { LOG_FIELD_END, LOG_FIELD_SPAN, LOG_FIELD_INT, LOG_FIELD_BOOL };
+enum log_kind { LOG_FIELD_END, LOG_FIELD_SPAN, LOG_FIELD_TEXT, LOG_FIELD_INT, LOG_FIELD_BOOL };
 
 struct log_field {
     const char *name;
@@ -48,6 +49,7 @@ struct log_field {
 
 #define LOG_SPAN(name, value) ((struct log_field){(name), LOG_FIELD_SPAN, (value), 0})
 #define LOG_STR(name, value)  ((struct log_field){(name), LOG_FIELD_SPAN, span_str(value), 0})
+#define LOG_TEXT(name, value) ((struct log_field){(name), LOG_FIELD_TEXT, (value), 0})
 #define LOG_INT(name, value)  ((struct log_field){(name), LOG_FIELD_INT, SPAN_NONE, (int64_t)(value)})
 #define LOG_BOOL(name, value) ((struct log_field){(name), LOG_FIELD_BOOL, SPAN_NONE, (value) ? 1 : 0})
 #define LOG_ERR(err)          LOG_STR("error", (err)->text)

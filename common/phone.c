@@ -84,26 +84,3 @@ void phone_add_shown(struct buf *b, struct span number, enum phone_shown shown, 
     }
     add_mask(b, number);
 }
-
-static size_t digit_run(struct span text, size_t from)
-{
-    size_t i = from;
-    while (i < text.n && is_digit(text.p[i]))
-        i++;
-    return i - from;
-}
-
-void phone_add_masked_text(struct buf *b, struct span text, enum phone_shown shown, struct span key)
-{
-    size_t i = 0;
-    while (i < text.n) {
-        size_t sign = text.p[i] == '+';
-        size_t digits = digit_run(text, i + sign);
-        size_t n = sign + digits;
-        if (digits >= DIGITS_MIN)
-            phone_add_shown(b, span_of(text.p + i, n), shown, key);
-        else
-            buf_add(b, text.p + i, n ? n : (n = 1));
-        i += n;
-    }
-}

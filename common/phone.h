@@ -19,8 +19,19 @@ bool phone_valid(struct span number);
  */
 void phone_add_shown(struct buf *b, struct span number, enum phone_shown shown, struct span key);
 
-/* Copies `text`, masking every run of 7 or more digits (with or without "+") in it. For sentences that quote
- * input. */
+/*
+ * Copies `text`; every phone number in it is shown as `shown` asks, however it is spelled: with blanks,
+ * dashes, dots, brackets or underscores between its digits, with "+", "00" or in national form, in the digits
+ * of any script, with characters between that nobody sees, percent-encoded or with JSON's escapes. Where
+ * there is any doubt it is a number, so this also hides an unbroken run of seven digits that is none. What it
+ * leaves alone as no number: UUIDs and other ids where letters and digits alternate, dates and times (also
+ * 20261122185050, and milliseconds since 1970), IPv4 addresses, amounts with decimals, and of a longer name's
+ * digits those that are eight or fewer ("call-1234567").
+ *
+ * A number's digits are shown together, as phone_add_shown does ("+254 722 000 111": "+2547****0111"); of one
+ * without its country code only the last two, since the first five would be nearly all of it. The hash of one
+ * with "+" or "00" is that of its E.164 form. Applied twice it changes nothing more.
+ */
 void phone_add_masked_text(struct buf *b, struct span text, enum phone_shown shown, struct span key);
 
 #endif

@@ -6,6 +6,9 @@
 
 #include "common/descriptors.h"
 #include "common/log.h"
+#include "common/pii.h"
+#include "common/secrecy.h"
+#include "common/visible.h"
 
 #ifndef IVR_VERSION
 #error "the Makefile sets IVR_VERSION"
@@ -80,7 +83,11 @@ static void print_lines(const char *name, const char *prefix, const struct buf *
     while (line < end) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         size_t n = (size_t)((stop ? stop : end) - line);
-        (void)fprintf(stderr, "%s: %s%.*s\n", name, prefix, (int)n, line);
+        struct buf shown;
+        buf_init(&shown, MAX_TEXT);
+        visible_add(&shown, span_of(line, n));
+        (void)fprintf(stderr, "%s: %s%s\n", name, prefix, shown.p);
+        buf_done(&shown);
         line += n + 1;
     }
 }
@@ -117,6 +124,8 @@ static int configure(struct program *program, const struct program_info *info, c
     buf_init(&problems, MAX_TEXT);
     buf_init(&warnings, MAX_TEXT);
     int rc = settings_read(settings, info->name, environ, &problems, &warnings);
+    secrecy_add_warning(&warnings);
+    pii_setup(settings->pii, span_str(settings->pii_key));
     if (info->check)
         info->check(settings, &problems);
     if (rc != 0 || problems.n) {
@@ -140,6 +149,7 @@ int program_start(struct program *program, const struct program_info *info, int 
     struct options options = {0};
     struct err err = ERR_INIT;
     descriptors_open_standard();
+    secrecy_begin();
     *program = (struct program){0};
     const char *unknown = read_options(&options, argc, argv);
     if (unknown) {

@@ -88,8 +88,7 @@ static int parse_tcp(struct redis_address *address, const char *url, struct err 
     if (memchr(parts.host.p, ',', parts.host.n) != NULL)
         return err_set(err, ERR_CONFIG, "the Redis URL names several hosts, redis:// takes one");
     if (parts.path.n > 1 && !parse_db(span_of(parts.path.p + 1, parts.path.n - 1), &address->db))
-        return err_set(err, ERR_CONFIG, "the Redis URL's database \"%.*s\" is no number from 0 to %d",
-                       (int)parts.path.n - 1, parts.path.p + 1, REDIS_MAX_DB);
+        return err_set(err, ERR_CONFIG, "the Redis URL's database is no number from 0 to %d", REDIS_MAX_DB);
     if (!parse_query(parts.query, &address->db) || parts.fragment.n > 0)
         return err_set(err, ERR_CONFIG, "the Redis URL has parameters that are not known, only ?db=n is");
     if (parse_userinfo(address, parts.userinfo, err) != 0)
@@ -243,6 +242,16 @@ static int parse_many(struct redis_address *address, const char *url, enum redis
 
 /* ---- all of them ---- */
 
+/* A '/' in a password ends host and port early; the rest of it would be taken for a database, a master or a
+ * socket, and shown as that. The name of a socket may have an '@' where nothing stands before its path. */
+static bool has_stray_at(const char *url)
+{
+    const char *rest = strstr(url, "://");
+    const char *end = rest != NULL ? strpbrk(rest + 3, "/?#") : NULL;
+    bool path_only = end == rest + 3 || (end != NULL && end[-1] == '@');
+    return end != NULL && strchr(end, '@') != NULL && !(path_only && strncmp(url, "unix:", 5) == 0);
+}
+
 static int parse_scheme(struct redis_address *address, const char *url, struct err *err)
 {
     const char *end = strstr(url, "://");
@@ -269,6 +278,10 @@ static int parse_scheme(struct redis_address *address, const char *url, struct e
 int redis_address_parse(struct redis_address *address, const char *url, const char *password, struct err *err)
 {
     *address = (struct redis_address){0};
+    if (has_stray_at(url))
+        return err_set(err, ERR_CONFIG,
+                       "the Redis URL has an \"@\" behind its hosts: in a password \"/\" is written %%2F, "
+                       "\"?\" %%3F, \"#\" %%23 and \"@\" %%40");
     if (parse_scheme(address, url, err) != 0)
         return ERR_CONFIG;
     if (password != NULL) {

@@ -12,12 +12,14 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/url.h"
+#include "common/visible.h"
 
 enum {
     HELP_COLUMNS = 100,
     SECRET_FILE_MAX = 64 * 1024,
     QUOTED_MAX = 60, /* of a bad value that a message repeats */
     TOPIC_NAME_MAX = 249,
+    TOKEN_MIN = 16,
     PREFIX_MAX = 64,
 };
 
@@ -51,10 +53,12 @@ static int fits_listener(const char *value, struct err *err);
 static int fits_redis_url(const char *value, struct err *err);
 static int fits_public_url(const char *value, struct err *err);
 static int fits_line(const char *value, struct err *err);
+static int fits_token(const char *value, struct err *err);
 
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"json", "text", NULL};
 static const char *const pii_words[] = {"mask", "hash", "plain", NULL};
+static const char *const yes_no_words[] = {"no", "yes", NULL};
 
 #define FIELD(member) .offset = offsetof(struct settings, member)
 #define TOPIC(index)  .offset = offsetof(struct settings, topics) + (index) * sizeof(char *)
@@ -124,8 +128,12 @@ static const struct row rows[] = {
      .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), hash (keyed with "
                  "IVR_PII_KEY) or plain"},
     {"IVR_PII_KEY", FIELD(pii_key), .secrecy = SECRET, .sentence = "key of IVR_PII=hash"},
-    {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET,
-     .sentence = "bearer token of the gateway's /v1, which is off without one"},
+    {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET, .fits = fits_token,
+     .sentence = "bearer token of the gateway's /v1, which is off without one; at least 16 characters and no "
+                 "blanks"},
+    {"IVR_CORE_DUMPS", KIND_WORD, FIELD(core_dumps), .fallback = "no", .words = yes_no_words,
+     .sentence = "yes or no; a core dump, and whoever may attach a debugger, sees every secret and number in "
+                 "memory"},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -165,6 +173,21 @@ static int fits_line(const char *value, struct err *err)
             return err_set(err, ERR_CONFIG, "expected text without control characters");
     }
     return span_utf8(span_str(value)) ? 0 : err_set(err, ERR_CONFIG, "expected UTF-8");
+}
+
+/* What an Authorization header can carry, and nobody guesses. */
+static int fits_token(const char *value, struct err *err)
+{
+    size_t n = strlen(value);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)value[i];
+        if (c <= ' ' || c == 0x7F)
+            return err_set(err, ERR_CONFIG,
+                           "expected a token without blanks, line breaks and control characters");
+    }
+    return n >= TOKEN_MIN
+               ? 0
+               : err_set(err, ERR_CONFIG, "expected at least %d characters, it has %zu", TOKEN_MIN, n);
 }
 
 static bool parse_int(const char *value, int64_t min, int64_t max, int64_t *number)
@@ -220,6 +243,8 @@ static int fits_public_url(const char *value, struct err *err)
         return err_set(err, ERR_CONFIG, "expected one host");
     if (parts.query.p || parts.fragment.p)
         return err_set(err, ERR_CONFIG, "expected a URL without '?' and '#', because paths are added to it");
+    if (url_has_stray_at(&parts))
+        return err_set(err, ERR_CONFIG, "expected no '@' behind the host; in a password '/' is written %%2F");
     return 0;
 }
 
@@ -329,7 +354,8 @@ struct reading {
 static void problem(struct reading *r, const char *name, const char *value, const char *text)
 {
     r->failed = true;
-    buf_addf(r->problems, "%s: ", name);
+    visible_add(r->problems, span_str(name));
+    buf_adds(r->problems, ": ");
     if (value) {
         size_t n = strnlen(value, QUOTED_MAX);
         json_str(r->problems, span_of(value, n));
@@ -544,6 +570,12 @@ static bool in_table(struct span name)
     return false;
 }
 
+static void warn_of(struct reading *r, struct span name, const char *text)
+{
+    visible_add(r->warnings, name);
+    buf_addf(r->warnings, ": %s\n", text);
+}
+
 static void read_others(struct reading *r)
 {
     for (char *const *entry = r->env; *entry; entry++) {
@@ -556,7 +588,7 @@ static void read_others(struct reading *r)
         if (strncmp(name.p, KAFKA_PREFIX, sizeof KAFKA_PREFIX - 1) == 0 && name.n > sizeof KAFKA_PREFIX - 1)
             read_property(r, name);
         else
-            buf_addf(r->warnings, "%.*s: unknown variable, ignored\n", SPAN_ARG(name));
+            warn_of(r, name, "unknown variable, ignored");
     }
 }
 

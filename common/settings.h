@@ -61,8 +61,9 @@ struct settings {
     enum log_level log_level;
     enum log_format log_format;
     enum phone_shown pii;
-    char *pii_key;   /* NULL when unset; required (ERR_CONFIG) when pii is hash */
-    char *api_token; /* NULL: /v1 is off */
+    char *pii_key;       /* NULL when unset; required (ERR_CONFIG) when pii is hash */
+    char *api_token;     /* NULL: /v1 is off; 16 characters and more, no blanks */
+    unsigned core_dumps; /* 0: none */
 };
 
 /*

@@ -320,3 +320,32 @@ int url_split(struct span url, struct url_parts *parts, struct err *err)
     parts->path = span_of(rest.p + authority.n, rest.n - authority.n);
     return split_authority(authority, parts, err);
 }
+
+static bool has(struct span text, char c)
+{
+    return text.n > 0 && memchr(text.p, c, text.n) != NULL;
+}
+
+bool url_has_stray_at(const struct url_parts *parts)
+{
+    return has(parts->path, '@') || has(parts->query, '@') || has(parts->fragment, '@');
+}
+
+void url_add_shown(struct buf *b, struct span url)
+{
+    struct url_parts parts;
+    bool certain = url_split(url, &parts, NULL) == 0 && !url_has_stray_at(&parts);
+    if (!scheme_valid(parts.scheme)) {
+        buf_adds(b, "...");
+        return;
+    }
+    buf_addspan(b, parts.scheme);
+    buf_adds(b, "://");
+    if (!certain) {
+        buf_adds(b, "...");
+        return;
+    }
+    buf_addspan(b, parts.host);
+    if (parts.path.n > 1 || parts.query.p != NULL || parts.fragment.p != NULL)
+        buf_adds(b, "/...");
+}

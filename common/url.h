@@ -64,5 +64,12 @@ struct url_parts {
 /* Any scheme with "://"; only unix and file may have no host. ERR_INVALID names what is wrong and quotes
  * nothing. Several hosts ("h1:p,h2:p") are left in `host` with port -1. */
 int url_split(struct span url, struct url_parts *parts, struct err *err);
+/* An '@' behind the host: most likely a password with a '/', '?' or '#' in it that is not percent-encoded, so
+ * that its first half passes for host and port. */
+bool url_has_stray_at(const struct url_parts *parts);
+
+/* All that may be quoted of a URL: scheme and host. "https://example.org/..." of one that goes on,
+ * "https://..." or "..." where it is not certain what the host is. */
+void url_add_shown(struct buf *b, struct span url);
 
 #endif

@@ -5,8 +5,9 @@
 #include "common/buf.h"
 #include "common/span.h"
 
-/* Escaped for content and for double-quoted attributes; control characters that XML 1.0 cannot say become
- * spaces. */
+/* Escaped for content and for double-quoted attributes. What XML 1.0 cannot say, not even escaped, is left
+ * out or, where it stands between words, a space: control characters are spaces; U+FFFE, U+FFFF and bytes
+ * that are no UTF-8 are nothing. */
 void xml_add_text(struct buf *b, struct span text);
 
 #endif

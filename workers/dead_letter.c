@@ -1,15 +1,20 @@
 /* Records that cannot be worked on, on their way to ivr.dead-letters (worker.h). */
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/pii.h"
+#include "common/visible.h"
 #include "workers/worker.h"
 
 enum {
     OUR_HEADERS = 7,
     HEADERS_MAX = KAFKA_MAX_HEADERS + OUR_HEADERS + 1, /* one more where the value is left out */
+    DETAIL_MAX = 64 * 1024,
     MAY_BE_TOO_LARGE = 256 * 1024, /* bytes of key, value and headers; no broker takes less than this */
 };
 
@@ -111,34 +116,73 @@ void worker_dead_letters_begin(void)
         (void)metric_series(M_DEAD_LETTERS, reasons[i], NULL);
 }
 
+/* What a letter says of itself; the first OUR_HEADERS come with each. */
+static const char *const our_names[] = {"ivr-reason",           "ivr-detail",        "ivr-source-topic",
+                                        "ivr-source-partition", "ivr-source-offset", "ivr-failed-at",
+                                        "ivr-worker",           "ivr-source-time",   "ivr-value-omitted"};
+
+/* Whatever the case: some readers ignore it. */
+static bool is_ours(struct span name)
+{
+    for (size_t i = 0; i < sizeof(our_names) / sizeof(our_names[0]); i++) {
+        if (name.n == strlen(our_names[i]) && strncasecmp(name.p, our_names[i], name.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The original's, without those that would speak in our name: a reader that takes the first of a name and one
+ * that takes the last both have to find ours. */
+static size_t take_headers(struct kafka_header *headers, const struct dead_letter *letter)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < letter->headers_n && n < KAFKA_MAX_HEADERS; i++) {
+        if (!is_ours(letter->headers[i].name))
+            headers[n++] = letter->headers[i];
+    }
+    return n;
+}
+
+/* It quotes what others wrote. */
+static void add_detail(struct buf *b, struct span detail)
+{
+    struct buf masked;
+    buf_init(&masked, DETAIL_MAX);
+    pii_add_text(&masked, detail);
+    visible_add(b, buf_span(&masked));
+    buf_done(&masked);
+}
+
 void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter, kafka_ack_fn done,
                               void *arg)
 {
     char partition[24], offset[24], failed_at[CLOCK_RFC3339_LEN + 1];
     struct kafka_header headers[HEADERS_MAX];
-    size_t n = 0;
+    size_t n = take_headers(headers, letter);
+    struct buf detail;
+    buf_init(&detail, DETAIL_MAX);
+    add_detail(&detail, letter->detail);
     clock_rfc3339(clock_wall_ms(), failed_at);
-    for (; n < letter->headers_n && n < KAFKA_MAX_HEADERS; n++)
-        headers[n] = letter->headers[n];
-    const struct kafka_header ours[OUR_HEADERS] = {
-        {SPAN_LIT("ivr-reason"), span_str(letter->reason)},
-        {SPAN_LIT("ivr-detail"), letter->detail},
-        {SPAN_LIT("ivr-source-topic"), span_str(letter->source_topic)},
-        {SPAN_LIT("ivr-source-partition"), number(partition, letter->source_partition)},
-        {SPAN_LIT("ivr-source-offset"), number(offset, letter->source_offset)},
-        {SPAN_LIT("ivr-failed-at"), span_of(failed_at, CLOCK_RFC3339_LEN)},
-        {SPAN_LIT("ivr-worker"), span_str(w->settings->program)},
+    const struct span values[OUR_HEADERS] = {
+        span_str(letter->reason),
+        buf_span(&detail),
+        span_str(letter->source_topic),
+        number(partition, letter->source_partition),
+        number(offset, letter->source_offset),
+        span_of(failed_at, CLOCK_RFC3339_LEN),
+        span_str(w->settings->program),
     };
     for (size_t i = 0; i < OUR_HEADERS; i++)
-        headers[n++] = ours[i];
+        headers[n++] = (struct kafka_header){span_str(our_names[i]), values[i]};
     metric_count(M_DEAD_LETTERS, letter->reason, NULL);
     LOG_LIMITED(LOG_LEVEL_WARN, "dead letter", LOG_STR("reason", letter->reason),
-                LOG_SPAN("detail", letter->detail), LOG_STR("topic", letter->source_topic),
+                LOG_SPAN("detail", buf_span(&detail)), LOG_STR("topic", letter->source_topic),
                 LOG_INT("partition", letter->source_partition), LOG_INT("offset", letter->source_offset));
     if (letter->key.n + letter->value.n + bytes_of(headers, n) > MAY_BE_TOO_LARGE)
         send_large(w, letter, headers, n, done, arg);
     else
         produce(w, letter->key, letter->value, headers, n, done, arg);
+    buf_done(&detail);
 }
 
 void worker_dead_letter(struct worker *w, const struct kafka_record *record, const char *reason,

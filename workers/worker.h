@@ -99,9 +99,10 @@ struct channel *worker_channel(const struct worker *worker, struct span name, st
 /* Every reason that there is gets its counter, at 0. worker_open() calls it. */
 void worker_dead_letters_begin(void);
 /* A record that cannot be worked on goes to the dead-letter topic as it is (contract: ivr.dead-letters).
- * `detail` is a sentence whose numbers are masked already. `done` is called when the brokers have it or
- * refused it (`error`); the record must live until then. Counts and logs. One that is larger than the brokers
- * take leaves its value out and says so (ivr-value-omitted: its bytes). */
+ * `detail` is a sentence; what it quotes is cleaned here: numbers as IVR_PII says, nothing that a terminal
+ * obeys. Headers of the original that have a name of ours are left out. `done` is called when the brokers
+ * have it or refused it (`error`); the record must live until then. Counts and logs. One that is larger than
+ * the brokers take leaves its value out and says so (ivr-value-omitted: its bytes). */
 void worker_dead_letter(struct worker *worker, const struct kafka_record *record, const char *reason,
                         struct span detail, kafka_ack_fn done, void *arg);
 /* The same for bytes that are not a consumed record any more (a parked callback). `headers`: the original's,

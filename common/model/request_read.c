@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/phone.h"
+#include "common/pii.h"
+#include "common/url.h"
 
 enum {
     MAX_FIELDS = 20,
@@ -32,26 +33,40 @@ static struct span start_of(struct span text)
     return span_of(text.p, n);
 }
 
-static void add_text(struct buf *b, struct span text, bool phone)
+static bool is_one_of(const char *field, const char *const *names)
 {
+    while (*names != NULL && strcmp(field, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* A URL may hold somebody's password, or be one that lets everybody in who has it. */
+static void add_text(struct buf *b, const char *field, struct span text)
+{
+    static const char *const numbers[] = {"to", "from", NULL};
+    static const char *const urls[] = {"message.play", "message.answer_url", NULL};
     struct span start = start_of(text);
     buf_addc(b, '"');
-    if (phone)
-        phone_add_shown(b, start, PHONE_MASK, SPAN_NONE);
-    else
-        phone_add_masked_text(b, start, PHONE_MASK, SPAN_NONE);
+    if (is_one_of(field, urls)) {
+        url_add_shown(b, text);
+        start = text;
+    } else if (is_one_of(field, numbers)) {
+        pii_add_would_be_number(b, start);
+    } else {
+        pii_add_text(b, start);
+    }
     buf_adds(b, start.n < text.n ? "...\"" : "\"");
 }
 
-static void add_shown(struct buf *b, const json_t *value, bool phone)
+static void add_shown(struct buf *b, const char *field, const json_t *value)
 {
     char number[48];
     if (json_is_string(value)) {
-        add_text(b, json_text(value), phone);
+        add_text(b, field, json_text(value));
         return;
     }
     if (json_odd(value) == JSON_BIG) {
-        phone_add_masked_text(b, start_of(json_big_number(value)), PHONE_MASK, SPAN_NONE);
+        pii_add_text(b, start_of(json_big_number(value)));
         return;
     }
     if (json_odd(value) != JSON_PLAIN) {
@@ -64,7 +79,7 @@ static void add_shown(struct buf *b, const json_t *value, bool phone)
             snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
         else
             snprintf(number, sizeof number, "%.15g", json_real_value(value));
-        phone_add_masked_text(b, span_str(number), PHONE_MASK, SPAN_NONE);
+        pii_add_text(b, span_str(number));
         return;
     }
     buf_adds(b, json_is_object(value)  ? "an object"
@@ -77,7 +92,6 @@ static void add_shown(struct buf *b, const json_t *value, bool phone)
 int request_refuse(struct request_reading *in, const char *field, const json_t *value, const char *expected)
 {
     struct buf shown;
-    bool phone = strcmp(field, "to") == 0 || strcmp(field, "from") == 0;
     snprintf(in->field, REQUEST_FIELD_MAX, "%s", field);
     if (!*field)
         field = "the request";
@@ -90,7 +104,7 @@ int request_refuse(struct request_reading *in, const char *field, const json_t *
         expected = "it once";
     }
     buf_init(&shown, 512);
-    add_shown(&shown, value, phone);
+    add_shown(&shown, in->field, value);
     err_set(in->err, ERR_INVALID, "%s: %s, expected %s", field, shown.p, expected);
     buf_done(&shown);
     return ERR_INVALID;

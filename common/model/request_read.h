@@ -42,7 +42,7 @@ int request_read_whole(struct request_reading *in, const char *field, const json
                        int *out);
 
 /* "to: \"****11\", expected ...": the field, what it held (NULL: it is missing), what was expected. Numbers
- * that could be somebody's are masked. Returns ERR_INVALID. */
+ * that could be somebody's are shown as IVR_PII says, of a URL only scheme and host. Returns ERR_INVALID. */
 int request_refuse(struct request_reading *in, const char *field, const json_t *value, const char *expected);
 
 /* Refuses "object.name" where it was there twice with different values: nobody knows which one was meant. */

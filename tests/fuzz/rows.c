@@ -10,13 +10,9 @@ static void read_rows(struct csv *csv)
 {
     struct row_column columns[CSV_MAX_CELLS];
     struct err err = ERR_INIT;
-    size_t n = 0;
-    if (csv_next(csv, &err) != CSV_RECORD)
+    if (csv_next(csv, &err) != CSV_RECORD || row_header_read(columns, csv->cells, csv->n, true, &err) != 0)
         return;
-    for (; n < csv->n; n++) {
-        if (row_column_read(&columns[n], csv->cells[n], true, &err) != 0)
-            return;
-    }
+    size_t n = csv->n;
     while (csv_next(csv, &err) == CSV_RECORD) {
         json_t *request = row_to_json(columns, n, csv->cells, csv->n, &err);
         if (request != NULL)

@@ -79,6 +79,32 @@ def test_requests_as_ndjson_go_onto_the_topic(pipeline):
         pipeline.wait_status(request, "Pending")
 
 
+TABLES = {
+    "a column twice": ("to,say,to\n{to},Hi,+254722000999\n", ':1: column "to" is there twice (columns 1 and 3)'),
+    "one field under two names": ("to,say,message.say\n{to},Hi,Ho\n", ':1: columns "say" and "message.say" are the same'),
+    "metadata twice": ("to,say,metadata.a,metadata.a\n{to},Hi,1,2\n", ':1: column "metadata.a" is there twice'),
+    "a column without a name": ("to,,say\n{to},lost,Hi\n", ":2: column 2: data under a column without a name"),
+    "only in a later row": ("to,say,\n{to},Hi,\n{to},Ho,lost\n", ":3: column 3: data under a column without a name"),
+    "more cells than columns": ("to,say\n{to},Hi,you\n", ":2: 3 cells, but the header has 2"),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_a_table_in_which_something_would_be_lost_is_refused_by_name(pipeline, tmp_path, what):
+    text, said = TABLES[what]
+    path = tmp_path / "contacts.csv"
+    path.write_text(text.format(to=pipeline.new_number()), encoding="utf-8")
+    refused = pipeline.cli("request", str(path), "--tenant", "acme", "--campaign", "lost")
+    assert (refused.code, refused.out) == (1, "") and f"{path}{said}" in refused.err, refused
+
+
+def test_columns_that_somebody_cleared_lose_nothing(pipeline, tmp_path):
+    path = tmp_path / "contacts.csv"
+    path.write_text(f"to,,say,\n{pipeline.new_number()},,Hi,\n{pipeline.new_number()}, ,Ho,,,\n", encoding="utf-8")
+    taken = pipeline.cli("request", str(path), "--tenant", "acme", "--campaign", "cleared", "--dry-run", "--json")
+    assert taken.code == 0 and taken.json()["lines"] == 2 and taken.json()["wrong"] == 0, taken
+
+
 def test_requests_as_csv_go_onto_the_topic(pipeline, tmp_path):
     requests = [pipeline.new_request(message=None) for _ in range(3)]
     table = io.StringIO()

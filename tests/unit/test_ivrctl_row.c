@@ -20,7 +20,8 @@ static void expect(const char *const *header, const char *const *cells, const ch
     struct err err = ERR_INIT;
     size_t columns_n = 0, n = 0;
     for (; header[columns_n] != NULL; columns_n++)
-        assert_int_equal(row_column_read(&columns[columns_n], span_str(header[columns_n]), false, &err), 0);
+        spans[columns_n] = span_str(header[columns_n]);
+    assert_int_equal(row_header_read(columns, spans, columns_n, false, &err), 0);
     for (; cells[n] != NULL; n++)
         spans[n] = span_str(cells[n]);
     json_t *row = row_to_json(columns, columns_n, spans, n, &err);
@@ -71,18 +72,62 @@ static void a_cell_that_does_not_fit_is_named_by_its_field(void **state)
            "2 cells, but the header has 1; a comma inside a cell needs quotes around it");
 }
 
+/* What is said of a header, "" where nothing is. */
+static const char *said_of(bool ignore, const char *const *header)
+{
+    static struct err err;
+    struct row_column columns[COLUMNS];
+    struct span spans[COLUMNS];
+    size_t n = 0;
+    for (; header[n] != NULL; n++)
+        spans[n] = span_str(header[n]);
+    err = (struct err)ERR_INIT;
+    int rc = row_header_read(columns, spans, n, ignore, &err);
+    assert_int_equal(rc, err.text[0] != '\0' ? ERR_INVALID : 0);
+    return err.text;
+}
+
 static void a_column_that_is_no_field_is_refused_or_left_out(void **state)
 {
     (void)state;
     struct row_column column;
-    struct err err = ERR_INIT;
-    assert_int_equal(row_column_read(&column, SPAN_LIT("phone"), false, &err), ERR_INVALID);
-    assert_non_null(strstr(err.text, "\"phone\""));
-    assert_int_equal(row_column_read(&column, SPAN_LIT("metadata."), false, &err), ERR_INVALID);
-    assert_int_equal(row_column_read(&column, SPAN_LIT("phone"), true, &err), 0);
+    assert_non_null(strstr(said_of(false, LIST("to", "phone")), "\"phone\""));
+    assert_non_null(strstr(said_of(false, LIST("metadata.")), "\"metadata.\""));
+    assert_int_equal(row_header_read(&column, &SPAN_LIT("phone"), 1, true, NULL), 0);
     assert_int_equal(column.kind, ROW_IGNORED);
-    assert_int_equal(row_column_read(&column, SPAN_LIT(""), false, &err), 0);
-    assert_int_equal(column.kind, ROW_IGNORED);
+}
+
+static void two_columns_of_one_field_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {"to", "from", "say", "metadata.a", "metadata.b", "", "", NULL};
+    assert_string_equal(said_of(false, LIST("to", "say", " to ")),
+                        "column \"to\" is there twice (columns 1 and 3)");
+    assert_string_equal(said_of(true, LIST("to", "x", "to")),
+                        "column \"to\" is there twice (columns 1 and 3)");
+    assert_string_equal(said_of(false, LIST("say", "to", "message.say")),
+                        "columns \"say\" and \"message.say\" are the same field");
+    assert_non_null(strstr(said_of(false, LIST("metadata.a", "metadata.b", "metadata.a")), "\"metadata.a\""));
+    assert_string_equal(said_of(false, fine), "");
+    assert_string_equal(said_of(true, LIST("x", "x", "to")), "");
+}
+
+static void data_under_a_column_without_a_name_is_refused(void **state)
+{
+    (void)state;
+    static const char middle[] =
+        "column 2: data under a column without a name; name it in the header, or leave such "
+        "columns out with --ignore-columns";
+    expect(LIST("to", "", "say"), LIST("+1", "lost", "Hi"), middle);
+    expect(LIST("to", " ", "say"), LIST("+1", "lost"), middle);
+    expect(LIST("to", "", "say"), LIST("+1", "  ", "Hi"), "{\"to\":\"+1\",\"message\":{\"say\":\"Hi\"}}");
+    expect(LIST("to"), LIST("+1", "", ""), "{\"to\":\"+1\"}");
+    struct row_column columns[2];
+    const struct span names[] = {SPAN_LIT("to"), SPAN_LIT("")}, cells[] = {SPAN_LIT("+1"), SPAN_LIT("lost")};
+    assert_int_equal(row_header_read(columns, names, 2, true, NULL), 0);
+    json_t *row = row_to_json(columns, 2, cells, 2, NULL);
+    assert_int_equal(json_object_size(row), 1);
+    json_decref(row);
 }
 
 static const char *id_of(json_t *request)
@@ -125,6 +170,8 @@ int main(void)
         cmocka_unit_test(numbers_lists_and_yes_or_no_have_their_types),
         cmocka_unit_test(a_cell_that_does_not_fit_is_named_by_its_field),
         cmocka_unit_test(a_column_that_is_no_field_is_refused_or_left_out),
+        cmocka_unit_test(two_columns_of_one_field_are_refused_by_name),
+        cmocka_unit_test(data_under_a_column_without_a_name_is_refused),
         cmocka_unit_test(a_made_call_id_follows_from_the_content_alone),
         cmocka_unit_test(a_given_call_id_stays),
     };

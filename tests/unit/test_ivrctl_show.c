@@ -10,43 +10,53 @@
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_call.h"
+#include "tools/ivrctl/show_line.h"
 #include "tools/ivrctl/show_summary.h"
 
-/* ---- numbers in text ---- */
+/* ---- records of topics ---- */
 
-static void expect_text(enum phone_shown shown, const char *text, const char *expected)
+/* One that came without headers. */
+static void expect_line(bool json,
+                        void (*show)(struct buf *, const struct ivrctl *, const struct topic_record *),
+                        struct span key, struct span value, const char *expected)
 {
-    const struct ivrctl ctl = {.shown = shown};
+    const struct ivrctl ctl = {.json = json};
+    const struct topic_record record = {.key = key, .value = value, .partition = 1, .offset = 7};
     struct buf b;
-    buf_init(&b, 4096);
-    ctl_add_text(&b, &ctl, span_str(text));
+    buf_init(&b, 65536);
+    show(&b, &ctl, &record);
     assert_string_equal(b.p, expected);
     buf_done(&b);
 }
 
-static void numbers_are_masked_wherever_they_stand(void **state)
+static void what_cannot_be_read_stands_on_one_line_with_its_numbers_masked(void **state)
 {
     (void)state;
-    expect_text(PHONE_MASK, "{\"to\":\"+254722000111\"}", "{\"to\":\"+2547****0111\"}");
-    expect_text(PHONE_MASK, "{\"to\":254722000111}", "{\"to\":25472****0111}");
-    expect_text(PHONE_MASK, "To=%2B254722000111&x=1", "To=%2B25472****0111&x=1");
-    expect_text(PHONE_MASK, "a +254722000111", "a +2547****0111");
-    expect_text(PHONE_MASK, "+254722000111x", "+2547****0111x");
-    expect_text(PHONE_PLAIN, "to +254722000111", "to +254722000111");
+    const struct span value = SPAN_LIT("no JSON \x1b[2J\n+254 722 000 111");
+    expect_line(false, show_event_line, SPAN_NONE, value,
+                "1@7 unreadable: no JSON \\u001b[2J\\u000a+2547****0111\n");
+    expect_line(true, show_event_line, SPAN_NONE, value,
+                "{\"unreadable\":\"no JSON \\u001b[2J\\n+2547****0111\",\"partition\":1,\"offset\":7}\n");
 }
 
-static void ids_stay_readable(void **state)
+static void no_value_of_a_record_begins_a_line_of_its_own(void **state)
 {
     (void)state;
-    const char *const ids[] = {"call-1234567",
-                               "0192f1c4-7a3b-7000-8000-123456789012",
-                               "5f4dcc3b5aa765d61d8327deb882cf99",
-                               "2026-11-22T18:50:50.123Z",
-                               "123456",
-                               "",
-                               "+"};
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-        expect_text(PHONE_MASK, ids[i], ids[i]);
+    expect_line(false, show_event_line, SPAN_NONE,
+                SPAN_LIT("{\"id\":\"a\\nCompleted\",\"type\":\"call.\\u001b[2J\",\"status\":\"\\r\\u009b\","
+                         "\"to\":\"\\u202e\",\"reason\":{\"code\":\"x\\ny\",\"detail\":\"\"}}"),
+                "--:--:--.--- \\u001b[2J \\u000d\\u009b          -                 a\\u000aCompleted \\u202e "
+                "(x\\u000ay)\n");
+    expect_line(false, show_summary_line, SPAN_LIT("campaign:a\nb"),
+                SPAN_LIT("{\"by_status\":{\"x\\ny\":3}}"),
+                "--:--:--.--- campaign:a\\u000ab calls 0 waiting 0 retrying 0 x\\u000ay 3\n");
+}
+
+static void json_of_a_topic_stays_json_on_one_line(void **state)
+{
+    (void)state;
+    expect_line(true, show_event_line, SPAN_NONE, SPAN_LIT("{ \"a\":1.50 }"), "{ \"a\":1.50 }\n");
+    expect_line(true, show_event_line, SPAN_NONE, SPAN_LIT("{\r\n\t\"a\": \"b\"}"), "{\"a\":\"b\"}\n");
 }
 
 /* ---- pieces ---- */
@@ -294,8 +304,9 @@ static void wrong_command_lines_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_masked_wherever_they_stand),
-        cmocka_unit_test(ids_stay_readable),
+        cmocka_unit_test(what_cannot_be_read_stands_on_one_line_with_its_numbers_masked),
+        cmocka_unit_test(no_value_of_a_record_begins_a_line_of_its_own),
+        cmocka_unit_test(json_of_a_topic_stays_json_on_one_line),
         cmocka_unit_test(times_and_counts_read_well),
         cmocka_unit_test(a_call_shows_its_attempts_and_hops),
         cmocka_unit_test(a_call_without_attempt_or_with_odd_values_is_shown_as_far_as_it_goes),

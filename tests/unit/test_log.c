@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +93,34 @@ static void text_values_are_quoted_where_they_would_mislead(void **state)
               LOG_STR("d", "line\nend"), LOG_SPAN("e", SPAN_NONE));
     assert_string_equal(written() + 12,
                         " ERROR m a=\"two words\" b=\"\" c=\"x=y\" d=\"line\\nend\" e=\"\"\n");
+}
+
+static void nothing_in_a_line_is_obeyed_by_a_terminal_or_deceives_an_eye(void **state)
+{
+    (void)state;
+    static const char bad[] = "x\x1b[2J\x7f\xC2\x9B"
+                              "2J\xE2\x80\xA8\xE2\x80\xAE\xE2\x81\xA6\r\nforged";
+    static const char shown[] = "\"x\\u001b[2J\\u007f\\u009b2J\\u2028\\u202e\\u2066\\r\\nforged\"";
+    char expected[300];
+    log_setup("ivr-test", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
+    LOG_ERROR("m", LOG_STR("a", bad));
+    snprintf(expected, sizeof expected, " ERROR m a=%s\n", shown);
+    assert_string_equal(written() + 12, expected);
+    log_setup("ivr-test", LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
+    LOG_ERROR("m", LOG_STR("a", bad));
+    json_t *line = written_json();
+    assert_true(span_is(json_get_span(line, "a"), bad));
+    snprintf(expected, sizeof expected, "\"a\":%s}\n", shown);
+    assert_non_null(strstr(lines, expected));
+    json_decref(line);
+}
+
+static void numbers_in_text_of_others_are_masked(void **state)
+{
+    (void)state;
+    log_setup("ivr-test", LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
+    LOG_ERROR("m", LOG_TEXT("path", SPAN_LIT("/x/+254-722-000-111/1")), LOG_STR("offset", "12345678"));
+    assert_string_equal(written() + 12, " ERROR m path=/x/+2547****0111/1 offset=12345678\n");
 }
 
 static void a_json_line_has_the_same_as_members(void **state)
@@ -267,6 +296,8 @@ int main(void)
         CAPTURED(before_setup_lines_are_text_at_level_info),
         CAPTURED(a_text_line_has_time_level_message_and_fields),
         CAPTURED(text_values_are_quoted_where_they_would_mislead),
+        CAPTURED(nothing_in_a_line_is_obeyed_by_a_terminal_or_deceives_an_eye),
+        CAPTURED(numbers_in_text_of_others_are_masked),
         CAPTURED(a_json_line_has_the_same_as_members),
         CAPTURED(lines_below_the_level_are_not_written),
         CAPTURED(fields_are_not_evaluated_for_a_line_that_is_not_written),

@@ -12,7 +12,7 @@ static void addresses_that_do_not_fit_are_named(void **state)
         {"http://localhost", "scheme is not known"},
         {"redis://", ""},
         {"redis://h:99999", "malformed"},
-        {"redis://h/x", "\"x\""},
+        {"redis://h/cret", "database"},
         {"redis://h/0?foo=1", "parameters"},
         {"redis://a:1,b:2/0", ""},
         {"unix://", "no socket"},
@@ -28,6 +28,14 @@ static void addresses_that_do_not_fit_are_named(void **state)
         {"redis+cluster://h1:1,h2:99999", "host 2"},
         {"redis+cluster://", "host 1"},
         {"redis://u:se%zzcret@h", "password"},
+        {"redis://u:12/cret@h:6379/0", "%2F"},
+        {"redis://u:12?cret@h", "%3F"},
+        {"redis://u:12#cret@h", "%23"},
+        {"redis://u:se/cret@h", "%2F"},
+        {"rediss://u:12/cret@h", "%2F"},
+        {"redis+sentinel://u:12/cret@h1:1/m", "%2F"},
+        {"redis+cluster://u:12/cret@h1:1", "%2F"},
+        {"unix://u:12/cret@/run/r", "%2F"},
     };
     (void)state;
 
@@ -51,6 +59,8 @@ static void addresses_that_fit_are_taken(void **state)
         "unix:///run/redis.sock",
         "unix:///run/r?db=7",
         "unix://:pw@/run/r",
+        "unix:///run/a@b/r",
+        "unix://:pw@/run/a@b/r",
         "redis+sentinel://h1:1,h2:2/m/3",
         "redis+sentinel://u:p%40@h1,[::1]:2/m",
         "redis+cluster://:pw@h1:1,h2",

@@ -347,6 +347,25 @@ static void a_number_in_another_field_is_masked_in_the_sentence(void **state)
     request_done(&out.request);
 }
 
+static void of_a_url_that_does_not_fit_only_scheme_and_host_are_quoted(void **state)
+{
+    static const char *const urls[] = {"ftp://user:hush@media.example/hush?hush#hush",
+                                       "https://user:hu/sh@media.example",
+                                       "https://user:hush@media.example/a b", "user:hush@media.example",
+                                       "https://user:hush@a.example,b.example/hush"};
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        char text[300];
+        snprintf(text, sizeof text, IDS ", \"message\": {\"%s\": \"%s\"}", i % 2 ? "answer_url" : "play",
+                 urls[i]);
+        struct outcome out = parse_members(text);
+        assert_int_equal(out.rc, ERR_INVALID);
+        assert_null(strstr(out.err.text, "hu"));
+        assert_null(strstr(out.err.text, "user"));
+        request_done(&out.request);
+    }
+}
+
 static void a_message_is_exactly_one_thing_to_hear(void **state)
 {
     static const char *const rows[][2] = {
@@ -970,6 +989,7 @@ int main(void)
         cmocka_unit_test(ids_are_of_the_contract_s_alphabet),
         cmocka_unit_test(a_number_that_is_not_e164_is_refused_and_not_given_away),
         cmocka_unit_test(a_number_in_another_field_is_masked_in_the_sentence),
+        cmocka_unit_test(of_a_url_that_does_not_fit_only_scheme_and_host_are_quoted),
         cmocka_unit_test(a_message_is_exactly_one_thing_to_hear),
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(options_are_typed_and_bounded),

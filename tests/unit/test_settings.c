@@ -146,16 +146,16 @@ static void an_empty_environment_gives_the_documented_defaults(void **state)
 static void every_variable_reaches_its_field(void **state)
 {
     (void)state;
-    struct outcome out =
-        READ("IVR_KAFKA_BOOTSTRAP_SERVERS=k1:1,k2:2", "IVR_REDIS_URL=redis+cluster://h1:1,h2:2",
-             "IVR_REDIS_PASSWORD=pw", "IVR_REDIS_PREFIX=p:x", "IVR_REDIS_SHARDS=1024", "IVR_REDIS_REPLICAS=2",
-             "IVR_CHANNELS=/etc/c.json", "IVR_TOPIC_CALL_REQUESTS=t1", "IVR_TOPIC_CALLBACKS=t2",
-             "IVR_TOPIC_CALL_EVENTS=t3", "IVR_TOPIC_DELIVERY_SUMMARIES=t4", "IVR_TOPIC_DEAD_LETTERS=t5",
-             "IVR_GROUP_ID=g", "IVR_MAX_IN_FLIGHT=100000", "IVR_ADMIN_LISTEN=127.0.0.1:0",
-             "IVR_GATEWAY_LISTEN=[::1]:81", "IVR_PUBLIC_URL=https://x.example/base/",
-             "IVR_REPORT_INTERVAL=1s", "IVR_PENDING_CHECK=2s", "IVR_PENDING_LIMIT=3s", "IVR_DRAIN_TIMEOUT=4s",
-             "IVR_RETENTION=5s", "IVR_GIVE_UP=6s", "IVR_UNKNOWN_CALLBACK_KEEP=7s", "IVR_LOG_LEVEL=debug",
-             "IVR_LOG_FORMAT=text", "IVR_PII=hash", "IVR_PII_KEY=k", "IVR_API_TOKEN=t");
+    struct outcome out = READ(
+        "IVR_KAFKA_BOOTSTRAP_SERVERS=k1:1,k2:2", "IVR_REDIS_URL=redis+cluster://h1:1,h2:2",
+        "IVR_REDIS_PASSWORD=pw", "IVR_REDIS_PREFIX=p:x", "IVR_REDIS_SHARDS=1024", "IVR_REDIS_REPLICAS=2",
+        "IVR_CHANNELS=/etc/c.json", "IVR_TOPIC_CALL_REQUESTS=t1", "IVR_TOPIC_CALLBACKS=t2",
+        "IVR_TOPIC_CALL_EVENTS=t3", "IVR_TOPIC_DELIVERY_SUMMARIES=t4", "IVR_TOPIC_DEAD_LETTERS=t5",
+        "IVR_GROUP_ID=g", "IVR_MAX_IN_FLIGHT=100000", "IVR_ADMIN_LISTEN=127.0.0.1:0",
+        "IVR_GATEWAY_LISTEN=[::1]:81", "IVR_PUBLIC_URL=https://x.example/base/", "IVR_REPORT_INTERVAL=1s",
+        "IVR_PENDING_CHECK=2s", "IVR_PENDING_LIMIT=3s", "IVR_DRAIN_TIMEOUT=4s", "IVR_RETENTION=5s",
+        "IVR_GIVE_UP=6s", "IVR_UNKNOWN_CALLBACK_KEEP=7s", "IVR_LOG_LEVEL=debug", "IVR_LOG_FORMAT=text",
+        "IVR_PII=hash", "IVR_PII_KEY=k", "IVR_API_TOKEN=sixteen-and-more", "IVR_CORE_DUMPS=yes");
     assert_int_equal(out.rc, 0);
     assert_int_equal(out.warnings.n, 0);
     const struct settings *s = &out.s;
@@ -184,7 +184,8 @@ static void every_variable_reaches_its_field(void **state)
     assert_int_equal(s->log_format, LOG_FORMAT_TEXT);
     assert_int_equal(s->pii, PHONE_HASH);
     assert_string_equal(s->pii_key, "k");
-    assert_string_equal(s->api_token, "t");
+    assert_string_equal(s->api_token, "sixteen-and-more");
+    assert_int_equal(s->core_dumps, 1);
     done(&out);
 }
 
@@ -373,7 +374,8 @@ static void properties_that_carry_promises_are_refused(void **state)
 static void secrets_are_read_from_files_without_their_last_line_end(void **state)
 {
     (void)state;
-    static const char *const contents[] = {"s3cret", "s3cret\n", "s3cret\r\n"};
+    static const char *const contents[] = {"s3cret-and-longer", "s3cret-and-longer\n",
+                                           "s3cret-and-longer\r\n"};
     for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {
         char api[300], redis[300], key[300], sasl[300];
         const char *file = secret_file(contents[i], strlen(contents[i]));
@@ -384,10 +386,10 @@ static void secrets_are_read_from_files_without_their_last_line_end(void **state
         struct outcome out = READ(api, redis, key, sasl, "IVR_PII=hash");
         assert_int_equal(out.rc, 0);
         assert_int_equal(out.warnings.n, 0);
-        assert_string_equal(out.s.api_token, "s3cret");
-        assert_string_equal(out.s.redis_password, "s3cret");
-        assert_string_equal(out.s.pii_key, "s3cret");
-        assert_string_equal(property(&out, "sasl.password"), "s3cret");
+        assert_string_equal(out.s.api_token, "s3cret-and-longer");
+        assert_string_equal(out.s.redis_password, "s3cret-and-longer");
+        assert_string_equal(out.s.pii_key, "s3cret-and-longer");
+        assert_string_equal(property(&out, "sasl.password"), "s3cret-and-longer");
         done(&out);
         done_file();
     }
@@ -397,9 +399,9 @@ static void only_one_line_end_is_dropped_from_a_secret(void **state)
 {
     (void)state;
     char entry[300];
-    snprintf(entry, sizeof entry, "IVR_API_TOKEN_FILE=%s", secret_file(" a\r\nb \n\n", 8));
+    snprintf(entry, sizeof entry, "IVR_REDIS_PASSWORD_FILE=%s", secret_file(" a\r\nb \n\n", 8));
     struct outcome out = READ(entry);
-    assert_string_equal(out.s.api_token, " a\r\nb \n");
+    assert_string_equal(out.s.redis_password, " a\r\nb \n");
     done(&out);
     done_file();
 }
@@ -442,6 +444,56 @@ static void a_secret_both_direct_and_from_a_file_is_refused_once(void **state)
     }
 }
 
+static void a_token_that_can_be_guessed_or_not_be_sent_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"t",
+                                      "fifteen-letters",
+                                      "sixteen-letters\n",
+                                      "with a blank in the middle",
+                                      "with\ta-tab-in-the-middle",
+                                      "with-a-line\r\nX-Other: header",
+                                      "with-a-\x1b-in-the-middle",
+                                      "with-a-\x7f-in-the-middle"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char entry[100];
+        snprintf(entry, sizeof entry, "IVR_API_TOKEN=%s", bad[i]);
+        check_refused(entry);
+        struct outcome out = READ(entry);
+        if (strlen(bad[i]) > 1)
+            assert_null(strstr(out.problems.p, bad[i]));
+        assert_null(out.s.api_token);
+        done(&out);
+        snprintf(entry, sizeof entry, "%s\n", bad[i]);
+        char file[300];
+        snprintf(file, sizeof file, "IVR_API_TOKEN_FILE=%s", secret_file(entry, strlen(entry)));
+        check_refused_as(file, "IVR_API_TOKEN");
+        done_file();
+    }
+    struct outcome out = READ("IVR_API_TOKEN=0123456789abcdef");
+    assert_int_equal(out.rc, 0);
+    done(&out);
+}
+
+/* A '/' in a password ends the host for who reads the URL; the rest of it would be shown as a path. */
+static void half_a_password_is_no_part_of_a_path(void **state)
+{
+    (void)state;
+    check_refused("IVR_PUBLIC_URL=https://u:12/topsecret@x.example/base");
+    struct outcome out = READ("IVR_PUBLIC_URL=https://u:12/topsecret@x.example/base");
+    assert_null(strstr(out.problems.p, "topsecret"));
+    done(&out);
+}
+
+static void a_name_from_the_environment_begins_no_line(void **state)
+{
+    (void)state;
+    struct outcome out = READ("IVR_X\nIVR_REDIS_URL: all is well\x1b[2J=1");
+    assert_int_equal(lines_of(&out.warnings), 1);
+    assert_null(strchr(out.warnings.p, '\x1b'));
+    done(&out);
+}
+
 static void hashing_numbers_needs_a_key(void **state)
 {
     (void)state;
@@ -462,7 +514,7 @@ static void no_secret_is_ever_printed(void **state)
 {
     (void)state;
     struct outcome out =
-        READ("IVR_API_TOKEN=topsecret", "IVR_PII_KEY=topsecret", "IVR_REDIS_PASSWORD=topsecret",
+        READ("IVR_API_TOKEN=topsecret-topsecret", "IVR_PII_KEY=topsecret", "IVR_REDIS_PASSWORD=topsecret",
              "IVR_REDIS_URL=redis://user:topsecret@h:1/0", "IVR_KAFKA_SASL_PASSWORD=topsecret",
              "IVR_KAFKA_SSL_KEY_PEM=topsecret", "IVR_PUBLIC_URL=https://u:topsecret@x.example");
     struct buf b;
@@ -540,6 +592,7 @@ static void help_and_markdown_name_every_variable_of_the_contract(void **state)
                                         "IVR_GIVE_UP",
                                         "IVR_UNKNOWN_CALLBACK_KEEP",
                                         "IVR_API_TOKEN",
+                                        "IVR_CORE_DUMPS",
                                         "IVR_PII_KEY"};
     struct buf help, markdown;
     buf_init(&help, 65536);
@@ -595,6 +648,9 @@ int main(void)
         cmocka_unit_test(only_one_line_end_is_dropped_from_a_secret),
         cmocka_unit_test(secret_files_that_cannot_be_meant_are_refused),
         cmocka_unit_test(a_secret_both_direct_and_from_a_file_is_refused_once),
+        cmocka_unit_test(a_token_that_can_be_guessed_or_not_be_sent_is_refused),
+        cmocka_unit_test(half_a_password_is_no_part_of_a_path),
+        cmocka_unit_test(a_name_from_the_environment_begins_no_line),
         cmocka_unit_test(hashing_numbers_needs_a_key),
         cmocka_unit_test(one_topic_cannot_serve_two_purposes),
         cmocka_unit_test(no_secret_is_ever_printed),

@@ -283,6 +283,35 @@ static void damaged_input_never_reads_past_its_end(void **state)
     }
 }
 
+static void of_a_url_only_scheme_and_host_are_shown(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"https://example.org", "https://example.org"},
+        {"https://example.org/", "https://example.org"},
+        {"https://example.org:8443/secret/a?b=c#d", "https://example.org/..."},
+        {"https://example.org?secret", "https://example.org/..."},
+        {"https://user:secret@example.org/x", "https://example.org/..."},
+        {"https://user:se@cret@example.org", "https://example.org"},
+        {"https://user:12/secret@example.org", "https://..."},
+        {"https://user:12?secret@example.org", "https://..."},
+        {"https://user:12#secret@example.org", "https://..."},
+        {"https://user:se/cret@example.org", "https://..."},
+        {"https://user:se cret@example.org", "..."},
+        {"ftp://secret\n@x", "..."},
+        {"user:secret@example.org", "..."},
+        {"se cret://x", "..."},
+        {"", "..."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf b;
+        buf_init(&b, 1000);
+        url_add_shown(&b, span_str(cases[i][0]));
+        assert_string_equal(b.p, cases[i][1]);
+        buf_done(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +327,7 @@ int main(void)
         cmocka_unit_test(absent_parts_are_absent_and_empty_ones_are_not),
         cmocka_unit_test(hosts_come_in_brackets_in_lists_and_not_at_all),
         cmocka_unit_test(bad_urls_are_refused),
+        cmocka_unit_test(of_a_url_only_scheme_and_host_are_shown),
         cmocka_unit_test(damaged_input_never_reads_past_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

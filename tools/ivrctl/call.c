@@ -3,6 +3,7 @@
 #include "common/model/request.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_call.h"
 #include "workers/store/record.h"
 
@@ -19,7 +20,7 @@ static void on_record(enum store_status status, const struct record *record, voi
 {
     struct reading *reading = arg;
     if (record != NULL)
-        record_add_json(&reading->json, record, reading->ctl->shown, reading->ctl->pii_key);
+        record_add_json(&reading->json, record);
     ask_answered(reading->ask, status);
 }
 
@@ -42,6 +43,7 @@ static int print(const struct ivrctl *ctl, struct buf *json)
     json_t *call = json_parse(buf_span(json), CALL_JSON_MAX, &err);
     if (call == NULL)
         return ctl_fail(&err);
+    show_make_visible(call);
     buf_init(&text, CALL_JSON_MAX);
     show_call(&text, call);
     int rc = ctl_print(buf_span(&text));

@@ -7,6 +7,7 @@
 #include "common/model/request.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_summary.h"
 #include "tools/ivrctl/topic_reader.h"
 #include "workers/store/summary.h"
@@ -96,6 +97,7 @@ static int print(const struct ivrctl *ctl, struct buf *json)
     json_t *summary = json_parse(buf_span(json), SUMMARY_MAX, &err);
     if (summary == NULL)
         return ctl_fail(&err);
+    show_make_visible(summary);
     buf_init(&text, SUMMARY_MAX);
     show_summary(&text, summary);
     int rc = ctl_print(buf_span(&text));

@@ -106,7 +106,7 @@ static int run(struct ivrctl *ctl, const struct args *args)
     buf_init(&text, TEXT_MAX);
     int rc = EXIT_USAGE;
     if (channels_load(&channels, ctl->settings.channels_path, &text) != 0) {
-        fputs(text.p, stderr);
+        ctl_say_lines(buf_span(&text));
     } else {
         buf_clear(&text);
         add_all(&text, ctl, channels);

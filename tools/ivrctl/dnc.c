@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/model/request.h"
+#include "common/pii.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "workers/store/dnc.h"
@@ -16,6 +17,7 @@ enum {
     NUMBERS_MAX_BYTES = 512 * 1024 * 1024,
     CHUNK = 10000, /* in flight at once: a second's work for Redis at most */
     SAID_MAX = 20,
+    QUOTED_MAX = 64, /* bytes of what is no number */
 };
 
 /* ---- which list, which numbers ---- */
@@ -54,12 +56,24 @@ static void take(struct numbers *numbers, struct span number, const char *from, 
     }
     struct buf shown;
     buf_init(&shown, 1024);
-    phone_add_masked_text(&shown, span_of(number.p, number.n < 64 ? number.n : 64), PHONE_MASK, SPAN_NONE);
+    pii_add_text(&shown, span_of(number.p, number.n < QUOTED_MAX ? number.n : QUOTED_MAX));
     if (numbers->wrong++ < SAID_MAX && line > 0)
         ctl_say("%s:%zu: \"%s\" is no number like +254722000111", from, line, shown.p);
     else if (numbers->wrong <= SAID_MAX)
         ctl_say("\"%s\" is no number like +254722000111", shown.p);
     buf_done(&shown);
+}
+
+/* Most likely a number without its plus was meant. */
+static int no_such_file(const char *path, struct err *err)
+{
+    int why = errno;
+    struct buf shown;
+    buf_init(&shown, sizeof(err->text));
+    pii_add_text(&shown, span_str(path));
+    err_set(err, ERR_INVALID, "%s: %s (a file; a number begins with +)", shown.p, strerror(why));
+    buf_done(&shown);
+    return err->code;
 }
 
 /* One number a line; empty lines and those that begin with # are passed over. */
@@ -70,7 +84,7 @@ static int take_file(struct numbers *numbers, const char *path, struct err *err)
     char *line = NULL;
     size_t room = 0, at = 0;
     if (in == NULL)
-        return err_set(err, ERR_INVALID, "%s: %s", path, strerror(errno));
+        return no_such_file(path, err);
     for (ssize_t n; (n = getline(&line, &room, in)) >= 0;) {
         at++;
         while (n > 0 && strchr(" \t\r\n", line[n - 1]) != NULL)
@@ -238,7 +252,7 @@ static void on_page(enum store_status status, const struct span *numbers, size_t
             json_sep(&listing->out);
             buf_addc(&listing->out, '"');
         }
-        ctl_add_number(&listing->out, listing->ctl, numbers[i]);
+        pii_add_number(&listing->out, numbers[i]);
         buf_addc(&listing->out, listing->ctl->json ? '"' : '\n');
     }
     if (status == STORE_OK && n > 0) {
@@ -315,6 +329,11 @@ static const struct args_option list_options[] = {
     {NULL, NULL, NULL},
 };
 
+#define NUMBERS_IN_PS                                                                                        \
+    "A number on the command line stands in \"ps\" for everybody on the machine, and in the shell's "        \
+    "history; with - it\n"                                                                                   \
+    "comes from standard input.\n"
+
 const struct command command_dnc_add = {
     .name = "dnc add",
     .arguments = "TENANT|--global NUMBER|FILE|- ...",
@@ -328,8 +347,8 @@ const struct command command_dnc_add = {
         "attempt. Such a call is dropped (do_not_call), or ends with its status where it had an attempt. A "
         "file has one number\n"
         "a line; with a wrong one in it nothing is changed.\n"
-        "\nExamples:\n"
-        "  ivrctl dnc add acme +254722000111\n"
+        "\n" NUMBERS_IN_PS "\nExamples:\n"
+        "  ivrctl dnc add acme -                 type numbers, Ctrl-D ends\n"
         "  ivrctl dnc add --global register.txt\n"
         "  psql -Atc 'select number from opted_out' | ivrctl dnc add acme -\n",
     .run = run_add,
@@ -343,8 +362,9 @@ const struct command command_dnc_remove = {
     .sentence = "take numbers off a do-not-call list",
     .options = edit_options,
     .more = "What was dropped for it stays dropped.\n"
-            "\nExamples:\n"
-            "  ivrctl dnc remove acme +254722000111\n",
+            "\n" NUMBERS_IN_PS "\nExamples:\n"
+            "  ivrctl dnc remove acme -              type numbers, Ctrl-D ends\n"
+            "  ivrctl dnc remove acme opted_in.txt\n",
     .run = run_remove,
 };
 

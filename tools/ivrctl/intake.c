@@ -6,6 +6,8 @@
 
 #include "common/json.h"
 #include "common/model/request.h"
+#include "common/pii.h"
+#include "common/visible.h"
 #include "tools/ivrctl/csv.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/row.h"
@@ -23,8 +25,17 @@ struct intake {
 
 static void say_wrong(struct intake *in, size_t line, const char *text)
 {
-    if (in->result->wrong++ < INTAKE_MAX_SAID && !in->options->silent)
-        fprintf(stderr, "%s:%zu: %s\n", in->options->name, line, text);
+    struct buf said, shown;
+    if (in->result->wrong++ >= INTAKE_MAX_SAID || in->options->silent)
+        return;
+    buf_init(&said, 64 * 1024);
+    buf_init(&shown, 64 * 1024);
+    buf_addf(&said, "%s:%zu: ", in->options->name, line);
+    pii_add_text(&said, span_str(text));
+    visible_add(&shown, buf_span(&said));
+    fprintf(stderr, "%s\n", shown.p);
+    buf_done(&said);
+    buf_done(&shown);
 }
 
 /* ---- defaults ---- */
@@ -174,6 +185,17 @@ static void read_ndjson(struct intake *in, FILE *file)
 
 /* ---- CSV ---- */
 
+/* What people call a column may be anything, a number that slipped into the first line included. */
+static int refuse_header(struct intake *in, size_t line, const char *text)
+{
+    struct buf shown;
+    buf_init(&shown, 4096);
+    pii_add_text(&shown, span_str(text));
+    err_set(in->err, ERR_INVALID, "%s:%zu: %s", in->options->name, line, shown.p);
+    buf_done(&shown);
+    return ERR_INVALID;
+}
+
 static int read_header(struct intake *in, struct csv *csv, struct row_column *columns, size_t *n)
 {
     struct err err = ERR_INIT;
@@ -182,13 +204,10 @@ static int read_header(struct intake *in, struct csv *csv, struct row_column *co
         return err_set(in->err, ERR_INVALID, "%s: is empty, expected a header that names the fields",
                        in->options->name);
     *n = csv->n;
-    for (size_t i = 0; result == CSV_RECORD && i < csv->n; i++) {
-        if (row_column_read(&columns[i], csv->cells[i], in->options->ignore_columns, &err) != 0)
-            result = CSV_WRONG;
-    }
-    if (result == CSV_WRONG)
-        return err_set(in->err, ERR_INVALID, "%s:%zu: %s", in->options->name, csv->record_line, err.text);
-    return 0;
+    if (result == CSV_RECORD &&
+        row_header_read(columns, csv->cells, csv->n, in->options->ignore_columns, &err) != 0)
+        result = CSV_WRONG;
+    return result == CSV_WRONG ? refuse_header(in, csv->record_line, err.text) : 0;
 }
 
 static void check_row(struct intake *in, const struct csv *csv, const struct row_column *columns, size_t n)

@@ -12,7 +12,6 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "common/phone.h"
 #include "common/program.h"
 #include "common/settings.h"
 #include "common/span.h"
@@ -21,8 +20,6 @@
 struct ivrctl {
     struct settings settings;
     bool json;
-    enum phone_shown shown; /* IVR_PII, or plain with --plain */
-    struct span pii_key;
     volatile sig_atomic_t *stopped; /* not 0 after SIGINT or SIGTERM */
 };
 
@@ -42,18 +39,19 @@ extern const struct command command_call, command_campaign, command_request, com
     command_resume, command_cancel, command_dnc_add, command_dnc_remove, command_dnc_list,
     command_dead_letters_list, command_channels, command_providers, command_topics_create;
 
-/* "ivrctl: text" on stderr. */
+/* "ivrctl: text" on stderr, on one line whatever it quotes. */
 void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Lines as they are, each with its end: what is wrong with the configuration. */
+void ctl_say_lines(struct span lines);
 /* Says what is in `err`; returns the exit code for it: 2 for ERR_CONFIG, else 1. */
 int ctl_fail(const struct err *err);
-/* Says what is wrong with the usage, and where help is; returns 2. */
+/* Says what is wrong with the usage, and where help is; returns 2. Numbers in what it quotes are shown as
+ * IVR_PII says. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Writes all of it to stdout at once; returns EXIT_DONE, or EXIT_FATAL when stdout does not take it. */
+/* Writes all of it to stdout at once; returns EXIT_DONE, or EXIT_FATAL when stdout does not take it. Nothing
+ * that a terminal obeys gets through (common/visible.h), in text and in JSON; line breaks within values are
+ * the business of who lays them out (show_make_visible). */
 int ctl_print(struct span text);
-/* The number as this run shows numbers. */
-void ctl_add_number(struct buf *b, const struct ivrctl *ctl, struct span number);
-/* Any text, with whatever looks like a phone number in it shown as numbers are. */
-void ctl_add_text(struct buf *b, const struct ivrctl *ctl, struct span text);
 /* Splits "TENANT/NAME" at its first slash; false when a half is empty or there is no slash. */
 bool ctl_split(const char *text, struct span *tenant, struct span *name);
 

@@ -8,7 +8,9 @@
 #include "common/descriptors.h"
 #include "common/kafka.h"
 #include "common/log.h"
+#include "common/pii.h"
 #include "common/redis.h"
+#include "common/secrecy.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "workers/providers/channels.h"
 
@@ -31,7 +33,7 @@ static const struct command *const commands[] = {
     &command_topics_create,
 };
 
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]), NOTES_MAX = 128 * 1024 };
 
 static const struct args_option common_options[] = {
     {"--json", NULL, "print JSON"},
@@ -106,25 +108,20 @@ static int print_command_help(const struct command *command)
 
 /* ---- settings ---- */
 
-/* 0, or the exit code; every problem is said. */
-static int read_settings(struct ivrctl *ctl)
+/* 0, or the exit code. What there is to say of it is left in `notes`. From here on IVR_PII holds. */
+static int read_settings(struct ivrctl *ctl, struct buf *notes)
 {
-    struct buf problems, warnings;
-    buf_init(&problems, 64 * 1024);
-    buf_init(&warnings, 64 * 1024);
-    int rc = settings_read(&ctl->settings, "ivrctl", environ, &problems, &warnings);
-    fputs(warnings.p, stderr);
-    fputs(problems.p, stderr);
-    buf_done(&problems);
-    buf_done(&warnings);
-    if (rc != 0)
-        return EXIT_USAGE;
+    struct buf problems;
     const struct settings *s = &ctl->settings;
+    buf_init(&problems, NOTES_MAX);
+    int rc = settings_read(&ctl->settings, "ivrctl", environ, &problems, notes);
+    secrecy_add_warning(notes);
+    buf_addspan(notes, buf_span(&problems));
+    buf_done(&problems);
+    pii_setup(s->pii, span_str(s->pii_key));
     /* The answer is the message here; the log is for who asks for it. */
     log_setup("ivrctl", s->log_level == LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, s->log_format);
-    ctl->shown = s->pii;
-    ctl->pii_key = span_str(s->pii_key);
-    return 0;
+    return rc == 0 ? 0 : EXIT_USAGE;
 }
 
 static int check_settings(const struct settings *s)
@@ -143,7 +140,7 @@ static int check_settings(const struct settings *s)
     if (expected && channels_load(&channels, s->channels_path, &problems) == 0)
         channels_free(&channels);
     int rc = problems.n == 0 ? EXIT_DONE : EXIT_USAGE;
-    fputs(problems.p, stderr);
+    ctl_say_lines(buf_span(&problems));
     buf_done(&problems);
     return rc;
 }
@@ -151,7 +148,11 @@ static int check_settings(const struct settings *s)
 static int check(void)
 {
     struct ivrctl ctl = {0};
-    int rc = read_settings(&ctl);
+    struct buf notes;
+    buf_init(&notes, NOTES_MAX);
+    int rc = read_settings(&ctl, &notes);
+    ctl_say_lines(buf_span(&notes));
+    buf_done(&notes);
     if (rc == 0)
         rc = check_settings(&ctl.settings);
     settings_free(&ctl.settings);
@@ -172,25 +173,39 @@ static int name_words(const struct command *command, int argc, char **argv)
     return argc > 1 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+/* -1: the command can run with them; otherwise the exit code, help or what is wrong has been printed. */
+static int read_arguments(const struct command *command, int argc, char **argv, struct args *args)
 {
     struct err err = ERR_INIT;
+    if (args_read(args, common_options, command->options, argc, argv, &err) != 0)
+        return ctl_usage(command->name, "%s", err.text);
+    if (args_has(args, "--help"))
+        return print_command_help(command);
+    if (args->words_n < command->words_min)
+        return ctl_usage(command->name, "%s needs %s", command->name, command->arguments);
+    if (args->words_n > command->words_max)
+        return ctl_usage(command->name, "\"%s\" is one word too many", args->words[command->words_max]);
+    return -1;
+}
+
+/* The settings come first, so that what a complaint about the arguments quotes is shown as IVR_PII says; what
+ * is wrong with them is said last, since help needs none. */
+static int run_command(const struct command *command, int argc, char **argv)
+{
     struct args args;
     struct ivrctl ctl = {.stopped = &stopped};
-    if (args_read(&args, common_options, command->options, argc, argv, &err) != 0)
-        return ctl_usage(command->name, "%s", err.text);
-    if (args_has(&args, "--help"))
-        return print_command_help(command);
-    if (args.words_n < command->words_min)
-        return ctl_usage(command->name, "%s needs %s", command->name, command->arguments);
-    if (args.words_n > command->words_max)
-        return ctl_usage(command->name, "\"%s\" is one word too many", args.words[command->words_max]);
-    int rc = read_settings(&ctl);
-    ctl.json = args_has(&args, "--json");
-    if (args_has(&args, "--plain"))
-        ctl.shown = PHONE_PLAIN;
-    if (rc == 0)
-        rc = command->run(&ctl, &args);
+    struct buf notes;
+    buf_init(&notes, NOTES_MAX);
+    int bad_settings = read_settings(&ctl, &notes);
+    int rc = read_arguments(command, argc, argv, &args);
+    if (rc < 0) {
+        ctl_say_lines(buf_span(&notes));
+        ctl.json = args_has(&args, "--json");
+        if (args_has(&args, "--plain"))
+            pii_setup(PHONE_PLAIN, SPAN_NONE);
+        rc = bad_settings != 0 ? bad_settings : command->run(&ctl, &args);
+    }
+    buf_done(&notes);
     settings_free(&ctl.settings);
     return rc;
 }
@@ -213,6 +228,7 @@ static int say_unknown(int argc, char **argv)
 int main(int argc, char **argv)
 {
     descriptors_open_standard();
+    secrecy_begin();
     watch_signals();
     if (argc < 2)
         return ctl_usage("", "a command is missing");

@@ -50,6 +50,7 @@ enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
     METADATA_DOT = 9,
     ID_DIGEST_BYTES = 16,
+    QUOTED_MAX = 40,
     SORTED_MAX = 1024 * 1024
 };
 
@@ -64,6 +65,16 @@ static struct span trimmed(struct span text)
     return text;
 }
 
+/* As much of a name as a sentence quotes, cut at a character. */
+static struct span start_of(struct span name)
+{
+    size_t n = 0, step;
+    while (n < name.n && (step = span_utf8_char(span_of(name.p + n, name.n - n))) > 0 &&
+           n + step <= QUOTED_MAX)
+        n += step;
+    return span_of(name.p, n);
+}
+
 static void set_column(struct row_column *column, const char *object, struct span field, enum row_kind kind)
 {
     *column = (struct row_column){.kind = kind};
@@ -71,9 +82,8 @@ static void set_column(struct row_column *column, const char *object, struct spa
     snprintf(column->field, sizeof(column->field), "%.*s", SPAN_ARG(field));
 }
 
-int row_column_read(struct row_column *column, struct span cell, bool ignore, struct err *err)
+static int read_column(struct row_column *column, struct span name, bool ignore, struct err *err)
 {
-    struct span name = trimmed(cell);
     for (size_t i = 0; i < FIELDS; i++) {
         if (span_is(name, fields[i].name)) {
             set_column(column, fields[i].object, span_str(fields[i].field), fields[i].kind);
@@ -86,14 +96,51 @@ int row_column_read(struct row_column *column, struct span cell, bool ignore, st
         return 0;
     }
     if (ignore || name.n == 0) {
-        set_column(column, "", name, ROW_IGNORED);
+        set_column(column, "", name, ignore ? ROW_IGNORED : ROW_NAMELESS);
         return 0;
     }
+    struct span start = start_of(name);
     return err_set(
         err, ERR_INVALID,
-        "column \"%.*s\": no field of a request; name it metadata.%.*s to pass it on to events, or leave "
-        "such columns out with --ignore-columns",
-        name.n < 40 ? (int)name.n : 40, name.p, name.n < 40 ? (int)name.n : 40, name.p);
+        "column \"%.*s\": no field of a request; name it metadata.%.*s to pass it on to events, or "
+        "leave such columns out with --ignore-columns",
+        SPAN_ARG(start), SPAN_ARG(start));
+}
+
+static bool is_field(const struct row_column *column)
+{
+    return column->kind != ROW_IGNORED && column->kind != ROW_NAMELESS;
+}
+
+/* Of two that fill the same field one would win, and nobody said which. */
+static int refuse_double(const struct row_column *columns, const struct span *cells, size_t i,
+                         struct err *err)
+{
+    for (size_t k = 0; k < i && is_field(&columns[i]); k++) {
+        if (!is_field(&columns[k]) || strcmp(columns[k].object, columns[i].object) != 0 ||
+            strcmp(columns[k].field, columns[i].field) != 0)
+            continue;
+        struct span first = start_of(trimmed(cells[k])), second = start_of(trimmed(cells[i]));
+        if (span_eq(first, second))
+            return err_set(err, ERR_INVALID, "column \"%.*s\" is there twice (columns %zu and %zu)",
+                           SPAN_ARG(second), k + 1, i + 1);
+        return err_set(err, ERR_INVALID, "columns \"%.*s\" and \"%.*s\" are the same field", SPAN_ARG(first),
+                       SPAN_ARG(second));
+    }
+    return 0;
+}
+
+int row_header_read(struct row_column *columns, const struct span *cells, size_t n, bool ignore,
+                    struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = read_column(&columns[i], trimmed(cells[i]), ignore, err);
+        if (rc == 0)
+            rc = refuse_double(columns, cells, i, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* ---- cells ---- */
@@ -159,6 +206,7 @@ static const struct {
     [ROW_YES_NO] = {"true or false"},
     [ROW_TEXTS] = {"a list with spaces between"},
     [ROW_NUMBERS] = {"a list of whole numbers with spaces between"},
+    [ROW_NAMELESS] = {""},
     [ROW_IGNORED] = {""},
 };
 
@@ -180,8 +228,6 @@ static json_t *value_of(enum row_kind kind, struct span cell)
 
 static int set_cell(json_t *request, const struct row_column *column, struct span cell, struct err *err)
 {
-    if (trimmed(cell).n == 0 || column->kind == ROW_IGNORED)
-        return 0;
     json_t *value = value_of(column->kind, cell), *object = request;
     if (value == NULL)
         return refuse(column, kinds[column->kind].expected, err);
@@ -196,23 +242,36 @@ static int set_cell(json_t *request, const struct row_column *column, struct spa
     return 0;
 }
 
+static int take_cell(json_t *request, const struct row_column *column, size_t number, struct span cell,
+                     struct err *err)
+{
+    if (column->kind == ROW_NAMELESS)
+        return err_set(err, ERR_INVALID,
+                       "column %zu: data under a column without a name; name it in the header, or leave such "
+                       "columns out with --ignore-columns",
+                       number);
+    return column->kind == ROW_IGNORED ? 0 : set_cell(request, column, cell, err);
+}
+
+/* An empty cell is no data, wherever it stands: spreadsheets write columns that somebody has cleared. */
 json_t *row_to_json(const struct row_column *columns, size_t columns_n, const struct span *cells,
                     size_t cells_n, struct err *err)
 {
-    if (cells_n > columns_n) {
-        err_set(err, ERR_INVALID,
-                "%zu cells, but the header has %zu; a comma inside a cell needs quotes around it", cells_n,
-                columns_n);
-        return NULL;
-    }
     json_t *request = json_object();
-    for (size_t i = 0; i < cells_n; i++) {
-        if (set_cell(request, &columns[i], cells[i], err) != 0) {
-            json_decref(request);
-            return NULL;
-        }
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < cells_n; i++) {
+        if (trimmed(cells[i]).n == 0)
+            continue;
+        rc = i < columns_n ? take_cell(request, &columns[i], i + 1, cells[i], err)
+                           : err_set(err, ERR_INVALID,
+                                     "%zu cells, but the header has %zu; a comma inside a cell needs quotes "
+                                     "around it",
+                                     cells_n, columns_n);
     }
-    return request;
+    if (rc == 0)
+        return request;
+    json_decref(request);
+    return NULL;
 }
 
 /* ---- call ids ---- */

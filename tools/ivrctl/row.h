@@ -15,7 +15,7 @@
 #include "common/err.h"
 #include "common/span.h"
 
-enum row_kind { ROW_TEXT, ROW_NUMBER, ROW_YES_NO, ROW_TEXTS, ROW_NUMBERS, ROW_IGNORED };
+enum row_kind { ROW_TEXT, ROW_NUMBER, ROW_YES_NO, ROW_TEXTS, ROW_NUMBERS, ROW_NAMELESS, ROW_IGNORED };
 
 struct row_column {
     char object[32]; /* "message"; "" at the top */
@@ -23,10 +23,13 @@ struct row_column {
     enum row_kind kind;
 };
 
-/* Reads a header's cell. ERR_INVALID: no such field (unless `ignore`, then the column is ROW_IGNORED). */
-int row_column_read(struct row_column *column, struct span name, bool ignore, struct err *err);
-/* A new object, the caller's; NULL with `err` set when a cell does not fit its column, or there are more
- * cells than columns. */
+/* Reads a header: a column for each cell. ERR_INVALID: a name that is no field (unless `ignore`, then the
+ * column is ROW_IGNORED), or two columns of one field ("say" beside "message.say"). A column without a name
+ * is ROW_NAMELESS: only empty cells fit it, unless `ignore`. What `err` quotes may hold numbers. */
+int row_header_read(struct row_column *columns, const struct span *cells, size_t n, bool ignore,
+                    struct err *err);
+/* A new object, the caller's; NULL with `err` set when a cell does not fit its column, or a cell that is not
+ * empty has none. */
 json_t *row_to_json(const struct row_column *columns, size_t columns_n, const struct span *cells,
                     size_t cells_n, struct err *err);
 

@@ -1,14 +1,59 @@
 #include "tools/ivrctl/show.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "common/visible.h"
+
+enum { SHOWN_MAX = 8 * 1024 * 1024 };
 
 const enum call_status show_statuses[SHOW_STATUSES] = {
     STATUS_COMPLETED,         STATUS_NO_ANSWER,           STATUS_USER_BUSY,
     STATUS_SUBSCRIBER_ABSENT, STATUS_GATEWAY_UNAVAILABLE, STATUS_FAILED_UNKNOWN_REASON,
     STATUS_PENDING,
 };
+
+static json_t *visible_string(const char *text, size_t n)
+{
+    struct buf shown;
+    buf_init(&shown, SHOWN_MAX);
+    visible_add(&shown, span_of(text, n));
+    json_t *string = json_stringn(shown.p, shown.n);
+    buf_done(&shown);
+    return string;
+}
+
+static void make_member_visible(json_t *to, const char *name, json_t *value)
+{
+    json_t *shown = visible_string(name, strlen(name));
+    json_object_set_nocheck(to, json_string_value(shown), value);
+    json_decref(shown);
+}
+
+void show_make_visible(json_t *json)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+    if (json_is_string(json)) {
+        json_t *shown = visible_string(json_string_value(json), json_string_length(json));
+        json_string_set(json, json_string_value(shown));
+        json_decref(shown);
+    } else if (json_is_array(json)) {
+        json_array_foreach(json, i, value) show_make_visible(value);
+    } else if (json_is_object(json)) {
+        json_t *shown = json_object();
+        json_object_foreach(json, name, value)
+        {
+            show_make_visible(value);
+            make_member_visible(shown, name, value);
+        }
+        json_object_clear(json);
+        json_object_update(json, shown);
+        json_decref(shown);
+    }
+}
 
 const char *show_text(const json_t *object, const char *key, const char *fallback)
 {

@@ -10,6 +10,10 @@
 #include "common/model/status.h"
 #include "common/span.h"
 
+/* Strings and names in it, at any depth, as visible_add() has them: before it is laid out as text, so that no
+ * value begins a line of its own. */
+void show_make_visible(json_t *json);
+
 /* "Completed" and the like, or `fallback` where it is absent, null or no string. Borrowed. */
 const char *show_text(const json_t *object, const char *key, const char *fallback);
 int64_t show_int(const json_t *object, const char *key); /* 0 without */

@@ -4,45 +4,84 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/pii.h"
+#include "common/visible.h"
 #include "tools/ivrctl/show.h"
 
 enum { VALUE_MAX = 1024 * 1024, TIME_AT = 11, TIME_LEN = 12 };
 
 /* ---- values that are ours ---- */
 
-/* NULL when it does not parse; then it stands in `out` as text, with where it was found. */
-static json_t *parse(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+/* Bytes of others as text: numbers as IVR_PII says, all of it on one line. */
+static void add_bytes(struct buf *out, struct span bytes)
 {
-    struct err err = ERR_INIT;
-    json_t *json = json_parse(record->value, VALUE_MAX, &err);
-    if (json != NULL && json_is_object(json))
-        return json;
-    json_decref(json);
-    struct buf text;
-    buf_init(&text, 2 * VALUE_MAX);
-    ctl_add_text(&text, ctl, record->value);
+    struct buf masked;
+    buf_init(&masked, 2 * VALUE_MAX);
+    pii_add_text(&masked, bytes);
+    visible_add(out, buf_span(&masked));
+    buf_done(&masked);
+}
+
+static void add_bytes_json(struct buf *out, const char *key, struct span bytes)
+{
+    struct buf masked;
+    buf_init(&masked, 2 * VALUE_MAX);
+    pii_add_text(&masked, bytes);
+    json_kstr(out, key, buf_span(&masked));
+    buf_done(&masked);
+}
+
+static void add_unreadable(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+{
     if (ctl->json) {
-        buf_adds(out, "{\"unreadable\":");
-        json_str(out, buf_span(&text));
-        buf_addf(out, ",\"partition\":%d,\"offset\":%lld}\n", record->partition, (long long)record->offset);
+        buf_addc(out, '{');
+        add_bytes_json(out, "unreadable", record->value);
+        json_kint(out, "partition", record->partition);
+        json_kint(out, "offset", record->offset);
+        buf_adds(out, "}\n");
     } else {
         buf_addf(out, "%d@%lld unreadable: ", record->partition, (long long)record->offset);
-        buf_addspan(out, buf_span(&text));
+        add_bytes(out, record->value);
         buf_addc(out, '\n');
     }
-    buf_done(&text);
-    return NULL;
+}
+
+static bool has_control(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if ((unsigned char)text.p[i] < ' ')
+            return true;
+    }
+    return false;
 }
 
 /* As it stands on the topic, on one line. */
 static void add_json_line(struct buf *out, const struct topic_record *record, const json_t *json)
 {
-    if (memchr(record->value.p, '\n', record->value.n) == NULL) {
+    if (!has_control(record->value)) {
         buf_addspan(out, record->value);
     } else {
         json_value(out, json, JSON_AS_READ);
     }
     buf_addc(out, '\n');
+}
+
+/* What is to be laid out as text; NULL where there is nothing to lay out: JSON that was asked for, or what
+ * does not parse, stands in `out` already. */
+static json_t *read_value(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+{
+    struct err err = ERR_INIT;
+    json_t *json = json_parse(record->value, VALUE_MAX, &err);
+    if (json_is_object(json) && !ctl->json) {
+        show_make_visible(json);
+        return json;
+    }
+    if (json_is_object(json))
+        add_json_line(out, record, json);
+    else
+        add_unreadable(out, ctl, record);
+    json_decref(json);
+    return NULL;
 }
 
 /* "18:50:50.123 " of an RFC 3339 time. */
@@ -65,14 +104,9 @@ static void add_reason(struct buf *out, const json_t *event)
 
 void show_event_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
 {
-    json_t *event = parse(out, ctl, record);
+    json_t *event = read_value(out, ctl, record);
     if (event == NULL)
         return;
-    if (ctl->json) {
-        add_json_line(out, record, event);
-        json_decref(event);
-        return;
-    }
     const char *type = show_text(event, "type", "?"), *hop = show_text(event, "hop", NULL);
     add_clock(out, show_text(event, "recorded_at", NULL));
     show_add_column(out, strncmp(type, "call.", 5) == 0 ? type + 5 : type, 9);
@@ -105,17 +139,12 @@ static void add_counts(struct buf *out, const json_t *counts)
 
 void show_summary_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
 {
-    json_t *summary = parse(out, ctl, record);
+    json_t *summary = read_value(out, ctl, record);
     if (summary == NULL)
         return;
-    if (ctl->json) {
-        add_json_line(out, record, summary);
-        json_decref(summary);
-        return;
-    }
     bool window = strcmp(show_text(summary, "kind", ""), "window") == 0;
     add_clock(out, show_text(summary, "as_of", NULL));
-    buf_addf(out, "%.*s", SPAN_ARG(record->key));
+    add_bytes(out, record->key);
     if (window)
         buf_addf(out, " attempts %lld", (long long)show_int(summary, "attempts"));
     else
@@ -129,15 +158,6 @@ void show_summary_line(struct buf *out, const struct ivrctl *ctl, const struct t
 
 /* ---- dead letters: bytes of others ---- */
 
-static void add_masked(struct buf *out, const struct ivrctl *ctl, const char *key, struct span text)
-{
-    struct buf shown;
-    buf_init(&shown, 2 * VALUE_MAX);
-    ctl_add_text(&shown, ctl, text);
-    json_kstr(out, key, buf_span(&shown));
-    buf_done(&shown);
-}
-
 static void add_number_or_null(struct buf *out, const char *key, struct span digits)
 {
     json_t *number = digits.n > 0 ? json_loadb(digits.p, digits.n, JSON_DECODE_ANY, NULL) : NULL;
@@ -148,11 +168,11 @@ static void add_number_or_null(struct buf *out, const char *key, struct span dig
     json_decref(number);
 }
 
-static void add_dead_letter_json(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+static void add_dead_letter_json(struct buf *out, const struct topic_record *record)
 {
     buf_addc(out, '{');
-    json_kstr(out, "reason", topic_record_header(record, "ivr-reason"));
-    json_kstr(out, "detail", topic_record_header(record, "ivr-detail"));
+    add_bytes_json(out, "reason", topic_record_header(record, "ivr-reason"));
+    add_bytes_json(out, "detail", topic_record_header(record, "ivr-detail"));
     json_kstr(out, "failed_at", topic_record_header(record, "ivr-failed-at"));
     json_kstr(out, "worker", topic_record_header(record, "ivr-worker"));
     json_kstr(out, "source_topic", topic_record_header(record, "ivr-source-topic"));
@@ -160,16 +180,23 @@ static void add_dead_letter_json(struct buf *out, const struct ivrctl *ctl, cons
     add_number_or_null(out, "source_offset", topic_record_header(record, "ivr-source-offset"));
     json_kint(out, "partition", record->partition);
     json_kint(out, "offset", record->offset);
-    add_masked(out, ctl, "key", record->key);
-    add_masked(out, ctl, "value", record->value);
+    add_bytes_json(out, "key", record->key);
+    add_bytes_json(out, "value", record->value);
     buf_adds(out, "}\n");
+}
+
+static void add_header(struct buf *out, const char *before, const struct topic_record *record,
+                       const char *name)
+{
+    buf_adds(out, before);
+    add_bytes(out, topic_record_header(record, name));
 }
 
 void show_dead_letter_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
 {
     char at[CLOCK_RFC3339_LEN + 1] = "";
     if (ctl->json) {
-        add_dead_letter_json(out, ctl, record);
+        add_dead_letter_json(out, record);
         return;
     }
     struct span failed_at = topic_record_header(record, "ivr-failed-at");
@@ -178,11 +205,13 @@ void show_dead_letter_line(struct buf *out, const struct ivrctl *ctl, const stru
     else
         clock_rfc3339(record->timestamp_ms, at);
     show_add_time(out, at);
-    struct span reason = topic_record_header(record, "ivr-reason");
-    buf_addf(out, "  %d@%lld  %.*s from %.*s %.*s@%.*s key \"", record->partition, (long long)record->offset,
-             SPAN_ARG(reason), SPAN_ARG(topic_record_header(record, "ivr-source-topic")),
-             SPAN_ARG(topic_record_header(record, "ivr-source-partition")),
-             SPAN_ARG(topic_record_header(record, "ivr-source-offset")));
-    ctl_add_text(out, ctl, record->key);
-    buf_addf(out, "\": %.*s\n", SPAN_ARG(topic_record_header(record, "ivr-detail")));
+    buf_addf(out, "  %d@%lld", record->partition, (long long)record->offset);
+    add_header(out, "  ", record, "ivr-reason");
+    add_header(out, " from ", record, "ivr-source-topic");
+    add_header(out, " ", record, "ivr-source-partition");
+    add_header(out, "@", record, "ivr-source-offset");
+    buf_adds(out, " key \"");
+    add_bytes(out, record->key);
+    add_header(out, "\": ", record, "ivr-detail");
+    buf_addc(out, '\n');
 }

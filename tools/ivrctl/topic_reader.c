@@ -208,17 +208,12 @@ void topic_record_done(struct topic_record *record)
 struct span topic_record_header(const struct topic_record *record, const char *name)
 {
     rd_kafka_headers_t *headers = NULL;
-    const char *found;
     const void *value = NULL;
     size_t n = 0;
-    if (rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &value, &n) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return SPAN_NONE;
-    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &found, &value, &n) == RD_KAFKA_RESP_ERR_NO_ERROR;
-         i++) {
-        if (strcmp(found, name) == 0)
-            return span_of(value, n);
-    }
-    return SPAN_NONE;
+    return span_of(value, n);
 }
 
 bool topic_reader_at_end(const struct topic_reader *r)

@@ -38,7 +38,8 @@ int topic_reader_open(struct topic_reader **reader, const struct settings *setti
  * without one. Brokers that went away are waited for. */
 bool topic_reader_next(struct topic_reader *reader, int timeout_ms, struct topic_record *record);
 void topic_record_done(struct topic_record *record);
-/* A header's value, the first of that name; SPAN_NONE without. */
+/* A header's value; of several with that name the last, which is ours whatever came with the original.
+ * SPAN_NONE without. */
 struct span topic_record_header(const struct topic_record *record, const char *name);
 /* Everything that was there when it was opened has been read. True as well after a failure. */
 bool topic_reader_at_end(const struct topic_reader *reader);

@@ -14,6 +14,7 @@
 #include "common/descriptors.h"
 #include "common/log.h"
 #include "common/program.h"
+#include "common/secrecy.h"
 #include "tools/sandbox/sandbox.h"
 
 enum { LOOK_EVERY_MS = 20, LOG_LINES_SHOWN = 15 };
@@ -119,7 +120,7 @@ static void say_how_to_play(const struct sandbox *sb)
            "       '\"message\":{\"say\":\"Hello\"}}' | %s request -\n",
            ctl);
     printf("  %s call demo/mine-1\n", ctl);
-    printf("  curl -H 'Authorization: Bearer sandbox' http://127.0.0.1:%d/v1/calls/demo/mine-1\n",
+    printf("  curl -H 'Authorization: Bearer sandbox-api-token' http://127.0.0.1:%d/v1/calls/demo/mine-1\n",
            sb->ports[PORT_GATEWAY]);
     printf("  curl http://127.0.0.1:%d/metrics        # ivr-dispatch; status :%d, report :%d, gateway :%d\n",
            sb->ports[PORT_DISPATCH], sb->ports[PORT_STATUS], sb->ports[PORT_REPORT],
@@ -183,8 +184,20 @@ static void name_campaign(struct sandbox *sb)
     sb->campaign = sb->campaign_text;
 }
 
+static void keep_secrets(void)
+{
+    struct buf warning;
+    buf_init(&warning, 1024);
+    secrecy_begin();
+    secrecy_add_warning(&warning);
+    if (warning.n > 0)
+        fprintf(stderr, "ivr-sandbox: warning: %s", warning.p);
+    buf_done(&warning);
+}
+
 int main(int argc, char **argv)
 {
+    keep_secrets();
     static struct sandbox sb;
     struct err err = ERR_INIT;
     descriptors_open_standard();

@@ -126,7 +126,7 @@ static void build_env(struct sandbox *sb)
         add_env(sb, "IVR_KAFKA_FETCH_WAIT_MAX_MS=50");
     }
     sb->env_shown_end = sb->env_n;
-    add_env(sb, "IVR_API_TOKEN=sandbox");
+    add_env(sb, "IVR_API_TOKEN=sandbox-api-token");
     add_env(sb, "IVR_PUBLIC_URL=http://127.0.0.1:%d", sb->ports[PORT_GATEWAY]);
     add_env(sb, "IVR_GATEWAY_LISTEN=127.0.0.1:%d", sb->ports[PORT_GATEWAY]);
     /* The table is as lively as the summaries are. */

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/pii.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/placing.h"
@@ -335,7 +336,6 @@ static void on_request(enum store_status status, enum store_request_what what, s
 /* What every event of the call repeats; written once, so that events are the same whoever renders them. */
 static void add_identity(struct buf *b, const struct attempt *a)
 {
-    const struct settings *s = a->dispatch->worker->settings;
     const struct request *r = &a->request;
     buf_adds(b, "\"tenant\":");
     json_str(b, r->tenant);
@@ -344,7 +344,7 @@ static void add_identity(struct buf *b, const struct attempt *a)
     buf_adds(b, ",\"call_id\":");
     json_str(b, r->call_id);
     buf_adds(b, ",\"to\":\"");
-    phone_add_shown(b, r->to, s->pii, span_str(s->pii_key));
+    pii_add_number(b, r->to);
     buf_adds(b, "\",\"metadata\":");
     buf_addspan(b, r->metadata.n > 0 ? r->metadata : SPAN_LIT("{}"));
 }

@@ -22,7 +22,7 @@ static void warn_unknown(const struct request *request)
         if (k < warned_n || warned_n == MAX_WARNED)
             continue;
         warned[warned_n++] = mem_strndup(request->unknown[i].p, request->unknown[i].n);
-        LOG_WARN("unknown field in a call request is left out", LOG_SPAN("field", request->unknown[i]));
+        LOG_WARN("unknown field in a call request is left out", LOG_TEXT("field", request->unknown[i]));
     }
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "common/pii.h"
+
 enum { UNREACHED_COUNTS = 2 /* a doubt may be the fault of one reply; who cannot be contacted is gone */ };
 
 void telling_init(struct telling *telling)
@@ -52,6 +54,18 @@ void telling_trial_ended(struct telling *telling, int64_t proofs)
     telling->trials_ended++;
 }
 
+/* The provider's words: its caller id may be in them, or whom it was to call. */
+static void keep_why(struct telling *telling, const struct evidence *why)
+{
+    struct buf words;
+    buf_init(&words, 8 * TELLING_WHY_MAX);
+    pii_add_text(&words, span_str(why->reason_code));
+    buf_addc(&words, ' ');
+    pii_add_text(&words, span_str(why->reason_detail));
+    snprintf(telling->why, sizeof(telling->why), "%s", words.p);
+    buf_done(&words);
+}
+
 void telling_hear(struct telling *telling, int64_t epoch, enum lane_news news, const struct evidence *why)
 {
     struct queue_news *told = &telling->news;
@@ -62,7 +76,7 @@ void telling_hear(struct telling *telling, int64_t epoch, enum lane_news news, c
         told->fails = 0;
         return;
     }
-    snprintf(telling->why, sizeof(telling->why), "%s %s", why->reason_code, why->reason_detail);
+    keep_why(telling, why);
     if (news == LANE_SUSPENDED)
         told->suspend = true;
     else

@@ -120,7 +120,7 @@ struct channel *received_channel(const struct gateway *g, struct httpd_request *
         return channel;
     received_count(route->provider, "unknown_channel");
     LOG_LIMITED(LOG_LEVEL_WARN, "request for an unknown channel, not taken",
-                LOG_SPAN("provider", route->provider), LOG_SPAN("channel", route->channel));
+                LOG_TEXT("provider", route->provider), LOG_TEXT("channel", route->channel));
     respond_error(g, req, 404, "no such channel of this provider");
     return NULL;
 }
@@ -151,7 +151,7 @@ bool received_check(struct gateway *g, struct httpd_request *req, const struct r
     received_count(route->provider, "bad_signature");
     LOG_LIMITED(LOG_LEVEL_WARN,
                 "request that is not the provider's, not taken: its signature or token is wrong",
-                LOG_STR("channel", r->channel->name), LOG_SPAN("path", route->path));
+                LOG_STR("channel", r->channel->name), LOG_TEXT("path", route->path));
     respond_error(g, req, 403, "the signature or token does not fit");
     return false;
 }

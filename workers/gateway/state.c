@@ -65,7 +65,6 @@ static struct state *state_new(struct gateway *g, struct httpd_request *req, voi
 static void on_record(enum store_status status, const struct record *record, void *arg)
 {
     struct state *state = arg;
-    const struct settings *settings = state->lookup.g->worker.settings;
     struct buf json;
     if (!lookup_answered(&state->lookup) || status != STORE_OK)
         return;
@@ -73,7 +72,7 @@ static void on_record(enum store_status status, const struct record *record, voi
         respond_error(state->lookup.g, state->lookup.req, 404, "no such call");
     } else {
         buf_init(&json, JSON_MAX);
-        record_add_json(&json, record, settings->pii, span_str(settings->pii_key));
+        record_add_json(&json, record);
         give_json(state, &json);
     }
     lookup_end(&state->lookup);

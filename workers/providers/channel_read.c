@@ -248,7 +248,7 @@ static void read_base_url(struct reader *r, struct channel *channel, const json_
     if (!span_is(parts.scheme, "https") && !span_is(parts.scheme, "http"))
         reader_problem(r, "base_url", "expected https:// (or http://)");
     else if (parts.userinfo.p || parts.query.p || parts.fragment.p || parts.host.n == 0 ||
-             memchr(parts.host.p, ',', parts.host.n))
+             url_has_stray_at(&parts) || memchr(parts.host.p, ',', parts.host.n))
         reader_problem(r, "base_url", "expected scheme, one host, port and path only");
     size_t n = strlen(text);
     while (n > 0 && text[n - 1] == '/')

@@ -1,5 +1,7 @@
 #include "workers/store/pack.h"
 
+#include "common/pii.h"
+
 static int append(void *data, const char *bytes, size_t n)
 {
     buf_add(data, bytes, n);
@@ -23,20 +25,16 @@ void pack_str(msgpack_packer *packer, const char *text)
     pack_span(packer, span_str(text));
 }
 
-static void pack_detail(msgpack_packer *packer, const char *detail, const struct pack_pii *pii)
+static void pack_words(msgpack_packer *packer, const char *words)
 {
     struct buf shown;
-    if (detail[0] == '\0' || pii->shown == PHONE_PLAIN) {
-        pack_str(packer, detail);
-        return;
-    }
     buf_init(&shown, 8 * EVIDENCE_DETAIL_MAX);
-    phone_add_masked_text(&shown, span_str(detail), pii->shown, pii->key);
+    pii_add_text(&shown, span_str(words));
     pack_span(packer, buf_span(&shown));
     buf_done(&shown);
 }
 
-void pack_evidence(msgpack_packer *packer, const struct evidence *ev, const struct pack_pii *pii)
+void pack_evidence(msgpack_packer *packer, const struct evidence *ev)
 {
     struct evidence nothing;
     if (ev == NULL) {
@@ -54,9 +52,9 @@ void pack_evidence(msgpack_packer *packer, const struct evidence *ev, const stru
     msgpack_pack_int64(packer, ev->cost_micros);
     pack_str(packer, ev->currency);
     msgpack_pack_int64(packer, ev->reason_kind);
-    pack_str(packer, ev->reason_code);
-    pack_detail(packer, ev->reason_detail, pii);
-    pack_detail(packer, ev->hop_detail, pii);
+    pack_words(packer, ev->reason_code);
+    pack_words(packer, ev->reason_detail);
+    pack_words(packer, ev->hop_detail);
     pack_str(packer, ev->provider_call_id);
     msgpack_pack_int64(packer, ev->permanent);
 }

@@ -7,7 +7,6 @@
 
 #include "common/buf.h"
 #include "common/model/evidence.h"
-#include "common/phone.h"
 #include "common/span.h"
 
 /* Ready to write into `b` (appends). */
@@ -15,12 +14,8 @@ void pack_init(msgpack_packer *packer, struct buf *b);
 void pack_span(msgpack_packer *packer, struct span text);
 void pack_str(msgpack_packer *packer, const char *text);
 /* The array that lib/call.lua calls evidence; NULL packs evidence that says nothing. Providers quote numbers
- * in their words: details are shown as IVR_PII says before they are kept. */
-struct pack_pii {
-    enum phone_shown shown;
-    struct span key;
-};
-void pack_evidence(msgpack_packer *packer, const struct evidence *ev, const struct pack_pii *pii);
+ * in their words, codes too: they are shown as IVR_PII says before they are kept. */
+void pack_evidence(msgpack_packer *packer, const struct evidence *ev);
 
 /* Reading: what a script wrote. Missing or of another type: "", 0. */
 struct span pack_get_span(const msgpack_object *array, size_t i);

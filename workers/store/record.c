@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/pii.h"
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
@@ -200,12 +201,6 @@ void record_read(struct store *store, struct span id, record_fn fn, void *arg)
 
 /* ---- as JSON ---- */
 
-/* How phone numbers are shown. */
-struct shown {
-    enum phone_shown how;
-    struct span key;
-};
-
 static const char *phase_name(enum call_phase phase)
 {
     static const char *const names[] = {
@@ -232,16 +227,16 @@ static void add_seconds(struct buf *b, const char *key, int64_t seconds)
 }
 
 /* The provider's words may quote the number that was called. */
-static void add_masked(struct buf *b, const char *key, struct span text, const struct shown *shown)
+static void add_masked(struct buf *b, const char *key, struct span text)
 {
     struct buf masked;
     buf_init(&masked, 64 * 1024);
-    phone_add_masked_text(&masked, text, shown->how, shown->key);
+    pii_add_text(&masked, text);
     json_kstr(b, key, buf_span(&masked));
     buf_done(&masked);
 }
 
-static void add_reason(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+static void add_reason(struct buf *b, const struct record_attempt *att)
 {
     if (att->reason_code.n == 0 && att->reason_detail.n == 0) {
         json_knull(b, "reason");
@@ -249,8 +244,8 @@ static void add_reason(struct buf *b, const struct record_attempt *att, const st
     }
     json_key(b, "reason");
     buf_addc(b, '{');
-    json_kstr(b, "code", att->reason_code);
-    add_masked(b, "detail", att->reason_detail, shown);
+    add_masked(b, "code", att->reason_code);
+    add_masked(b, "detail", att->reason_detail);
     buf_addc(b, '}');
 }
 
@@ -267,7 +262,7 @@ static void add_cost(struct buf *b, const struct record_attempt *att)
     buf_addc(b, '}');
 }
 
-static void add_hops(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+static void add_hops(struct buf *b, const struct record_attempt *att)
 {
     json_key(b, "hops");
     buf_addc(b, '[');
@@ -281,7 +276,7 @@ static void add_hops(struct buf *b, const struct record_attempt *att, const stru
         json_ktime(b, "at", seen->at_ms);
         json_ktime(b, "recorded_at", seen->recorded_ms);
         if (seen->detail.n > 0)
-            add_masked(b, "detail", seen->detail, shown);
+            add_masked(b, "detail", seen->detail);
         else
             json_knull(b, "detail");
         buf_addc(b, '}');
@@ -289,7 +284,7 @@ static void add_hops(struct buf *b, const struct record_attempt *att, const stru
     buf_addc(b, ']');
 }
 
-static void add_attempt(struct buf *b, const struct record_attempt *att, const struct shown *shown)
+static void add_attempt(struct buf *b, const struct record_attempt *att)
 {
     json_sep(b);
     buf_addc(b, '{');
@@ -298,12 +293,12 @@ static void add_attempt(struct buf *b, const struct record_attempt *att, const s
     add_text_or_null(b, "provider", att->provider);
     add_text_or_null(b, "provider_call_id", att->provider_call_id);
     json_kstrz(b, "status", status_name(att->status));
-    add_reason(b, att, shown);
+    add_reason(b, att);
     json_ktime(b, "placed_at", att->placed_at_ms);
     add_seconds(b, "ring_seconds", att->ring_seconds);
     add_seconds(b, "talk_seconds", att->talk_seconds);
     add_cost(b, att);
-    add_hops(b, att, shown);
+    add_hops(b, att);
     buf_addc(b, '}');
 }
 
@@ -318,24 +313,23 @@ static void add_halves(struct buf *b, const char *first, const char *second, str
 }
 
 /* The stored request is our own JSON; its `to` is all that is wanted of it here. */
-static void add_to(struct buf *b, struct span request, const struct shown *shown)
+static void add_to(struct buf *b, struct span request)
 {
     struct buf number;
     json_t *json = json_parse(request, REQUEST_JSON_MAX, NULL);
     buf_init(&number, 256);
-    phone_add_shown(&number, json_get_span(json, "to"), shown->how, shown->key);
+    pii_add_number(&number, json_get_span(json, "to"));
     json_kstr(b, "to", buf_span(&number));
     buf_done(&number);
     json_decref(json);
 }
 
-void record_add_json(struct buf *b, const struct record *record, enum phone_shown how, struct span pii_key)
+void record_add_json(struct buf *b, const struct record *record)
 {
-    const struct shown shown = {how, pii_key};
     buf_addc(b, '{');
     add_halves(b, "tenant", "call_id", record->id);
     add_halves(b, NULL, "campaign", record->campaign);
-    add_to(b, record->request, &shown);
+    add_to(b, record->request);
     json_kstrz(b, "phase", phase_name(record->phase));
     json_kstrz(b, "status", status_name(record->status));
     json_kbool(b, "final", record->final);
@@ -350,7 +344,7 @@ void record_add_json(struct buf *b, const struct record *record, enum phone_show
     json_key(b, "attempts");
     buf_addc(b, '[');
     for (size_t i = 0; i < record->attempts_n; i++)
-        add_attempt(b, &record->attempts[i], &shown);
+        add_attempt(b, &record->attempts[i]);
     buf_addc(b, ']');
     buf_addc(b, '}');
 }

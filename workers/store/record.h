@@ -12,7 +12,6 @@
 #include "common/buf.h"
 #include "common/model/hop.h"
 #include "common/model/status.h"
-#include "common/phone.h"
 #include "common/span.h"
 #include "workers/store/store.h"
 
@@ -60,6 +59,6 @@ typedef void (*record_fn)(enum store_status status, const struct record *record,
 void record_read(struct store *store, struct span id, record_fn fn, void *arg);
 
 /* The JSON of the contract ("A call as JSON, here and over HTTP"). */
-void record_add_json(struct buf *b, const struct record *record, enum phone_shown shown, struct span pii_key);
+void record_add_json(struct buf *b, const struct record *record);
 
 #endif

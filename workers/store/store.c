@@ -22,9 +22,8 @@ struct store {
     char *prefix;
     int64_t retention_ms;
     int64_t unknown_keep_ms;
-    struct pack_pii pii; /* the key is ours */
-    struct buf scratch;  /* the record being packed */
-    size_t commands;     /* script calls outside the batches, without an answer yet */
+    struct buf scratch; /* the record being packed */
+    size_t commands;    /* script calls outside the batches, without an answer yet */
     void (*checked)(const char *problem, void *arg);
     void *checked_arg;
     struct loop_timer *check_timer;
@@ -40,8 +39,6 @@ int store_new(struct store **store, struct loop *loop, struct redis *redis, cons
     s->prefix = mem_strdup(settings->redis_prefix);
     s->retention_ms = settings->retention_ms;
     s->unknown_keep_ms = settings->unknown_callback_keep_ms;
-    s->pii.shown = settings->pii;
-    s->pii.key = span_str(settings->pii_key != NULL ? mem_strdup(settings->pii_key) : NULL);
     s->keys = mem_calloc(s->shards, sizeof(*s->keys));
     for (unsigned i = 0; i < s->shards; i++) {
         int n = snprintf(s->keys[i], SHARD_KEY_MAX, "{%s:%02u}", s->prefix, i);
@@ -75,7 +72,6 @@ void store_free(struct store **store)
         loop_timer_stop(&s->check_timer);
     batches_free(&s->batches);
     buf_done(&s->scratch);
-    free((void *)(uintptr_t)s->pii.key.p);
     free(s->keys);
     free(s->prefix);
     free(s);
@@ -397,7 +393,7 @@ void store_outcome(struct store *store, const struct store_outcome *outcome, sto
     msgpack_pack_int64(&p, outcome->attempt);
     pack_span(&p, outcome->token);
     pack_str(&p, kinds[outcome->kind]);
-    pack_evidence(&p, outcome->evidence, &store->pii);
+    pack_evidence(&p, outcome->evidence);
     msgpack_pack_int64(&p, outcome->wait_ms);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, outcome->trace);
@@ -426,7 +422,7 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
     msgpack_pack_int64(&p, evidence->attempt);
     pack_span(&p, evidence->channel);
     pack_span(&p, evidence->provider);
-    pack_evidence(&p, evidence->evidence, &store->pii);
+    pack_evidence(&p, evidence->evidence);
     msgpack_pack_int64(&p, jitter());
     pack_span(&p, evidence->trace);
     if (evidence->unproved)

@@ -91,6 +91,8 @@ class Pipeline:
             "IVR_LOG_LEVEL": os.environ.get("TEST_LOG_LEVEL", "info"),
         }
         env |= {f"IVR_TOPIC_{kind}": name for kind, name in self.topics.items()}
+        if os.geteuid() != 0:
+            env["IVR_CORE_DUMPS"] = "yes"  # else /proc would show what a worker uses to root only
         # Sanitizers and friends are steered from outside; nothing else of our own environment reaches the programs.
         return env | {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
 

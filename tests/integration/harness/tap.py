@@ -14,7 +14,8 @@ class Record:
     def __init__(self, message):
         self.topic, self.partition, self.offset = message.topic(), message.partition(), message.offset()
         self.key, self.value = message.key(), message.value()
-        self.headers = {name: (value or b"").decode(errors="replace") for name, value in message.headers() or []}
+        self.header_pairs = message.headers() or []  # repeats kept
+        self.headers = {name: (value or b"").decode(errors="replace") for name, value in self.header_pairs}
 
     @cached_property
     def json(self):
