@@ -120,7 +120,8 @@ static bool send_or_keep(struct conn *c, struct span head, struct span body)
     if (n < head.n)
         buf_add(&c->out, head.p + n, head.n - n);
     size_t of_body = n > head.n ? n - head.n : 0;
-    buf_add(&c->out, body.p + of_body, body.n - of_body);
+    if (of_body < body.n)
+        buf_add(&c->out, body.p + of_body, body.n - of_body);
     return true;
 }
 
