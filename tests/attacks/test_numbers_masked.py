@@ -161,6 +161,14 @@ def test_a_dead_letter_s_detail_follows_the_setting(pii, letters):
         assert_follows(pii, listed["value"], number, "the value that ivrctl shows")
 
 
+def test_what_v1_answers_to_a_request_that_does_not_fit_follows_the_setting(pipeline, pii):
+    for changes in BAD.values():
+        number = pipeline.new_number()
+        refused = pipeline.api("/v1/calls", "POST", json=pipeline.new_request(**changes(spelled("blanks", number))))
+        assert refused.status_code == 422
+        assert_follows(pii, refused.json()["errors"][0]["message"], number, "422")
+
+
 def test_a_log_follows_the_setting(pipeline, pii):
     """An unknown field's name, the reason of a suspension, the path of who has no business here."""
     number = pipeline.new_number()

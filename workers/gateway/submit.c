@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/model/request.h"
+#include "common/pii.h"
 #include "workers/gateway/cloudevent.h"
 #include "workers/gateway/respond.h"
 
@@ -43,14 +44,19 @@ struct submission {
 
 /* ---- looking through ---- */
 
+/* What the message quotes may hold a number, wherever it stood. */
 static void add_error(struct batch *batch, size_t index, const char *field, const char *message)
 {
+    struct buf shown;
+    buf_init(&shown, 8 * sizeof(((struct err *)NULL)->text));
+    pii_add_text(&shown, span_str(message));
     buf_adds(&batch->errors, batch->errors.n == 0 ? "{\"errors\":[" : ",");
     buf_addc(&batch->errors, '{');
     json_kint(&batch->errors, "index", (int64_t)index);
     json_kstrz(&batch->errors, "field", field);
-    json_kstrz(&batch->errors, "message", message);
+    json_kstr(&batch->errors, "message", buf_span(&shown));
     buf_addc(&batch->errors, '}');
+    buf_done(&shown);
 }
 
 /* The channel that dispatch would choose must exist now; that it exists later nobody can promise. */
