@@ -16,7 +16,7 @@ complain "calls with a safer form (snprintf, buf_*, gmtime_r, strtol):" \
     "$(printf '%s\n' $sources | xargs grep -nwE '(sprintf|vsprintf|strcpy|strcat|atoi|atol|strtok|gmtime|localtime)[[:space:]]*\(' || true)"
 
 complain "each library sits behind few files; include ours instead:" \
-    "$(printf '%s\n' $sources | grep -vE '^(common/(http|kafka|redis)|tests/unit/|tools/ivrctl/(topic|send)|tools/sandbox/broker)' |
+    "$(printf '%s\n' $sources | grep -vE '^(common/(http|kafka|redis)|tests/unit/|tools/ivrctl/(topic|send)|tools/sandbox/broker|tests/deploy/broker)' |
        xargs grep -nE '#include <(curl/|librdkafka/|hiredis/)' || true)"
 
 complain "GLib reads time zones for common/zone.c, and knows Unicode's characters for common/phone_mark.c, alone:" \

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import pathlib
 import threading
 from urllib.parse import urlencode, urlsplit
 
@@ -12,9 +13,15 @@ from harness import invariants, twilio
 from harness.metrics import Metrics
 from harness.placements import Placed, most_at_once, most_in_a_window, per_second, twice
 from harness.provider import Provider, accept, answer, close, hold, refuse, reset
+from harness.schedule import LONGEST
 from harness.wait import Deadline
 
 FORM = {"To": "+254722000111", "From": "+254711082000", "StatusCallback": "https://ivr.example.test/callbacks/x#rc=5"}
+
+
+def test_the_files_that_begin_first_are_there():
+    here = {path.stem for path in pathlib.Path(__file__).parent.glob("test_*.py")}
+    assert set(LONGEST) <= here
 
 
 @pytest.mark.parametrize("starved, seconds", [(0, 10), (0.3, 12.5), (1, 30)])

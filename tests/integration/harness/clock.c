@@ -1,8 +1,8 @@
 /* Preloaded into a program: its wall clock is CLOCK_OFFSET_S seconds off, its monotonic ones are not.
  * (libfaketime does not get on with jemalloc.)
  *
- * What it tells of the time is shifted, and a deadline by that clock is shifted back for the kernel, which knows
- * nothing of it: who waits half a second must not wait a year. */
+ * What it tells of the time is shifted, and a deadline by that clock is shifted back for the kernel, which
+ * knows nothing of it: who waits half a second must not wait a year. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
