@@ -31,7 +31,7 @@ struct reader {
 
 /* ---- errors ---- */
 
-static void *fail_as(struct reader *r, enum err_code code, const char *at, const char *what)
+static bool fail_as(struct reader *r, enum err_code code, const char *at, const char *what)
 {
     size_t line = 1;
     const char *line_start = r->start;
@@ -42,19 +42,25 @@ static void *fail_as(struct reader *r, enum err_code code, const char *at, const
         }
     }
     err_set(r->err, code, "%s at line %zu, column %zu", what, line, (size_t)(at - line_start) + 1);
-    return NULL;
+    return false;
 }
 
 /* Content is never quoted: it may be somebody's phone number. */
-static void *fail(struct reader *r, const char *at, const char *what)
+static bool fail(struct reader *r, const char *at, const char *what)
 {
     if (at >= r->end)
         return fail_as(r, ERR_INVALID, r->end, "the JSON ends too early");
     if (*at == '\0') {
         err_set(r->err, ERR_INVALID, "a NUL byte at byte %zu", (size_t)(at - r->start));
-        return NULL;
+        return false;
     }
     return fail_as(r, ERR_INVALID, at, what);
+}
+
+static json_t *no_value(struct reader *r, const char *at, const char *what)
+{
+    fail(r, at, what);
+    return NULL;
 }
 
 static const char not_json[] = "not valid JSON";
@@ -167,12 +173,11 @@ static bool unescape(struct reader *r, const char *first, struct span *out)
 static bool read_string(struct reader *r, struct span *out)
 {
     const char *first = r->p, *p = skip_plain(first, r->end);
-    if (p < r->end && *p == '"') {
-        *out = span_of(first, (size_t)(p - first));
+    *out = span_of(first, (size_t)(p - first));
+    if (p < r->end && *p == '"')
         r->p = p + 1;
-    } else if (!unescape(r, first, out)) {
+    else if (!unescape(r, first, out))
         return false;
-    }
     if (r->manner != JSON_READ_STRICT)
         return true;
     if (!span_utf8(*out))
@@ -287,7 +292,7 @@ static json_t *read_number(struct reader *r)
     struct span text = span_of(first, (size_t)(r->p - first));
     if (!is_number(text, &whole))
         return r->manner == JSON_READ_FOREIGN ? json_stringn_nocheck(text.p, text.n)
-                                              : fail(r, first, not_json);
+                                              : no_value(r, first, not_json);
     json_t *value = whole ? new_integer(text) : new_real(text);
     return value ? value : json_odd_new(JSON_ODD_BIG, json_stringn_nocheck(text.p, text.n));
 }
@@ -343,15 +348,17 @@ static json_t *skip_deep(struct reader *r)
     for (size_t open = 1; open > 0;) {
         struct span ignored;
         if (r->p == r->end)
-            return fail(r, r->end, not_json);
+            return no_value(r, r->end, not_json);
         char c = *r->p++;
         if (c == '"' && !read_string(r, &ignored))
             return NULL;
         open += c == '{' || c == '[';
         open -= c == '}' || c == ']';
     }
-    if (r->manner == JSON_READ_STRICT)
-        return fail_as(r, ERR_LIMIT, first, "nested deeper than 256 levels");
+    if (r->manner == JSON_READ_STRICT) {
+        fail_as(r, ERR_LIMIT, first, "nested deeper than 256 levels");
+        return NULL;
+    }
     return json_odd_new(JSON_ODD_DEEP, json_null());
 }
 
@@ -411,7 +418,7 @@ static bool read_member(struct reader *r, json_t *object)
         add_key(&clean, key);
         key = buf_span(&clean);
     }
-    json_t *value = take(r, ':') ? read_value(r) : fail(r, r->p, not_json);
+    json_t *value = take(r, ':') ? read_value(r) : no_value(r, r->p, not_json);
     bool done = value && put(r, object, key, value, at);
     buf_done(&clean);
     return done;
@@ -450,7 +457,7 @@ static json_t *read_value(struct reader *r)
     struct span text;
     skip_space(r);
     if (r->p == r->end)
-        return fail(r, r->end, not_json);
+        return no_value(r, r->end, not_json);
     if (take(r, '{'))
         return read_nested(r, true);
     if (take(r, '['))
@@ -462,7 +469,7 @@ static json_t *read_value(struct reader *r)
         return word;
     if (is_digit(*r->p) || *r->p == '-' || (r->manner == JSON_READ_FOREIGN && (*r->p == '+' || *r->p == '.')))
         return read_number(r);
-    return fail(r, r->p, not_json);
+    return no_value(r, r->p, not_json);
 }
 
 static json_t *read_document(struct reader *r)
@@ -471,13 +478,13 @@ static json_t *read_document(struct reader *r)
         take_word(r, "\xEF\xBB\xBF");
     skip_space(r);
     if (r->manner != JSON_READ_LENIENT && r->p < r->end && *r->p != '{' && *r->p != '[')
-        return fail(r, r->p, not_json);
+        return no_value(r, r->p, not_json);
     json_t *root = read_value(r);
     skip_space(r);
     if (!root || r->manner == JSON_READ_FOREIGN || r->p == r->end)
         return root;
     json_decref(root);
-    return fail(r, r->p, "something follows the end of the JSON");
+    return no_value(r, r->p, "something follows the end of the JSON");
 }
 
 json_t *json_read(struct span text, size_t max_bytes, enum json_manner manner, struct err *err)

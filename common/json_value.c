@@ -67,23 +67,25 @@ static bool add_members(struct buf *b, const struct member *members, size_t n, e
 enum { FEW = 16 }; /* members of an ordinary object, sorted without allocating */
 
 /* jansson's iterator wants what is not const; nothing is changed here. */
-static void collect(const json_t *object, struct member *members)
+static size_t collect(const json_t *object, struct member *members)
 {
+    size_t n = 0;
     union {
         const json_t *given;
         json_t *wanted;
     } same = {.given = object};
     void *at = json_object_iter(same.wanted);
-    for (size_t n = 0; at; at = json_object_iter_next(same.wanted, at))
+    for (; at; at = json_object_iter_next(same.wanted, at))
         members[n++] = (struct member){json_object_iter_key(at), json_object_iter_value(at)};
+    return n;
 }
 
 static bool add_object(struct buf *b, const json_t *object, enum json_order order)
 {
     struct member few[FEW];
-    size_t n = json_object_size(object);
-    struct member *members = n > FEW ? mem_calloc(n, sizeof *members) : few;
-    collect(object, members);
+    size_t most = json_object_size(object);
+    struct member *members = most > FEW ? mem_calloc(most, sizeof *members) : few;
+    size_t n = collect(object, members);
     if (order == JSON_SORTED)
         qsort(members, n, sizeof *members, compare_members);
     bool whole = add_members(b, members, n, order);

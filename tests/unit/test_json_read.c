@@ -292,8 +292,9 @@ static void damaged_documents_are_read_as_jansson_reads_them(void **state)
         memcpy(text, whole, sizeof whole);
         for (int change = 0; change < 1 + round % 3; change++) {
             random = random * 1664525 + 1013904223;
-            text[(random >> 8) % (sizeof whole - 1)] =
-                round % 2 ? alphabet[(random >> 20) % (sizeof alphabet - 1)] : (char)(random >> 24);
+            char *at = &text[(random >> 8) % (sizeof whole - 1)];
+            unsigned char byte = (unsigned char)(random >> 24);
+            memcpy(at, round % 2 ? &alphabet[(random >> 20) % (sizeof alphabet - 1)] : (char *)&byte, 1);
         }
         assert_as_jansson(span_of(text, sizeof whole - 1));
         for (int manner = JSON_READ_LENIENT; manner <= JSON_READ_FOREIGN; manner++)
