@@ -118,14 +118,14 @@ def test_what_two_pauses_hold_waits_for_both(store):
 
 
 def test_a_held_call_still_ends_at_its_expiry(store):
+    expires = now_ms() + 500
     store.control("pause", CAMPAIGN)
-    store.request(expires=now_ms() + 40)
-    waits_for_a_retry_expires = now_ms() + 60
+    store.request(expires=expires)
     store.control("resume", CAMPAIGN)
-    waits_for_a_retry(store, "t/c2", expires=waits_for_a_retry_expires, delays=(0,))
+    waits_for_a_retry(store, "t/c2", expires=expires, delays=(0,))
     store.control("pause", CAMPAIGN)
     store.due()
-    time.sleep(0.08)
+    time.sleep(max(0, expires - now_ms()) / 1000 + 0.02)
     store.sweep_all()
     assert store.state("t/c1")[DROP] == "expired" and store.state("t/c1")[PHASE] == DROPPED
     assert (store.state("t/c2")[PHASE], store.state("t/c2")[STATUS]) == (DONE, BUSY)
