@@ -146,7 +146,9 @@ static struct phone_mark percent_mark(struct span text, size_t at)
 /* JSON's \u0660, also as a pair of surrogates, and its \n, \t, \r. */
 static struct phone_mark escape_mark(struct span text, size_t at)
 {
-    char next = at + 1 < text.n ? text.p[at + 1] : '\0';
+    char next = '\0';
+    if (at + 1 < text.n)
+        next = text.p[at + 1];
     if (next == 'n' || next == 't' || next == 'r')
         return (struct phone_mark){.kind = MARK_JOINT, .n = 2};
     int32_t c = next == 'u' ? phone_mark_hex(text, at + 2, 4) : -1;

@@ -32,7 +32,9 @@ static bool ascii_word(char c)
 
 static char char_at(struct span text, size_t at)
 {
-    return at < text.n ? text.p[at] : '\0';
+    if (at < text.n)
+        return text.p[at];
+    return '\0';
 }
 
 /* A hash, a SID, 20261122T185050Z: letters and digits take turns. */
@@ -352,6 +354,8 @@ void phone_add_masked_text(struct buf *b, struct span text, enum phone_shown sho
                 n = other_at(text, at, mark);
             buf_add(b, text.p + at, n);
         }
-        before = n > mark.n ? text.p[at + n - 1] : mark.c;
+        before = mark.c;
+        if (n > mark.n)
+            before = text.p[at + n - 1];
     }
 }

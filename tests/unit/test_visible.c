@@ -40,8 +40,10 @@ static void what_a_terminal_obeys_is_shown_as_its_escape(void **state)
 static void what_lets_text_read_otherwise_than_it_is_is_shown_as_its_escape(void **state)
 {
     (void)state;
-    check(visible_add, SPAN_LIT("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAA\xE2\x80\xAE\xE2\x80\xAF"),
-          "\xE2\x80\xA7\\u2028\\u2029\\u202a\\u202e\xE2\x80\xAF");
+    check(visible_add, SPAN_LIT("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\xAF"),
+          "\xE2\x80\xA7\\u2028\\u2029\xE2\x80\xAF");
+    check(visible_add, SPAN_LIT("\xE2\x80\xAA\xE2\x80\xAE\xE2\x80\xAC\xE2\x80\xAC"),
+          "\\u202a\\u202e\\u202c\\u202c");
     check(visible_add, SPAN_LIT("\xE2\x81\xA5\xE2\x81\xA6\xE2\x81\xA9\xE2\x81\xAA"),
           "\xE2\x81\xA5\\u2066\\u2069\xE2\x81\xAA");
 }
