@@ -259,6 +259,8 @@ struct due *due_new(struct dispatch *d)
     uint16_t phase;
     crypto_random(&phase, sizeof(phase)); /* replicas do not ask in step */
     due->dispatch = d;
+    (void)metric_series(M_STORED_UNREAD, "lost_zone", NULL); /* an alert looks for their increase */
+    (void)metric_series(M_STORED_UNREAD, "unreadable", NULL);
     due->reconciler = reconciler_new(d);
     due->asking = mem_calloc(shards, sizeof(bool));
     due->more = mem_calloc(shards, sizeof(bool));

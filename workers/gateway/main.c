@@ -185,6 +185,7 @@ static int open_gateway(struct gateway *g, struct err *err)
         return err_prefix(err, "IVR_GATEWAY_LISTEN");
     lookups_open(g);
     received_count_from_zero();
+    (void)metric_series(M_STORED_UNREAD, "unreadable", NULL);
     metric_on_collect(collect, g);
     LOG_INFO("the gateway listens", LOG_STR("gateway_listen", httpd_address(g->server)));
     return 0;
