@@ -207,9 +207,15 @@ static bool hides_a_name(struct span query)
     return hides;
 }
 
+/* A name that nobody needs may begin with what no URL of ours holds: it was not moved from there. */
+static bool begins_a_name(char c)
+{
+    return is_capital(c) || c == '%' || (unsigned char)c <= ' ' || (unsigned char)c >= 0x7F;
+}
+
 static int check(struct span text, const struct callback *callback, bool get, struct err *err)
 {
-    if (text.n == 0 || !is_capital(text.p[0]))
+    if (text.n == 0 || !begins_a_name(text.p[0]))
         return err_set(err, ERR_INVALID,
                        "none of a Twilio callback's fields is there, expected CallSid and CallStatus");
     if (!get && callback->query.n > 0 && hides_a_name(callback->query))

@@ -12,9 +12,10 @@
  *   text, so they say the same.
  *
  * And of the URL: its path ends in the number of an attempt or in a channel's name, and the text of the fields
- * must begin with a capital letter. Text that was moved from the URL begins with a digit, a slash or a question
- * mark, and is refused; moved into the path it makes a path that is nobody's. Moved into the query of a POST, it
- * hides the fields that it holds: a query in which one of the names below stands is refused.
+ * must begin with a capital letter, or with what no URL of ours holds (a per cent sign, a bad byte: names that
+ * nobody knows sort there). Text that was moved from the URL begins with a digit, a slash or a question mark, and
+ * is refused; moved into the path it makes a path that is nobody's. Moved into the query of a POST, it hides the
+ * fields that it holds: a query in which one of the names below stands is refused.
  *
  * A name may stand in the text also as the end of another name (ParentCallSid) or inside a value. Names sort, so
  * what ends in CallSid and is no CallSid stands behind it, what ends in Timestamp before it: of several places the
