@@ -170,7 +170,7 @@ def test_numbers_in_metadata_come_out_as_they_went_in(pipeline):
         else:
             response = pipeline.api("/v1/calls", "POST", data=body, headers={"Content-Type": "application/json"})
             assert response.status_code == 202, response.text
-        pipeline.wait_status(request, "Pending")
+        pipeline.wait_event(request, lambda event: event["status"] == "Pending", "that it is placed")
         records = pipeline.tap.records(
             pipeline.topics["CALL_EVENTS"], lambda r, request=request: r.json["call_id"] == request["call_id"]
         )
