@@ -296,6 +296,20 @@ def test_before_the_response_a_call_s_own_reports_count(pipeline, provider):
     assert not pipeline.dead_letters(lambda record: placement.sid.encode() in record.value)
 
 
+@each_provider
+def test_a_report_that_came_before_its_response_was_lost_still_counts(pipeline, provider):
+    """No response will tell the id. What waited for it is looked at once more before it is given up."""
+    gate, request = threading.Event(), pipeline.new_request(channel=provider)
+    pipeline.provider.script(request["to"], hold(gate, close()))
+    pipeline.send(request)
+    pipeline.placed(request)
+    report(pipeline, request, BUSY)
+    read_through(pipeline)
+    gate.set()
+    pipeline.wait_final(request, "User_busy", timeout=30)
+    assert pipeline.provider.dials(request["to"]) == 1
+
+
 def test_a_429_that_lied_changes_nothing_of_the_call_that_followed(pipeline):
     """The claim was given back, so its number is used again; what is reported of the first placement is another call."""
     request = pipeline.new_request(channel="twilio")
@@ -489,7 +503,7 @@ def random_try(pipeline, rng, victims, mine):
 def test_a_stranger_s_credentials_and_any_reference_change_nothing_of_others(pipeline, victims, mine):
     rng = random.Random(20261122)
     before, placements = states_of(pipeline, victims), len(pipeline.provider.placements())
-    for _ in range(250):
+    for _ in range(150):
         sent = random_try(pipeline, rng, victims, mine)
         assert "Maize" not in pipeline.provider.deliver(*sent).text, sent
     read_through(pipeline)

@@ -35,16 +35,17 @@ static struct span from(struct span text, size_t at)
 }
 
 /*
- * The documented names behind those whose values may hold capital letters [Twilio: "Call resource", TwiML voice
- * request parameters]. From and To are words of sentences, too: they count before what a number begins with.
+ * The documented names behind those whose values may hold capital letters [Twilio: "Call resource", TwiML
+ * voice request parameters]. From and To are words of sentences, too: they count before what a number begins
+ * with.
  */
 static const char *const next_names[] = {
-    "ApiVersion",   "CallSid",         "CallStatus",   "CallToken",     "CallbackSource", "Called",
-    "Caller",       "Direction",       "Duration",     "ErrorCode",     "ErrorMessage",   "ErrorUrl",
-    "FromCity",     "FromCountry",     "FromState",    "FromZip",       "From+",          "From0",
-    "ForwardedFrom", "ParentCallSid",  "PriceUnit",    "RecordingSid",  "SequenceNumber", "SipCallId",
-    "SipDomain",    "SipHeader_",      "SipResponseCode", "SipResultCode", "StirStatus",  "StirVerstat",
-    "Timestamp",    "ToCity",          "ToCountry",    "ToState",       "ToZip",          "To+",
+    "ApiVersion",    "CallSid",       "CallStatus",      "CallToken",     "CallbackSource", "Called",
+    "Caller",        "Direction",     "Duration",        "ErrorCode",     "ErrorMessage",   "ErrorUrl",
+    "FromCity",      "FromCountry",   "FromState",       "FromZip",       "From+",          "From0",
+    "ForwardedFrom", "ParentCallSid", "PriceUnit",       "RecordingSid",  "SequenceNumber", "SipCallId",
+    "SipDomain",     "SipHeader_",    "SipResponseCode", "SipResultCode", "StirStatus",     "StirVerstat",
+    "Timestamp",     "ToCity",        "ToCountry",       "ToState",       "ToZip",          "To+",
 };
 
 static size_t to_next_name(struct span text)
@@ -81,8 +82,8 @@ static bool is_uuid(struct span text)
     return true;
 }
 
-/* CA and 32 hex digits of Twilio's, whose case its documents leave open; a UUID of its copies'; or what looks like
- * neither. */
+/* CA and 32 hex digits of Twilio's, whose case its documents leave open; a UUID of its copies'; or what looks
+ * like neither. */
 static size_t call_id(struct span text)
 {
     if (is_uuid(text))
