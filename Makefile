@@ -260,8 +260,10 @@ attacks: programs ## what nobody can do who should not (P=test_ownership.py for 
 FUZZ_SECONDS ?= 600
 FUZZ = $(MAKE) --no-print-directory -j$$(nproc) CC=clang SANITIZER=fuzzer-no-link,address,undefined fuzz-programs && \
        tests/fuzz/run.sh build/bin-fuzzer-no-link,address,undefined/fuzz
-fuzz: deps-test ## fuzz every parser of outside bytes for ten minutes each (FUZZ_SECONDS=600 F=request)
-	@$(FUZZ) $(FUZZ_SECONDS) $(F)
+# Two channels against each other on the scripts is Python's: `make scripts` has the short of it.
+fuzz: deps-test $(GEN)/scripts.h ## fuzz every parser of outside bytes for ten minutes each (FUZZ_SECONDS=600 F=request)
+	@$(if $(filter-out two_channels,$(or $(F),all)),$(FUZZ) $(FUZZ_SECONDS) $(F))
+	@$(if $(filter two_channels,$(or $(F),two_channels)),FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) -q -s tests/scripts/test_two_channels.py)
 
 fuzz-short: ## three seconds of each: the seeds, and what was found before
 	@$(FUZZ) 3 $(F)

@@ -1,6 +1,6 @@
 /*
- * A form of Twilio's, and places to cut its signed text elsewhere (a byte each), up to a byte 0xFF. What has the
- * same signature says the same, or nothing (workers/providers/twilio_text.h).
+ * A form of Twilio's, and places to cut its signed text elsewhere (a byte each), up to a byte 0xFF. What has
+ * the same signature says the same, or nothing (workers/providers/twilio_text.h).
  */
 #include "common/url.h"
 #include "tests/fuzz/fuzz.h"

@@ -65,6 +65,28 @@ static void another_kind_of_callback_says_nothing_and_is_read(void **state)
     assert_int_equal(reading.evidence.hops, 0);
 }
 
+#define VONAGE H("ce_provider", "vonage"), H("ce_channel", "main"), H("content-type", "application/json")
+#define EVENT  "{\"uuid\":\"u-1\",\"to\":\"254722000111\",\"status\":\"busy\"}"
+
+/* Vonage's signature covers the body alone. */
+static void a_reference_beside_what_was_signed_is_not_proved(void **state)
+{
+    (void)state;
+    assert_int_equal(READ(EVENT, VONAGE, REF, H("ce_verified", "signature")), 0);
+    assert_true(reading.unproved);
+    assert_string_equal(reading.ref.id, "acme/call-1");
+    assert_string_equal(reading.evidence.provider_call_id, "u-1");
+    assert_string_equal(reading.evidence.called, "+254722000111");
+    assert_int_equal(READ(EVENT, VONAGE, REF, H("ce_verified", "none")), 0);
+    assert_false(reading.unproved);
+    assert_int_equal(READ("CallSid=CA1&CallStatus=busy", TWILIO, REF, H("ce_verified", "signature")), 0);
+    assert_false(reading.unproved);
+    assert_int_equal(READ("{\"conversation_uuid\":\"CON-1\",\"status\":\"busy\"}", VONAGE, REF,
+                          H("ce_verified", "signature")),
+                     ERR_INVALID);
+    assert_non_null(strstr(err.text, "names no call"));
+}
+
 static void the_trace_goes_along(void **state)
 {
     (void)state;
@@ -162,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_callback_with_our_reference_is_evidence_of_that_attempt),
         cmocka_unit_test(a_callback_without_it_is_known_by_the_provider_s_id),
         cmocka_unit_test(another_kind_of_callback_says_nothing_and_is_read),
+        cmocka_unit_test(a_reference_beside_what_was_signed_is_not_proved),
         cmocka_unit_test(the_trace_goes_along),
         cmocka_unit_test(the_first_header_of_a_name_counts),
         cmocka_unit_test(what_cannot_be_read_says_why),

@@ -52,15 +52,19 @@ static bool same(const struct evidence *a, const struct evidence *b)
 
 /* As recorded, but for who and whom. */
 static const char BUSY[] =
-    "Called=%2B254700000001&ToState=&CallerCountry=KE&Direction=outbound-api&Timestamp=Sat%2C+07+May+2022+14%3A30"
-    "%3A14+%2B0000&CallbackSource=call-progress-events&SipResponseCode=486&CallerState=&ToZip=&SequenceNumber=2&"
+    "Called=%2B254700000001&ToState=&CallerCountry=KE&Direction=outbound-api&Timestamp=Sat%2C+07+May+2022+14%"
+    "3A30"
+    "%3A14+%2B0000&CallbackSource=call-progress-events&SipResponseCode=486&CallerState=&ToZip=&"
+    "SequenceNumber=2&"
     "CallSid=" SID "&To=%2B254700000001&CallerZip=&ToCountry=KE&CalledZip=&ApiVersion=2010-04-01&CalledCity=&"
-    "CallStatus=busy&Duration=0&From=%2B254711082000&CallDuration=0&AccountSid=AC55555555555555555555555555555555&"
+    "CallStatus=busy&Duration=0&From=%2B254711082000&CallDuration=0&AccountSid="
+    "AC55555555555555555555555555555555&"
     "CalledCountry=KE&CallerCity=&ToCity=Tokyo&FromCountry=KE&Caller=%2B254711082000&FromCity=&CalledState=&"
     "FromZip=&FromState=";
 
 static const char ANSWERED[] =
-    "AccountSid=AC55555555555555555555555555555555&AnsweredBy=machine_start&ApiVersion=2010-04-01&CallDuration=17&"
+    "AccountSid=AC55555555555555555555555555555555&AnsweredBy=machine_start&ApiVersion=2010-04-01&"
+    "CallDuration=17&"
     "CallSid=" SID "&CallStatus=completed&ParentCallSid=CAffffffffffffffffffffffffffffffff&Price=-0.0065&"
     "PriceUnit=USD&Timestamp=Sat%2C+07+May+2022+14%3A30%3A14+%2B0000&To=%2B254700000001";
 
@@ -76,7 +80,8 @@ static const char *const bodies[] = {BUSY, ANSWERED, FAILED};
 static void a_report_is_read_as_it_was_meant(void **state)
 {
     (void)state;
-    struct evidence busy = read_text(BUSY).ev, answered = read_text(ANSWERED).ev, failed = read_text(FAILED).ev;
+    struct evidence busy = read_text(BUSY).ev, answered = read_text(ANSWERED).ev,
+                    failed = read_text(FAILED).ev;
     assert_string_equal(busy.provider_call_id, SID);
     assert_int_equal(busy.status, STATUS_USER_BUSY);
     assert_string_equal(busy.reason_code, "486");
@@ -214,10 +219,10 @@ static void the_order_of_a_body_and_what_is_there_twice_say_nothing(void **state
 static void text_that_was_moved_out_of_the_url_is_refused(void **state)
 {
     static const char *const moved[] = {
-        "2AccountSid=AC1&CallSid=CA1&CallStatus=busy",             /* of attempt 12, sent to attempt 1 */
+        "2AccountSid=AC1&CallSid=CA1&CallStatus=busy",                 /* of attempt 12, sent to attempt 1 */
         "%2Facme%2Fc-1%2F1AccountSid=AC1&CallSid=CA1&CallStatus=busy", /* sent to the fixed URL */
-        "%3Fregion=eastAccountSid&CallSid=CA1&CallStatus=busy",    /* the query */
-        "%23rc%3D5%26rp%3Dall=AC1&CallSid=CA1&CallStatus=busy",    /* the fragment */
+        "%3Fregion=eastAccountSid&CallSid=CA1&CallStatus=busy",        /* the query */
+        "%23rc%3D5%26rp%3Dall=AC1&CallSid=CA1&CallStatus=busy",        /* the fragment */
     };
     (void)state;
     for (size_t i = 0; i < COUNT(moved); i++)
@@ -238,9 +243,10 @@ static void fields_that_were_moved_into_the_query_are_refused(void **state)
 static void names_that_end_like_ours_are_not_ours(void **state)
 {
     (void)state;
-    struct evidence child = read_text("CallSid=CA1&CallStatus=ringing&DialCallSid=CA2&DialCallStatus=completed&"
-                                      "ParentCallSid=CA3&ReferSipResponseCode=486")
-                                .ev;
+    struct evidence child =
+        read_text("CallSid=CA1&CallStatus=ringing&DialCallSid=CA2&DialCallStatus=completed&"
+                  "ParentCallSid=CA3&ReferSipResponseCode=486")
+            .ev;
     assert_string_equal(child.provider_call_id, "CA1");
     assert_int_equal(child.status, STATUS_NONE);
     struct evidence alone = read_text("AccountSid=AC1&DialCallSid=CA2&DialCallStatus=completed").ev;
@@ -251,9 +257,10 @@ static void names_that_end_like_ours_are_not_ours(void **state)
 static void a_name_that_is_new_does_not_hide_those_we_know(void **state)
 {
     (void)state;
-    struct evidence ev = read_text("AgentTimestamp=x&CallSid=" SID "&CallStatus=busy&NewCallSid=CA2&NewCallStatus="
-                                   "completed&Timestamp=Sat%2C+07+May+2022+14%3A30%3A14+%2B0000&To=%2B254")
-                             .ev;
+    struct evidence ev =
+        read_text("AgentTimestamp=x&CallSid=" SID "&CallStatus=busy&NewCallSid=CA2&NewCallStatus="
+                  "completed&Timestamp=Sat%2C+07+May+2022+14%3A30%3A14+%2B0000&To=%2B254")
+            .ev;
     assert_string_equal(ev.provider_call_id, SID);
     assert_int_equal(ev.status, STATUS_USER_BUSY);
     assert_int_equal(ev.at_ms, 1651933814000);

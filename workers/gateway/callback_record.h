@@ -17,11 +17,11 @@ enum callback_names {
 
 struct callback_record {
     enum callback_names names;
-    int attempt;    /* with NAMES_CALL */
-    struct buf key; /* "tenant/call_id", "provider:provider call id" or "provider:" */
+    int attempt;       /* with NAMES_CALL */
+    struct buf key;    /* "tenant/call_id", "provider:provider call id" or "provider:" */
     struct span value; /* borrowed from the request */
     struct cloudevent event;
-    struct buf ref;         /* private: the echoed reference, which headers point into */
+    struct buf ref;        /* private: the echoed reference, which headers point into */
     char attempt_text[16]; /* private */
 };
 

@@ -89,7 +89,7 @@ struct provider {
     bool signs_body_only; /* a signature covers neither path nor query: which attempt a callback is about, the
                              provider's call id in its body says alone */
     bool calls_by_get;    /* its callbacks may come by GET, with all that they say in what is signed */
-    bool url_per_call;               /* takes a callback URL with each placement */
+    bool url_per_call;    /* takes a callback URL with each placement */
 
     /* Checks what the table cannot say (a key that does not parse), and keeps in channel->adapter what
      * placing needs again and again (the parsed key). ERR_CONFIG names the field. MAY be NULL. */
@@ -113,8 +113,8 @@ struct provider {
     /* Whether the callback also asks what the call should do now, so that the reply to it is the document
      * that answer() writes. MAY be NULL: callbacks never ask. */
     bool (*callback_asks)(const struct callback *callback);
-    /* Checks the signature over all that callback() and callback_id() read of it; `public_url` may be SPAN_NONE. NULL for providers that sign nothing: the token
-     * guards the URL. */
+    /* Checks the signature over all that callback() and callback_id() read of it; `public_url` may be
+     * SPAN_NONE. NULL for providers that sign nothing: the token guards the URL. */
     enum verified (*verify)(const struct channel *channel, struct span public_url,
                             const struct callback *callback);
     /* What the call should do now: the document for `request`'s message, and its media type. `request` NULL:

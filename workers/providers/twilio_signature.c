@@ -271,7 +271,8 @@ static bool host_fits(struct attempt *attempt, const char *scheme, struct span h
     buf_init(&origin, URL_MAX);
     buf_adds(&origin, scheme);
     buf_addspan(&origin, host);
-    bool fits = host.n > 0 && !memchr(host.p, '/', host.n) && buf_ok(&origin) && origin_fits(attempt, buf_span(&origin), target);
+    bool fits = host.n > 0 && !memchr(host.p, '/', host.n) && buf_ok(&origin) &&
+                origin_fits(attempt, buf_span(&origin), target);
     buf_done(&origin);
     return fits;
 }

@@ -4,9 +4,9 @@
  * That text is the URL and then each field, sorted by name, the name immediately followed by its value, with
  * nothing between them. So a signature does not say where a name ends and its value begins: who replays a
  * request may cut the same text elsewhere ("CallStatus", "completed..." or "CallStatusc", "ompleted...", or
- * the lot of it as one value), order the fields otherwise, drop what is there twice, and move text between the
- * fields and the URL. Hence nothing is read by the boundaries that a body has. A value is looked for in the
- * signed text itself: where its name stands, and as far as its kind of value goes. So:
+ * the lot of it as one value), order the fields otherwise, drop what is there twice, and move text between
+ * the fields and the URL. Hence nothing is read by the boundaries that a body has. A value is looked for in
+ * the signed text itself: where its name stands, and as far as its kind of value goes. So:
  *
  *   What is read is a function of the signed text alone. Two bodies with one signature and one URL have one
  *   text, so they say the same.
@@ -17,10 +17,10 @@
  * is refused; moved into the path it makes a path that is nobody's. Moved into the query of a POST, it hides the
  * fields that it holds: a query in which one of the names below stands is refused.
  *
- * A name may stand in the text also as the end of another name (ParentCallSid) or inside a value. Names sort, so
- * what ends in CallSid and is no CallSid stands behind it, what ends in Timestamp before it: of several places the
- * first or the last is taken, and prefixes that Twilio documents are passed over. That is exact for what Twilio
- * sends; of what it may send one day, all who replay it are at least told the same.
+ * A name may stand in the text also as the end of another name (ParentCallSid) or inside a value. Names sort,
+ * so what ends in CallSid and is no CallSid stands behind it, what ends in Timestamp before it: of several
+ * places the first or the last is taken, and prefixes that Twilio documents are passed over. That is exact
+ * for what Twilio sends; of what it may send one day, all who replay it are at least told the same.
  *
  * Text after a value ends with the next capital letter, since names begin with one; words that hold capital
  * letters (of which Twilio has none) and sentences end where the next documented name begins.
@@ -58,8 +58,8 @@ struct twilio_text {
     struct buf text;                  /* owns them */
 };
 
-/* ERR_INVALID with a sentence: it is no form, or its text does not begin as Twilio's does. twilio_text_done() in
- * any case. */
+/* ERR_INVALID with a sentence: it is no form, or its text does not begin as Twilio's does. twilio_text_done()
+ * in any case. */
 int twilio_text_read(struct twilio_text *text, const struct callback *callback, struct err *err);
 void twilio_text_done(struct twilio_text *text);
 

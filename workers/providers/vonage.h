@@ -4,10 +4,10 @@
  * them while one replaces the other. A call lives in one region (base_url https://api-eu-1.nexmo.com and so
  * on): asked elsewhere, it is not found.
  *
- * Instructions go inside the placement (NCCO); events come to the URL that goes with it, as POST, which we ask
- * for: a query could not be verified. Sources: Nexmo/api-specification
- * definitions/voice.yml, Nexmo/nexmo-developer (voice-api/webhook-reference.md, concepts/guides/webhooks.md,
- * authentication.md), Vonage's Java, PHP, Python and Node SDKs.
+ * Instructions go inside the placement (NCCO); events come to the URL that goes with it, as POST, which we
+ * ask for: a query could not be verified. Sources: Nexmo/api-specification definitions/voice.yml,
+ * Nexmo/nexmo-developer (voice-api/webhook-reference.md, concepts/guides/webhooks.md, authentication.md),
+ * Vonage's Java, PHP, Python and Node SDKs.
  */
 #ifndef IVR_PROVIDERS_VONAGE_H
 #define IVR_PROVIDERS_VONAGE_H
@@ -44,13 +44,13 @@ int vonage_add_bearer(struct buf *out, const struct channel *channel, int64_t no
 /*
  * `verify` of struct provider: VERIFIED_NONE on a channel without callback_secret, else VERIFIED_SIGNATURE or
  * VERIFIED_NO. A signature is a JWT in Authorization: HS256 under one of the secrets, made within five
- * minutes of when we received it, with the SHA-256 of the body, and of the channel's application where it says
- * of which one it is.
+ * minutes of when we received it, with the SHA-256 of the body, and of the channel's application where it
+ * says of which one it is.
  *
- * What the signature leaves open: the URL is not signed. Whoever could read a webhook on its way could send it
- * again within the five minutes, also to another call's URL. So whose it is, the `uuid` in the body says
- * (signs_body_only of struct provider): sent again, anywhere, it is the same evidence of the same call, hence no
- * memory of `jti`.
+ * What the signature leaves open: the URL is not signed. Whoever could read a webhook on its way could send
+ * it again within the five minutes, also to another call's URL. So whose it is, the `uuid` in the body says
+ * (signs_body_only of struct provider): sent again, anywhere, it is the same evidence of the same call, hence
+ * no memory of `jti`.
  */
 enum verified vonage_verify(const struct channel *channel, struct span public_url,
                             const struct callback *callback);

@@ -49,7 +49,8 @@ static bool in_time(const json_t *claims, int64_t received_ms)
     return !expires || (json_is_number(expires) && json_number_value(expires) > now_s);
 }
 
-/* What is hashed must be what is read. A token without a hash covers nothing, and none covers the query of a GET. */
+/* What is hashed must be what is read. A token without a hash covers nothing, and none covers the query of a
+ * GET. */
 static bool payload_fits(const json_t *claims, const struct callback *callback)
 {
     uint8_t hash[SHA256_LEN];
@@ -64,8 +65,8 @@ static bool payload_fits(const json_t *claims, const struct callback *callback)
     return fits;
 }
 
-/* An account signs the webhooks of all its applications with one secret: another application's speaks of other
- * calls. The claim is documented as optional. */
+/* An account signs the webhooks of all its applications with one secret: another application's speaks of
+ * other calls. The claim is documented as optional. */
 static bool application_fits(const json_t *claims, const struct channel *channel)
 {
     return !json_object_get(claims, "application_id") ||

@@ -1,6 +1,7 @@
 #include "workers/status/overdue.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -33,13 +34,20 @@ static void on_left(const char *error, void *arg)
         ask(overdue);
 }
 
+/* An id that stands for a call of ours: its reference was proved, and the call is not there. */
+static bool is_call(struct span provider_id)
+{
+    static const struct span call = SPAN_LIT("call:");
+    return provider_id.n > call.n && memcmp(provider_id.p, call.p, call.n) == 0;
+}
+
 static void leave(struct overdue *overdue, const struct store_overdue *item)
 {
     static const struct span unknown = SPAN_LIT("no call of ours became known under the callback's ids "
                                                 "within IVR_UNKNOWN_CALLBACK_KEEP");
     for (size_t i = 0; i < item->n; i++) {
         overdue->out++;
-        if (item->known)
+        if (item->known || (!is_call(item->provider_id) && parked_may_fit(&item->parked[i])))
             parked_put_back(overdue->worker, item->provider_id, &item->parked[i], on_left, overdue);
         else
             parked_dead_letter(overdue->worker, item->provider_id, &item->parked[i], "unknown_call", unknown,

@@ -6,8 +6,8 @@
 #include "workers/status/reading.h"
 #include "workers/status/status.h"
 
-/* The record carries no reference of ours, or none that is proved: finds the attempt behind the provider's id,
- * or parks it there. */
+/* The record carries no reference of ours, or none that is proved: finds the attempt behind the provider's
+ * id, or parks it there. */
 void parking_by_provider_id(struct work *work);
 /* The same, but it fits work->ref, an attempt in doubt: links the id to it unless it is another's. */
 void parking_infer(struct work *work);

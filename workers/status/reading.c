@@ -28,18 +28,12 @@ enum header {
 };
 
 static const struct span names[H_COUNT] = {
-    [H_PROVIDER] = {"ce_provider", 11},
-    [H_CHANNEL] = {"ce_channel", 10},
-    [H_TENANT] = {"ce_tenant", 9},
-    [H_CALLID] = {"ce_callid", 9},
-    [H_ATTEMPT] = {"ce_attempt", 10},
-    [H_QUERY] = {"ce_query", 8},
-    [H_VERIFIED] = {"ce_verified", 11},
-    [H_TIME] = {"ce_time", 7},
-    [H_CONTENT_TYPE] = {"content-type", 12},
-    [H_TRACEPARENT] = {"traceparent", 11},
-    [H_TRACESTATE] = {"tracestate", 10},
-    [H_PARKED] = {PARKED_HEADER, sizeof(PARKED_HEADER) - 1},
+    [H_PROVIDER] = {"ce_provider", 11},      [H_CHANNEL] = {"ce_channel", 10},
+    [H_TENANT] = {"ce_tenant", 9},           [H_CALLID] = {"ce_callid", 9},
+    [H_ATTEMPT] = {"ce_attempt", 10},        [H_QUERY] = {"ce_query", 8},
+    [H_VERIFIED] = {"ce_verified", 11},      [H_TIME] = {"ce_time", 7},
+    [H_CONTENT_TYPE] = {"content-type", 12}, [H_TRACEPARENT] = {"traceparent", 11},
+    [H_TRACESTATE] = {"tracestate", 10},     [H_PARKED] = {PARKED_HEADER, sizeof(PARKED_HEADER) - 1},
 };
 
 /* One pass over the record's headers: looking each one up by name would walk them twelve times. The first of
@@ -205,8 +199,9 @@ int reading_read(struct reading *reading, const struct kafka_header *headers, si
             err, ERR_INVALID,
             "the callback names no call: neither our reference nor the provider's call id is in it");
     if (reading->unproved)
-        return err_set(err, ERR_INVALID,
-                       "the callback names no call: its body has no provider's call id, and its signature does "
-                       "not cover the path");
+        return err_set(
+            err, ERR_INVALID,
+            "the callback names no call: its body has no provider's call id, and its signature does "
+            "not cover the path");
     return 0;
 }

@@ -41,7 +41,7 @@ struct work {
     const struct provider *provider;
     int64_t received_ms;
     bool parked_before;
-    bool linked; /* `ref` is what the link of the provider's id says, not what the record carries */
+    bool linked;   /* `ref` is what the link of the provider's id says, not what the record carries */
     bool repeated; /* its evidence changed nothing */
     struct call_ref ref;
     char parked_as[sizeof("call:") + STORE_MAX_REF + 100]; /* the id under which it stands parked; "" */

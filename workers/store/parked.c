@@ -154,6 +154,23 @@ void parked_put_back(struct worker *worker, struct span provider_id, const struc
     parked_done(&parked);
 }
 
+static bool has_header(const struct parked *parked, const char *name)
+{
+    for (size_t i = 0; i < parked->headers_n; i++)
+        if (span_is(parked->headers[i].name, name))
+            return true;
+    return false;
+}
+
+bool parked_may_fit(const struct store_parked *stored)
+{
+    struct parked parked;
+    bool may = parked_read(&parked, stored->value) && has_header(&parked, "ce_callid") &&
+               !has_header(&parked, PARKED_HEADER);
+    parked_done(&parked);
+    return may;
+}
+
 static void count_dead(const struct parked *parked)
 {
     const struct provider *provider = NULL;

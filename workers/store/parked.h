@@ -2,11 +2,11 @@
  * A callback that waits in Redis until its call is known, as bytes: the whole record, so that it can go back
  * on the topic, or become a dead letter, as it came.
  *
- * Its life: workers/status parks it under "provider:id", or under "call:tenant/call_id" where it carries our
- * reference. Then either the id is linked (store_link hands it to dispatch), or its deadline comes
- * (store_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter, and
- * forget it once the brokers have it. Whoever is killed in between leaves it parked: it is put back again,
- * and a callback that is applied twice changes nothing.
+ * Its life: workers/status parks it under "provider:id", or under "call:tenant/call_id" where it carries a
+ * proved reference of ours. Then either the id is linked (store_link hands it to dispatch), or its deadline
+ * comes (store_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter,
+ * and forget it once the brokers have it. Whoever is killed in between leaves it parked: it is put back
+ * again, and a callback that is applied twice changes nothing.
  */
 #ifndef IVR_STORE_PARKED_H
 #define IVR_STORE_PARKED_H
@@ -45,6 +45,10 @@ void parked_add_field(struct buf *b, const struct kafka_record *record);
  */
 bool parked_read(struct parked *parked, struct span bytes);
 void parked_done(struct parked *parked);
+
+/* Whether one that no link has found by its deadline is worth another look: it carries a reference that its
+ * signature did not prove, and may fit an attempt that is in doubt by now. Once. */
+bool parked_may_fit(const struct store_parked *stored);
 
 /*
  * Puts a parked callback back on the callbacks topic, with the header ivr-parked, and forgets it once the

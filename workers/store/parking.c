@@ -75,8 +75,8 @@ void store_park(struct store *store, const struct store_call *call, const struct
     char keep[24];
     const struct span args[] = {call->provider_id, callback->field, callback->value,
                                 number(keep, store_unknown_keep_ms(store)), call->channel};
-    run(store, &script_park, shard_of_parked(store, call->provider_id), args, 5, on_park,
-        (void (*)(void))fn, arg);
+    run(store, &script_park, shard_of_parked(store, call->provider_id), args, 5, on_park, (void (*)(void))fn,
+        arg);
 }
 
 static void on_overdue(const struct redis_result *result, void *arg)

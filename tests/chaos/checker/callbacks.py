@@ -100,7 +100,7 @@ class Callbacks:
         attempt = self._attempt_of(record, provider, report)
         letters = self._letters.get(record.place)
         if letters:
-            self._check_letter(record, letters[0], attempt)
+            self._check_letter(record, letters[0], attempt, report.sid)
         elif attempt is None:
             text = f"callbacks {record.place[0]}@{record.place[1]}: {report.sid or record.key}, no dead letter"
             self._findings.wrong("callback of nobody", provider, text)
@@ -118,16 +118,19 @@ class Callbacks:
         found = self._dials.by_sid.get((provider, report.sid))
         return found if found and found[0] else None
 
-    def _check_letter(self, record, letter, attempt):
-        if letter.reason == "unknown_call" and attempt and self._could_know(record, attempt):
+    def _check_letter(self, record, letter, attempt, sid):
+        if letter.reason == "unknown_call" and attempt and self._could_know(record, attempt, sid):
             text = f"callbacks {record.place[0]}@{record.place[1]} became dead-letters "
             text += f"{letter.place[0]}@{letter.place[1]} as unknown_call, and Redis has the call"
             self._findings.wrong("callback of a known call given up", "%s/%d" % attempt, text)
 
-    def _could_know(self, record, attempt):
-        """By our reference, or by the provider's id: nobody told that of a call whose response never came."""
+    def _could_know(self, record, attempt, sid):
+        """By our reference, or by the provider's id: nobody told that of a call whose response never came. A report of another
+        call than the attempt's (it was placed twice, and a failover forgot the first) is nobody's."""
         call = self._store.calls.get(attempt[0])
         held = call and call.attempts.get(attempt[1])
+        if held and held.id_sure and sid and sid != held.id:
+            return False
         return bool(held and held.id) if "ce_callid" not in record.headers else call is not None
 
     def _check_commit(self, record, attempt, report):
