@@ -15,7 +15,10 @@ FEW = 8  # requests on their way over all replicas while the provider has accept
 CALLS = 200
 ELSEWHERE = "https://user:secret@elsewhere.example/v2?key=secret"
 NAMES = ("key", "moved", "proxy", "changed", "resumed", "slow", "numbers", "fresh")
-CHANNELS = {"main": {}} | {name: {"from": f"+2547110830{n:02d}"} for n, name in enumerate(NAMES)}
+# However slow the machine is, what a test holds back is no lost response.
+CHANNELS = {"main": {}} | {
+    name: {"from": f"+2547110830{n:02d}", "request_timeout": "60s"} for n, name in enumerate(NAMES)
+}
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -54,6 +54,8 @@ local TRIALS = 8
 local PROOF_MS = 3600000
 -- A worker that is there asks four times as often. One that comes when nobody is there begins anew.
 local ALONE_MS = 1000
+-- What is true of any moment need not be written at each.
+local PROVED_EVERY_MS, HEARD_EVERY_MS = 10000, 100
 local FINGERPRINTS_KEPT = 3 -- workers read a changed file one after the other
 local PROBE_FIRST_MS, PROBE_MAX_MS, PROBE_SUSPENDED_MS, PROBE_LOST_MS = 1000, 60000, 30000, 10000
 
@@ -61,9 +63,10 @@ local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 
   'proved', 'proved_at', 'proofs', 'heard_by', 'heard_at', 'other_by', 'other_at'}
 local texts = {shut = true, why = true, proved = true}
 local read = call('HMGET', base .. ':state', unpack(names))
-local s = {}
+local s, was = {}, {}
 for i, name in ipairs(names) do
-  s[name] = texts[name] and (read[i] or '') or tonumber(read[i] or 0)
+  local value = texts[name] and (read[i] or '') or tonumber(read[i] or 0)
+  s[name], was[name] = value, value
 end
 
 local function tenant_of(ticket)
@@ -85,14 +88,19 @@ end
 local function prove()
   if not proved then
     s.proved = string.sub(fingerprint .. ' ' .. s.proved, 1, FINGERPRINTS_KEPT * (#fingerprint + 1))
-    s.proofs, proved = s.proofs + 1, true
+    s.proofs, s.proved_at, proved = s.proofs + 1, now, true
     call('DEL', base .. ':trials')
   end
-  s.proved_at = now
+  if math.abs(now - s.proved_at) > PROVED_EVERY_MS then
+    s.proved_at = now
+  end
 end
 
 -- Who goes leaves the time of whoever asked before it.
 local function note_asker()
+  if s.heard_by == asker and going == 0 and math.abs(now - s.heard_at) < HEARD_EVERY_MS then
+    return
+  end
   if s.heard_by ~= asker then
     s.other_by, s.other_at = s.heard_by, s.heard_at
   end
@@ -374,9 +382,13 @@ end
 give_slots(slots, for_hand + math.min(#tickets, left - for_hand))
 local values = {}
 for _, name in ipairs(names) do
-  values[#values + 1] = name
-  values[#values + 1] = type(s[name]) == 'number' and text_of(s[name]) or s[name]
+  if s[name] ~= was[name] then
+    values[#values + 1] = name
+    values[#values + 1] = texts[name] and s[name] or text_of(s[name])
+  end
 end
-call('HSET', base .. ':state', unpack(values))
+if #values > 0 then
+  call('HSET', base .. ':state', unpack(values))
+end
 return cmsgpack.pack({s.queued, lines_of(), s.shut, s.why, s.since, s.epoch, tickets, slots,
   floor(math.max(next_slot() - ahead_us - now_us, 0)), proved and 1 or 0, s.proofs})
