@@ -24,6 +24,7 @@ static int read_head(struct httpd_head *head, const char *text)
 {
     const char *why = NULL;
     size_t looked = 0, end = httpd_head_end(span_str(text), &looked);
+    memset(head, 0, sizeof(*head));
     if (end == SIZE_MAX)
         return 400;
     if (end == 0)

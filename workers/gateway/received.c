@@ -91,9 +91,10 @@ static enum verified verify_signature(const struct received *r, struct span publ
         route_add_path(&target, r->route, (enum route_spelling)spelling);
         if (span_eq(buf_span(&target), r->route->path))
             continue;
-        if (r->raw_query.p != NULL)
+        if (r->raw_query.p != NULL) {
             buf_addc(&target, '?');
-        buf_addspan(&target, r->raw_query);
+            buf_addspan(&target, r->raw_query);
+        }
         callback.target = buf_span(&target);
         verified = provider->verify(r->channel, public_url, &callback);
     }
