@@ -266,6 +266,18 @@ static void a_name_that_is_new_does_not_hide_those_we_know(void **state)
     assert_int_equal(ev.at_ms, 1651933814000);
 }
 
+static void a_field_that_begins_with_a_small_letter_costs_no_status(void **state)
+{
+    (void)state;
+    struct evidence ev = read_text("CallSid=" SID "&CallStatus=busy&x=%FF").ev;
+    assert_int_equal(ev.status, STATUS_USER_BUSY);
+    ev = read_text("CallSid=" SID "&CallStatus=completed&CallDuration=12&x=3").ev;
+    assert_int_equal(ev.status, STATUS_COMPLETED);
+    assert_int_equal(ev.talk_seconds, 12);
+    ev = read_text("CallSid=" SID "&CallStatus=busyish").ev;
+    assert_int_equal(ev.status, STATUS_FAILED_UNKNOWN_REASON);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +289,7 @@ int main(void)
         cmocka_unit_test(fields_that_were_moved_into_the_query_are_refused),
         cmocka_unit_test(names_that_end_like_ours_are_not_ours),
         cmocka_unit_test(a_name_that_is_new_does_not_hide_those_we_know),
+        cmocka_unit_test(a_field_that_begins_with_a_small_letter_costs_no_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,9 @@ void twilio_add_signed_fields(struct buf *b, struct span form);
 enum verified twilio_verify(const struct channel *channel, struct span public_url,
                             const struct callback *callback);
 
+/* Whether Twilio, or a copy of its API, documents it as a CallStatus. */
+bool twilio_is_status(struct span word);
+
 /* `callback`, `callback_id` and `looked_up` of struct provider. */
 int twilio_callback(const struct callback *callback, struct evidence *ev, struct err *err);
 bool twilio_callback_id(const struct callback *callback, struct buf *id);

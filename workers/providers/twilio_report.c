@@ -57,6 +57,11 @@ static const struct call_word *find_word(struct span word)
     return NULL;
 }
 
+bool twilio_is_status(struct span word)
+{
+    return find_word(word) != NULL;
+}
+
 /* What a report says, wherever it stands; SPAN_NONE and -1 where it does not. */
 struct report {
     struct span word;

@@ -11,11 +11,11 @@
  *   What is read is a function of the signed text alone. Two bodies with one signature and one URL have one
  *   text, so they say the same.
  *
- * And of the URL: its path ends in the number of an attempt or in a channel's name, and the text of the fields
- * must begin with a capital letter, or with what no URL of ours holds (a per cent sign, a bad byte: names that
- * nobody knows sort there). Text that was moved from the URL begins with a digit, a slash or a question mark, and
- * is refused; moved into the path it makes a path that is nobody's. Moved into the query of a POST, it hides the
- * fields that it holds: a query in which one of the names below stands is refused.
+ * And of the URL: its path ends in the number of an attempt or in a channel's name, and the text of the
+ * fields must begin with a capital letter, or with what no URL of ours holds (a per cent sign, a bad byte:
+ * names that nobody knows sort there). Text that was moved from the URL begins with a digit, a slash or a
+ * question mark, and is refused; moved into the path it makes a path that is nobody's. Moved into the query
+ * of a POST, it hides the fields that it holds: a query in which one of the names below stands is refused.
  *
  * A name may stand in the text also as the end of another name (ParentCallSid) or inside a value. Names sort,
  * so what ends in CallSid and is no CallSid stands behind it, what ends in Timestamp before it: of several
@@ -23,7 +23,10 @@
  * for what Twilio sends; of what it may send one day, all who replay it are at least told the same.
  *
  * Text after a value ends with the next capital letter, since names begin with one; words that hold capital
- * letters (of which Twilio has none) and sentences end where the next documented name begins.
+ * letters (of which Twilio has none) and sentences end where the next documented name begins. A name of
+ * Twilio's never begins with a small letter; where one follows all the same, a documented status and digits
+ * end where the body says, so that a field that nobody needs costs no status. That is the one thing that
+ * boundaries still decide, and of what Twilio sends it decides nothing.
  *
  * Of a GET the signature covers the query as it stands, and it is read the same way.
  */
