@@ -30,7 +30,8 @@ void phone_add_shown(struct buf *b, struct span number, enum phone_shown shown, 
  *
  * A number's digits are shown together, as phone_add_shown does ("+254 722 000 111": "+2547****0111"); of one
  * without its country code only the last two, since the first five would be nearly all of it. The hash of one
- * with "+" or "00" is that of its E.164 form. Applied twice it changes nothing more.
+ * with "+" or "00" is that of its E.164 form. Text that has passed once passes a second time
+ * unchanged, but for what nobody would write.
  */
 void phone_add_masked_text(struct buf *b, struct span text, enum phone_shown shown, struct span key);
 
