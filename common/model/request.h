@@ -76,8 +76,8 @@ struct request {
 /*
  * Parses and validates. On failure returns ERR_INVALID with `err->text` a sentence (the field, what it held,
  * what was expected; phone numbers shown as IVR_PII says) and `field` set to the field's path ("retry.on", ""
- * for the whole; static or in the request); `not_json` tells invalid_json (RFC 8259 does not admit it, and not
- * only in what nobody needs) from invalid_request. request_done() in any case.
+ * for the whole; static or in the request); `not_json` tells invalid_json (RFC 8259 does not admit it, and
+ * not only in what nobody needs) from invalid_request. request_done() in any case.
  */
 int request_parse(struct request *request, struct span json, struct err *err, char field[64], bool *not_json);
 /* The same from a parsed JSON value (POST /v1/calls takes arrays). `json` is json_t. */
