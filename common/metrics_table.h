@@ -45,4 +45,8 @@ METRIC(M_HTTP_REFUSED, "ivr_http_refused_total", COUNTER, "listener,reason",
 METRIC(M_STORED_UNREAD, "ivr_stored_requests_unread_total", COUNTER, "reason",
        "Times that a call's request, as Redis keeps it, could not be used: lost_zone (this machine's tzdata lacks its time zone: "
        "the call waits), unreadable.")
+METRIC(M_UNREADABLE_CALLS, "ivr_unreadable_calls_total", COUNTER, "",
+       "Times that a call was met whose state in Redis cannot be read; it is left alone, and looked at again every ten minutes.")
+METRIC(M_CALLS_MENDED, "ivr_calls_mended_total", COUNTER, "index",
+       "Calls that stood in no index and were put back: due, hold, open; or had no expiry, or a wrong one: expiry. 0 unless Redis lost or half refused something.")
 /* clang-format on */

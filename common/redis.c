@@ -19,6 +19,7 @@ struct redis {
     struct redis_cluster *cluster;   /* NULL otherwise */
     struct redis_sentinel *sentinel; /* NULL without */
     bool located;                    /* Sentinel was asked before */
+    struct redis_proof proof;
     void (*state)(bool up, void *arg);
     void *state_arg;
 };
@@ -97,6 +98,7 @@ static void open_connection(struct redis *redis, const struct redis_options *opt
                                       .kind = CONN_PRIMARY,
                                       .replicas = options->replicas,
                                       .timeout_ms = options->timeout_ms,
+                                      .proof = &redis->proof,
                                       .state = on_state,
                                       .arg = redis};
 
@@ -191,9 +193,37 @@ void redis_command(struct redis *redis, const struct span *argv, size_t argc, in
     queue(redis, cmd);
 }
 
+size_t redis_servers(const struct redis *redis)
+{
+    return redis->cluster != NULL ? redis_cluster_servers(redis->cluster) : 1;
+}
+
+void redis_command_of(struct redis *redis, size_t server, const struct span *argv, size_t argc, redis_fn fn,
+                      void *arg)
+{
+    struct redis_cmd *cmd = redis_cmd_plain(argv, argc, fn, arg);
+
+    if (redis->cluster != NULL)
+        redis_cluster_queue_to(redis->cluster, server, cmd);
+    else
+        redis_conn_queue(redis->conn, cmd);
+}
+
+void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n)
+{
+    assert(n > 0);
+    redis->proof = (struct redis_proof){script, keys, n};
+}
+
 bool redis_up(const struct redis *redis)
 {
-    return redis->cluster != NULL ? redis_cluster_up(redis->cluster) : redis_conn_up(redis->conn);
+    return redis->cluster != NULL ? redis_cluster_up(redis->cluster) : redis_conn_takes(redis->conn);
+}
+
+bool redis_refuses(struct redis *redis, struct buf *why)
+{
+    return redis->cluster != NULL ? redis_cluster_refuses(redis->cluster, why)
+                                  : redis_conn_refuses(redis->conn, why);
 }
 
 size_t redis_pending(const struct redis *redis)
@@ -201,10 +231,10 @@ size_t redis_pending(const struct redis *redis)
     return redis->cluster != NULL ? redis_cluster_pending(redis->cluster) : redis_conn_pending(redis->conn);
 }
 
-bool redis_ready(struct redis *redis, struct buf *why)
+bool redis_ready(struct redis *redis, enum redis_ready_for whom, struct buf *why)
 {
-    return redis->cluster != NULL ? redis_cluster_ready(redis->cluster, why)
-                                  : redis_conn_ready(redis->conn, why);
+    return redis->cluster != NULL ? redis_cluster_ready(redis->cluster, whom, why)
+                                  : redis_conn_ready(redis->conn, whom, why);
 }
 
 void redis_on_state(struct redis *redis, void (*fn)(bool up, void *arg), void *arg)

@@ -11,6 +11,11 @@
  * not executed. Nothing is kept for later: who is refused asks again. Nothing that may have been executed is
  * sent again from here.
  *
+ * Every no is heard (redis_prove): each server is asked once a second for a proof that it takes what the
+ * scripts do. While it refuses (OOM, MISCONF, NOREPLICAS, NOPERM, whatever its word), it is not up, not ready,
+ * one log line has its words, and writing scripts are answered with them without being sent: who asks again
+ * costs it nothing. Scripts that only read or remove, and plain commands, go on.
+ *
  * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
  * connection that the batch went to; too few acknowledgements within 1 s is REDIS_UNACKED for that
  * connection's part. The write is PUBLISH to ivr:fence (a user with limited
@@ -35,12 +40,12 @@ struct redis_script {
     size_t len;
     char sha1[41];
     bool writes;
+    bool removes; /* it writes, but needs no memory: asked also of a Redis that refuses writes */
 };
 
 enum redis_status {
     REDIS_OK,      /* `reply` is set and no error */
-    REDIS_REFUSED, /* an error reply: not executed (or a script error, logged as a defect); `error` has Redis'
-                      words */
+    REDIS_REFUSED, /* an error reply: not executed (or a script error); `error` has Redis' words */
     REDIS_LOST,    /* no reply: may or may not have been executed */
     REDIS_UNACKED, /* executed, and `reply` is set, but too few replicas have it: a failover may undo it */
 };
@@ -84,12 +89,26 @@ void redis_eval(struct redis *redis, const struct redis_script *script, struct s
 void redis_command(struct redis *redis, const struct span *argv, size_t argc, int key_index, redis_fn fn,
                    void *arg);
 
+/* The same for a question about a server's keys: how many servers have keys (a cluster's primaries), and one of
+ * them, by number. */
+size_t redis_servers(const struct redis *redis);
+void redis_command_of(struct redis *redis, size_t server, const struct span *argv, size_t argc, redis_fn fn,
+                      void *arg);
+
+/* What is to be proved of each server, from its set-up on: `script` is run with one of `keys` (the first, on
+ * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop. */
+void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n);
+
+/* Connected (each primary), and writing scripts are taken. */
 bool redis_up(const struct redis *redis);
+/* A server answers, but refuses writing scripts, or us (NOAUTH, READONLY, no more clients): in its words. */
+bool redis_refuses(struct redis *redis, struct buf *why);
 /* Commands queued or out. */
 size_t redis_pending(const struct redis *redis);
-/* readiness: connected (each primary), answers, maxmemory-policy is noeviction, enough replicas; otherwise
- * why */
-bool redis_ready(struct redis *redis, struct buf *why);
+/* Connected (each primary), takes what is proved, maxmemory-policy is noeviction, enough replicas; otherwise
+ * why. FOR_PEOPLE also: no script was refused within the last seconds. */
+enum redis_ready_for { REDIS_FOR_WORK, REDIS_FOR_PEOPLE };
+bool redis_ready(struct redis *redis, enum redis_ready_for whom, struct buf *why);
 /* Called at each change between up and down; one listener, may be NULL. */
 void redis_on_state(struct redis *redis, void (*fn)(bool up, void *arg), void *arg);
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/metrics.h"
 #include "common/redis_reply.h"
 
@@ -81,9 +80,6 @@ void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, c
         give(cmd, &(struct redis_result){unacked ? REDIS_UNACKED : REDIS_OK, reply, unacked ? unacked : ""});
         return;
     }
-    if (cmd->script != NULL && redis_error_of(reply) == ERROR_DEFECT)
-        LOG_LIMITED(LOG_LEVEL_ERROR, "a Redis script failed, this is a defect",
-                    LOG_STR("script", cmd->script->name), LOG_STR("error", reply->str));
     redis_answer_failed(cmd, REDIS_REFUSED, reply->str);
 }
 

@@ -73,6 +73,7 @@ static struct node *node_at(struct redis_cluster *cluster, struct span host, int
                                                                  .kind = CONN_NODE,
                                                                  .replicas = cluster->options.replicas,
                                                                  .timeout_ms = cluster->options.timeout_ms,
+                                                                 .proof = cluster->options.proof,
                                                                  .state = on_state,
                                                                  .redirect = on_redirect,
                                                                  .arg = node});
@@ -128,7 +129,7 @@ static bool whole(const struct redis_cluster *cluster)
 
     for (int slot = 0; slot < REDIS_SLOTS; slot++) {
         const struct node *node = cluster->slots[slot];
-        if (node == NULL || (node != last && !redis_conn_up(node->conn)))
+        if (node == NULL || (node != last && !redis_conn_takes(node->conn)))
             return false;
         last = node;
     }
@@ -155,7 +156,8 @@ static void tell_state(struct redis_cluster *cluster)
     if (up)
         LOG_INFO("the Redis Cluster is whole", LOG_STR("address", cluster->options.address->shown));
     else
-        LOG_WARN("the Redis Cluster is not whole", LOG_STR("address", cluster->options.address->shown));
+        LOG_WARN("the Redis Cluster is not whole, or a part of it refuses",
+                 LOG_STR("address", cluster->options.address->shown));
     cluster->options.state(up, cluster->options.arg);
 }
 
@@ -195,6 +197,19 @@ static void take_range(struct redis_cluster *cluster, const void *range, struct 
         give_slot(cluster, slot, node);
 }
 
+/* Each node proves with a key of a slot that it has. */
+static void share_proofs(struct redis_cluster *cluster)
+{
+    const struct redis_proof *proof = cluster->options.proof;
+
+    for (struct node *node = cluster->nodes; node != NULL; node = node->next) {
+        size_t i = 0, n = proof != NULL ? proof->n : 0;
+        while (i < n && cluster->slots[redis_slot_of(proof->keys[i])] != node)
+            i++;
+        redis_conn_prove(node->conn, i < n ? proof->keys[i] : SPAN_NONE);
+    }
+}
+
 static void on_slots(const struct redis_result *result, void *arg)
 {
     struct node *asked = arg;
@@ -216,6 +231,7 @@ static void on_slots(const struct redis_result *result, void *arg)
         take_range(cluster, redis_reply_at(result->reply, (size_t)i), span_str(asked->address.host));
     cluster->known = true;
     cluster->error[0] = 0;
+    share_proofs(cluster);
     tell_state(cluster);
 }
 
@@ -374,6 +390,26 @@ void redis_cluster_queue(struct redis_cluster *cluster, struct redis_cmd *cmd)
         redis_cmds_add(&cluster->refused, cmd);
 }
 
+size_t redis_cluster_servers(const struct redis_cluster *cluster)
+{
+    size_t n = 0;
+
+    for (const struct node *node = cluster->nodes; node != NULL; node = node->next)
+        n += node->primary;
+    return n;
+}
+
+void redis_cluster_queue_to(struct redis_cluster *cluster, size_t server, struct redis_cmd *cmd)
+{
+    for (struct node *node = cluster->nodes; node != NULL; node = node->next) {
+        if (!node->primary || server-- > 0)
+            continue;
+        redis_conn_queue(node->conn, cmd);
+        return;
+    }
+    redis_cmds_add(&cluster->refused, cmd);
+}
+
 bool redis_cluster_flush(struct redis_cluster *cluster)
 {
     bool answered = cluster->refused.n > 0;
@@ -388,6 +424,16 @@ bool redis_cluster_flush(struct redis_cluster *cluster)
 bool redis_cluster_up(const struct redis_cluster *cluster)
 {
     return cluster->up;
+}
+
+bool redis_cluster_refuses(const struct redis_cluster *cluster, struct buf *why)
+{
+    for (const struct node *node = cluster->nodes; node != NULL; node = node->next)
+        if (node->primary && redis_conn_refuses(node->conn, why))
+            return true;
+    if (cluster->failed)
+        buf_adds(why, "CLUSTERDOWN, says the Redis Cluster");
+    return cluster->failed;
 }
 
 size_t redis_cluster_pending(const struct redis_cluster *cluster)
@@ -417,14 +463,15 @@ static bool add_ranges(const struct redis_cluster *cluster, const struct node *n
     return ranges > 0;
 }
 
-static bool node_ready(const struct redis_cluster *cluster, const struct node *node, struct buf *why)
+static bool node_ready(const struct redis_cluster *cluster, const struct node *node, enum redis_ready_for whom,
+                       struct buf *why)
 {
     struct buf cause, ranges;
     bool ready;
 
     buf_init(&cause, 1000);
     buf_init(&ranges, 200);
-    ready = node != NULL && redis_conn_ready(node->conn, &cause);
+    ready = node != NULL && redis_conn_ready(node->conn, whom, &cause);
     if (!ready && !add_ranges(cluster, node, &ranges))
         ready = true; /* nothing depends on it */
     if (!ready && node == NULL)
@@ -436,13 +483,13 @@ static bool node_ready(const struct redis_cluster *cluster, const struct node *n
     return ready;
 }
 
-static bool slots_ready(const struct redis_cluster *cluster, struct buf *why)
+static bool slots_ready(const struct redis_cluster *cluster, enum redis_ready_for whom, struct buf *why)
 {
-    bool ready = node_ready(cluster, NULL, why);
+    bool ready = node_ready(cluster, NULL, whom, why);
 
     for (const struct node *node = cluster->nodes; node != NULL; node = node->next) {
         if (node->primary)
-            ready = node_ready(cluster, node, why) && ready;
+            ready = node_ready(cluster, node, whom, why) && ready;
     }
     return ready;
 }
@@ -455,18 +502,18 @@ static void add_seeds_error(const struct redis_cluster *cluster, struct buf *why
         return;
     }
     for (const struct node *node = cluster->nodes; node != NULL; node = node->next) {
-        redis_conn_ready(node->conn, why);
+        redis_conn_ready(node->conn, REDIS_FOR_PEOPLE, why);
         buf_adds(why, node->next != NULL ? "; " : "");
     }
 }
 
-bool redis_cluster_ready(const struct redis_cluster *cluster, struct buf *why)
+bool redis_cluster_ready(const struct redis_cluster *cluster, enum redis_ready_for whom, struct buf *why)
 {
     if (!cluster->known) {
         add_seeds_error(cluster, why);
         return false;
     }
-    if (!slots_ready(cluster, why))
+    if (!slots_ready(cluster, whom, why))
         return false;
     if (cluster->failed)
         buf_adds(why, "the Redis Cluster says CLUSTERDOWN");

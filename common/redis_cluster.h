@@ -24,16 +24,19 @@
 
 struct redis_cluster;
 
-/* Of the options only loop, address (REDIS_CLUSTER), replicas, timeout_ms, state and arg are looked at. */
+/* Of the options only loop, address (REDIS_CLUSTER), replicas, timeout_ms, proof, state and arg are looked at. */
 struct redis_cluster *redis_cluster_new(const struct redis_conn_options *options);
 void redis_cluster_free(struct redis_cluster **cluster);
 
 /* Each as its namesake of redis_conn. A command without a slot goes to any node. */
 void redis_cluster_queue(struct redis_cluster *cluster, struct redis_cmd *cmd);
+size_t redis_cluster_servers(const struct redis_cluster *cluster);
+void redis_cluster_queue_to(struct redis_cluster *cluster, size_t server, struct redis_cmd *cmd);
 bool redis_cluster_flush(struct redis_cluster *cluster);
 bool redis_cluster_up(const struct redis_cluster *cluster);
 size_t redis_cluster_pending(const struct redis_cluster *cluster);
 /* Why not: the slots without a primary, and each primary that is not fit, with its slots. */
-bool redis_cluster_ready(const struct redis_cluster *cluster, struct buf *why);
+bool redis_cluster_ready(const struct redis_cluster *cluster, enum redis_ready_for whom, struct buf *why);
+bool redis_cluster_refuses(const struct redis_cluster *cluster, struct buf *why);
 
 #endif

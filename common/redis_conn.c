@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/redis_answer.h"
+#include "common/redis_conn_inside.h"
 #include "common/redis_dial.h"
 #include "common/redis_poll.h"
 #include "common/redis_reply.h"
@@ -17,68 +18,52 @@
 enum {
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 2000,
-    CHECK_MS = 30000,     /* how often policy, role and replicas are looked at again */
-    CHECK_SOON_MS = 2000, /* the same while something about them is wrong */
-    WAIT_MS = 1000,       /* how long the replicas have (contract: "too few within 1 s") */
-    RESENDS_MAX = 5,      /* a server that forgets scripts faster than that is not for us */
+    WAIT_MS = 1000,  /* how long the replicas have (contract: "too few within 1 s") */
+    RESENDS_MAX = 5, /* a server that forgets scripts faster than that is not for us */
     TICK_MIN_MS = 10,
     TICK_MAX_MS = 100,
 };
 
-enum conn_state { CONN_DOWN, CONN_LOCATING, CONN_RESOLVING, CONN_CONNECTING, CONN_SETUP, CONN_UP };
+/* ---- state ---- */
 
 /* Nobody listens there. */
 #define FENCE "ivr:fence"
 
-struct redis_conn {
-    struct redis_conn_options options;
-    enum conn_state state;
-    int64_t since_mono_ms; /* of the attempt to connect */
-    int64_t retry_mono_ms; /* DOWN: when to try again */
-    int64_t check_mono_ms; /* UP: when to look at policy and role again */
-    int64_t backoff_ms;
-    unsigned attempts; /* picks among the addresses of a name */
-    struct redis_dial *dial;
-    redisAsyncContext *ac; /* NULL when there is none */
-    struct redis_poll *poll;
-    struct loop_timer *tick;
-    struct redis_cmds queue;
-    struct redis_cmds sent;
-    struct redis_cmds held;
-    struct redis_cmds refused;
-    struct redis_script_use *scripts;
-    uint64_t seq;
-    uint64_t suspect_seq; /* the command that was overdue at the last tick, 0: none */
-    bool wait_out;        /* a WAIT has not been answered */
-    bool fenced;          /* the PUBLISH before it was taken */
-    bool refenced;        /* with the key of another script than the first time */
-    char fence[200];      /* CONN_NODE: the key whose writing WAIT covers, "": none yet */
-    bool asked_auth;      /* CONN_SENTINEL: it wants a password */
-    char host[256];       /* where the server is */
-    char shown[320];      /* the same for logs and errors */
-    bool gone;            /* hiredis ended the connection, conn_settle() is due */
-    bool closing;
-    int acked;       /* replicas at the last look, -1: not known */
-    char policy[32]; /* "" while not known */
-    char error[200]; /* why it is down; the first cause counts */
-};
-
-/* ---- state ---- */
-
-static void set_error(struct redis_conn *conn, const char *error)
+void conn_set_error(struct redis_conn *conn, const char *error)
 {
-    if (conn->error[0] == 0)
-        snprintf(conn->error, sizeof(conn->error), "%s", error);
+    if (conn->error[0] != 0)
+        return;
+    snprintf(conn->error, sizeof(conn->error), "%s", error);
+    memcpy(conn->cause, conn->error, sizeof(conn->cause));
+}
+
+void conn_tell_state(struct redis_conn *conn)
+{
+    bool takes = redis_conn_takes(conn);
+
+    if (takes == conn->told_takes)
+        return;
+    conn->told_takes = takes;
+    if (!conn->closing)
+        conn->options.state(takes, conn->options.arg);
+}
+
+void conn_set_up(struct redis_conn *conn)
+{
+    conn->state = CONN_UP;
+    conn->backoff_ms = BACKOFF_MIN_MS;
+    conn->cause[0] = 0;
+    conn->denied = false;
+    conn_tell_state(conn);
 }
 
 /* Any way down: DOWN, one log line, everybody pending is told, the next attempt is planned. */
 static void conn_drop(struct redis_conn *conn)
 {
-    bool was_up = conn->state == CONN_UP;
     redisAsyncContext *ac = conn->ac;
     char error[sizeof(conn->error)];
 
-    set_error(conn, "the connection was closed");
+    conn_set_error(conn, "the connection was closed");
     memcpy(error, conn->error, sizeof(error));
     conn->ac = NULL;
     conn->poll = NULL;
@@ -90,6 +75,7 @@ static void conn_drop(struct redis_conn *conn)
     conn->state = CONN_DOWN;
     conn->gone = false;
     conn->wait_out = false;
+    conn->proof_out = false;
     conn->suspect_seq = 0;
     conn->retry_mono_ms = loop_mono_ms(conn->options.loop) + conn->backoff_ms;
     for (struct redis_script_use *use = conn->scripts; use != NULL; use = use->next)
@@ -104,8 +90,7 @@ static void conn_drop(struct redis_conn *conn)
     redis_cmds_move(&lost, &conn->held);
     redis_cmds_move(&lost, &conn->sent);
     redis_cmds_move(&lost, &conn->queue);
-    if (was_up && !conn->closing)
-        conn->options.state(false, conn->options.arg);
+    conn_tell_state(conn);
     redis_answer_all_failed(&lost, REDIS_LOST, error);
 }
 
@@ -129,7 +114,7 @@ static void on_gone(const char *error, void *arg)
     /* hiredis leaves it to errno, where OpenSSL's causes do not stand. */
     if (conn->options.address->tls && conn->state != CONN_UP && strcmp(error, "Success") == 0)
         error = "TLS failed: is the server's certificate trusted (SSL_CERT_FILE) and made out to this name?";
-    set_error(conn, error[0] != 0 ? error : "the connection was closed");
+    conn_set_error(conn, error[0] != 0 ? error : "the connection was closed");
 }
 
 static void on_turned(void *arg)
@@ -165,6 +150,17 @@ static void resend(struct redis_conn *conn, struct redis_cmd *cmd)
     redis_cmds_add(&conn->queue, cmd);
 }
 
+/* Whatever its word: a proof tells whether all of it is refused. */
+static void note_refused(struct redis_conn *conn, const struct redis_cmd *cmd, const char *error)
+{
+    bool own = conn->options.proof != NULL && cmd->script == conn->options.proof->script;
+
+    if (cmd->script == NULL || own)
+        return;
+    redis_fit_script_refused(&conn->fit, cmd->script->name, error, loop_mono_ms(conn->options.loop));
+    look_for_proof(conn);
+}
+
 static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
 {
     struct redis_conn *conn = ac->data;
@@ -185,9 +181,11 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
         conn->options.redirect(cmd, reply, conn->options.arg))
         return;
     if (error == ERROR_CONDEMNS && conn->options.kind != CONN_SENTINEL)
-        set_error(conn, reply->str);
+        conn_set_error(conn, reply->str);
+    if (error == ERROR_REFUSAL || error == ERROR_DEFECT)
+        note_refused(conn, cmd, reply->str);
     if (error == ERROR_MOVED && conn->options.kind == CONN_PRIMARY)
-        set_error(conn, "this Redis is a node of a cluster: IVR_REDIS_URL has to be redis+cluster://");
+        conn_set_error(conn, "this Redis is a node of a cluster: IVR_REDIS_URL has to be redis+cluster://");
     if (!cmd->hold) {
         redis_answer_reply(cmd, reply, NULL);
         return;
@@ -196,13 +194,10 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
     redis_cmds_add(&conn->held, cmd);
 }
 
-/* One of our own commands, past the queue. */
-static void send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc);
-
 static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
 {
     if (cmd->asking)
-        send_own(conn, NULL, (const struct span[]){SPAN_LIT("ASKING")}, 1);
+        conn_send_own(conn, NULL, (const struct span[]){SPAN_LIT("ASKING")}, 1);
 
     const char *wire = cmd->wire;
     size_t n = cmd->wire_n;
@@ -216,27 +211,26 @@ static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
     }
     redis_cmds_add(&conn->sent, cmd);
     if (redisAsyncFormattedCommand(conn->ac, on_reply, NULL, wire, n) != REDIS_OK)
-        set_error(conn, "hiredis takes no more commands");
+        conn_set_error(conn, "hiredis takes no more commands");
     free(full);
 }
 
-static void send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc)
+void conn_send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc)
 {
     conn_send(conn, redis_cmd_plain(argv, argc, fn, conn));
 }
 
-/* ---- WAIT ---- */
-
-/* Workers may stop taking work while it is not fit, so nothing else would find out that it is again. */
-static void check_soon(struct redis_conn *conn)
+void conn_send_own_script(struct redis_conn *conn, const struct redis_script *script, struct span key,
+                          redis_fn fn)
 {
-    int64_t soon = loop_mono_ms(conn->options.loop) + CHECK_SOON_MS;
+    struct redis_cmd *cmd = redis_cmd_eval(script, key, NULL, 0, fn, conn);
 
-    if (conn->check_mono_ms > soon)
-        conn->check_mono_ms = soon;
+    cmd->queued_mono_us = clock_mono_us();
+    cmd->use = script_use(conn, script);
+    conn_send(conn, cmd);
 }
 
-static void send_wait(struct redis_conn *conn);
+/* ---- WAIT ---- */
 
 static void on_fence(const struct redis_result *result, void *arg)
 {
@@ -263,7 +257,7 @@ static bool fence_again(struct redis_conn *conn)
             continue;
         conn->refenced = true;
         fence_with(conn, cmd);
-        send_wait(conn);
+        conn_send_wait(conn);
         return true;
     }
     return false;
@@ -298,13 +292,13 @@ static void too_few_acked(struct redis_conn *conn)
     char error[100];
 
     if (conn->fenced)
-        snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", conn->acked,
+        snprintf(error, sizeof(error), "%d of %d replicas acknowledged within %d ms", conn->fit.acked,
                  conn->options.replicas, WAIT_MS);
     else
         snprintf(error, sizeof(error), "replicas cannot be waited for: %s was refused",
                  conn->options.kind == CONN_NODE ? "SET of a key :fence" : "PUBLISH to " FENCE);
     LOG_LIMITED(LOG_LEVEL_WARN, "too few Redis replicas", LOG_STR("error", error));
-    check_soon(conn);
+    look_soon(conn);
     answer_held(conn, error);
 }
 
@@ -322,7 +316,7 @@ static void on_wait(const struct redis_result *result, void *arg)
     }
     if (result->status == REDIS_OK && conn->fenced)
         redis_reply_int(result->reply, &acked);
-    conn->acked = (int)acked;
+    conn->fit.acked = (int)acked;
     if (acked < conn->options.replicas)
         too_few_acked(conn);
     else
@@ -336,14 +330,14 @@ static void on_wait(const struct redis_result *result, void *arg)
 static void send_fence(struct redis_conn *conn)
 {
     if (conn->options.kind != CONN_NODE)
-        send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")},
+        conn_send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")},
                  3);
     else
-        send_own(conn, on_fence, (const struct span[]){SPAN_LIT("SET"), span_str(conn->fence), SPAN_LIT("1")},
+        conn_send_own(conn, on_fence, (const struct span[]){SPAN_LIT("SET"), span_str(conn->fence), SPAN_LIT("1")},
                  3);
 }
 
-static void send_wait(struct redis_conn *conn)
+void conn_send_wait(struct redis_conn *conn)
 {
     char replicas[12];
     int n = snprintf(replicas, sizeof(replicas), "%d", conn->options.replicas);
@@ -352,7 +346,7 @@ static void send_wait(struct redis_conn *conn)
     conn->fenced = conn->options.kind == CONN_NODE && conn->fence[0] == 0;
     if (!conn->fenced)
         send_fence(conn);
-    send_own(conn, on_wait,
+    conn_send_own(conn, on_wait,
              (const struct span[]){SPAN_LIT("WAIT"), span_of(replicas, (size_t)n), SPAN_LIT("1000")}, 3);
 }
 
@@ -376,128 +370,7 @@ static void send_batch(struct redis_conn *conn)
     }
     conn->refenced = false;
     if (writes)
-        send_wait(conn);
-}
-
-/* ---- the set-up of a connection, and the look at it every half minute ---- */
-
-static void on_essential(const struct redis_result *result, void *arg)
-{
-    if (result->status == REDIS_REFUSED)
-        set_error(arg, result->error);
-}
-
-/* ["master", offset, [[address, port, offset], ...]] or ["slave", ...]. A server that denies ROLE is taken as
- * it is. */
-static void on_role(const struct redis_result *result, void *arg)
-{
-    struct redis_conn *conn = arg;
-    struct span role;
-
-    if (result->status != REDIS_OK || !redis_reply_span(redis_reply_at(result->reply, 0), &role))
-        return;
-    if (!span_is(role, "master") && conn->options.kind == CONN_NODE)
-        return;
-    if (!span_is(role, "master")) {
-        set_error(conn, "this Redis is a replica, it takes no writes");
-        return;
-    }
-    /* Later WAIT knows better: a replica that hangs is still listed. */
-    if (conn->state == CONN_SETUP)
-        conn->acked = (int)redis_reply_len(redis_reply_at(result->reply, 2));
-}
-
-static bool conn_healthy(const struct redis_conn *conn)
-{
-    if (conn->policy[0] != 0 && strcmp(conn->policy, "noeviction") != 0)
-        return false;
-    return conn->acked < 0 || conn->acked >= conn->options.replicas;
-}
-
-static void set_up(struct redis_conn *conn)
-{
-    conn->state = CONN_UP;
-    conn->backoff_ms = BACKOFF_MIN_MS;
-    conn->options.state(true, conn->options.arg);
-}
-
-/* ["maxmemory-policy", "noeviction"]; the last reply of the set-up. A server that denies CONFIG is taken as
- * it is. */
-static void on_policy(const struct redis_result *result, void *arg)
-{
-    struct redis_conn *conn = arg;
-    struct span policy = SPAN_NONE;
-
-    if (result->status == REDIS_LOST)
-        return;
-    if (result->status == REDIS_OK)
-        redis_reply_span(redis_reply_at(result->reply, 1), &policy);
-    snprintf(conn->policy, sizeof(conn->policy), "%.*s", SPAN_ARG(policy));
-    conn->check_mono_ms = loop_mono_ms(conn->options.loop) + (conn_healthy(conn) ? CHECK_MS : CHECK_SOON_MS);
-    if (conn->state != CONN_SETUP || conn->error[0] != 0)
-        return;
-    LOG_INFO("connected to Redis", LOG_STR("address", conn->shown));
-    if (!conn_healthy(conn))
-        LOG_WARN(
-            "Redis is not fit: it must not evict keys (maxmemory-policy noeviction), and enough replicas "
-            "must acknowledge",
-            LOG_STR("maxmemory_policy", conn->policy), LOG_INT("replicas", conn->acked));
-    set_up(conn);
-}
-
-static void send_check(struct redis_conn *conn)
-{
-    send_own(conn, on_essential, (const struct span[]){SPAN_LIT("PING")}, 1);
-    send_own(conn, on_role, (const struct span[]){SPAN_LIT("ROLE")}, 1);
-    send_own(conn, on_policy,
-             (const struct span[]){SPAN_LIT("CONFIG"), SPAN_LIT("GET"), SPAN_LIT("maxmemory-policy")}, 3);
-}
-
-static void send_auth(struct redis_conn *conn)
-{
-    const struct redis_address *address = conn->options.address;
-    const struct span argv[] = {SPAN_LIT("AUTH"), span_str(address->user), span_str(address->password)};
-    const struct span without_user[] = {SPAN_LIT("AUTH"), span_str(address->password)};
-
-    if (address->password != NULL && address->user != NULL)
-        send_own(conn, on_essential, argv, 3);
-    else if (address->password != NULL)
-        send_own(conn, on_essential, without_user, 2);
-}
-
-/* A Sentinel usually has no password, and AUTH would then be an error. */
-static void on_sentinel_ping(const struct redis_result *result, void *arg)
-{
-    struct redis_conn *conn = arg;
-
-    if (result->status == REDIS_LOST || conn->error[0] != 0)
-        return;
-    if (result->status == REDIS_OK) {
-        set_up(conn);
-    } else if (strncmp(result->error, "NOAUTH", 6) == 0 && !conn->asked_auth &&
-               conn->options.address->password != NULL) {
-        conn->asked_auth = true;
-        send_auth(conn);
-        send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
-    } else {
-        set_error(conn, result->error);
-    }
-}
-
-static void send_setup(struct redis_conn *conn)
-{
-    char db[12];
-    int n = snprintf(db, sizeof(db), "%d", conn->options.address->db);
-
-    if (conn->options.kind == CONN_SENTINEL) {
-        conn->asked_auth = false;
-        send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
-        return;
-    }
-    send_auth(conn);
-    if (conn->options.address->db != 0)
-        send_own(conn, on_essential, (const struct span[]){SPAN_LIT("SELECT"), span_of(db, (size_t)n)}, 2);
-    send_check(conn);
+        conn_send_wait(conn);
 }
 
 /* ---- connecting ---- */
@@ -510,7 +383,7 @@ static void on_connect(const redisAsyncContext *ac, int status)
     if (conn == NULL || status != REDIS_OK)
         return;
     conn->state = CONN_SETUP;
-    send_setup(conn);
+    look_set_up(conn);
 }
 
 /* Takes a context that hiredis began to connect; NULL or one in error ends the attempt. */
@@ -524,7 +397,7 @@ static void conn_attach(struct redis_conn *conn, redisAsyncContext *ac)
     if (ac != NULL && ac->err == 0 && tls_error == NULL)
         conn->poll = redis_poll_attach(ac, loop_uv(conn->options.loop), &events);
     if (ac == NULL || conn->poll == NULL) {
-        set_error(conn, tls_error != NULL            ? tls_error
+        conn_set_error(conn, tls_error != NULL            ? tls_error
                         : ac != NULL && ac->err != 0 ? ac->errstr
                                                      : "no socket");
         if (ac != NULL)
@@ -544,7 +417,7 @@ static void on_dialled(redisAsyncContext *ac, const char *error, void *arg)
 
     conn->dial = NULL;
     if (ac == NULL)
-        set_error(conn, error);
+        conn_set_error(conn, error);
     conn_attach(conn, ac);
 }
 
@@ -557,7 +430,7 @@ static void start_dial(struct redis_conn *conn, int port)
                                   conn, &error);
     if (conn->dial != NULL)
         return;
-    set_error(conn, error);
+    conn_set_error(conn, error);
     conn_drop(conn);
 }
 
@@ -567,8 +440,7 @@ static void conn_start(struct redis_conn *conn)
 
     conn->error[0] = 0;
     conn->attempts++;
-    conn->acked = -1;
-    conn->policy[0] = 0;
+    redis_fit_begin(&conn->fit);
     conn->since_mono_ms = loop_mono_ms(conn->options.loop);
     if (conn->options.locate != NULL) {
         conn->state = CONN_LOCATING;
@@ -595,14 +467,14 @@ void redis_conn_unlocated(struct redis_conn *conn, const char *error)
 {
     if (conn->state != CONN_LOCATING)
         return;
-    set_error(conn, error);
+    conn_set_error(conn, error);
     conn_drop(conn);
 }
 
 void redis_conn_renew(struct redis_conn *conn, const char *why)
 {
     if (conn->state != CONN_DOWN) {
-        set_error(conn, why);
+        conn_set_error(conn, why);
         conn_drop(conn);
     }
     conn->backoff_ms = BACKOFF_MIN_MS;
@@ -616,7 +488,7 @@ static void drop_silent(struct redis_conn *conn, const char *what)
     char error[sizeof(conn->error)];
 
     snprintf(error, sizeof(error), "%s within %lld ms", what, (long long)conn->options.timeout_ms);
-    set_error(conn, error);
+    conn_set_error(conn, error);
     conn_drop(conn);
 }
 
@@ -650,12 +522,8 @@ static void on_tick(void *arg)
             drop_silent(conn, "no connection");
     } else {
         check_overdue(conn, now);
-        if (conn->state == CONN_UP && conn->options.kind != CONN_SENTINEL && now >= conn->check_mono_ms) {
-            conn->check_mono_ms = now + CHECK_MS;
-            if (conn->options.replicas > 0 && !conn->wait_out)
-                send_wait(conn);
-            send_check(conn);
-        }
+        if (conn->state == CONN_UP)
+            look_tick(conn, now);
     }
 }
 
@@ -668,7 +536,9 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
 
     conn->options = *options;
     conn->backoff_ms = BACKOFF_MIN_MS;
-    conn->acked = -1;
+    conn->fit.acked = -1;
+    conn->fit.replicas = options->replicas;
+    conn->fit.shown = conn->shown;
     snprintf(conn->error, sizeof(conn->error), "connecting");
     snprintf(conn->shown, sizeof(conn->shown), "%s", options->address->shown);
     redis_cmds_init(&conn->queue);
@@ -691,7 +561,7 @@ void redis_conn_free(struct redis_conn **pointer)
         return;
     conn->closing = true;
     loop_timer_stop(&conn->tick);
-    set_error(conn, "shutting down");
+    conn_set_error(conn, "shutting down");
     conn_drop(conn);
     while (conn->refused.n > 0)
         redis_answer_all_failed(&conn->refused, REDIS_REFUSED, "not connected: shutting down");
@@ -704,9 +574,18 @@ void redis_conn_free(struct redis_conn **pointer)
     *pointer = NULL;
 }
 
+/* What the server refuses is not brought to it: a proof tells when it takes it again. Reads, and what only
+ * removes, it may take meanwhile. */
+static bool is_refused(const struct redis_conn *conn, const struct redis_cmd *cmd)
+{
+    bool needs_room = cmd->script != NULL && cmd->script->writes && !cmd->script->removes;
+
+    return needs_room && conn->fit.refusal[0] != 0;
+}
+
 void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd)
 {
-    if (conn->state != CONN_UP) {
+    if (conn->state != CONN_UP || is_refused(conn, cmd)) {
         redis_cmds_add(&conn->refused, cmd);
         return;
     }
@@ -716,21 +595,36 @@ void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd)
     redis_cmds_add(&conn->queue, cmd);
 }
 
+/* "connecting" only where no attempt has failed since it was up. */
+static const char *down_because(const struct redis_conn *conn)
+{
+    return conn->error[0] != 0 ? conn->error : conn->cause[0] != 0 ? conn->cause : "connecting";
+}
+
 void redis_conn_ask(struct redis_conn *conn, struct redis_cmd *cmd)
 {
     assert(conn->state == CONN_UP);
     conn_send(conn, cmd);
 }
 
+static void answer_refused(struct redis_conn *conn)
+{
+    char error[sizeof(conn->fit.refusal) + 20];
+
+    if (conn->state == CONN_UP)
+        snprintf(error, sizeof(error), "%s",
+                 conn->fit.refusal[0] != 0 ? conn->fit.refusal : "refused before, try again");
+    else
+        snprintf(error, sizeof(error), "not connected: %s", down_because(conn));
+    redis_answer_all_failed(&conn->refused, REDIS_REFUSED, error);
+}
+
 bool redis_conn_flush(struct redis_conn *conn)
 {
-    char error[sizeof(conn->error) + 20];
     bool answered = conn->refused.n > 0;
 
-    if (answered) {
-        snprintf(error, sizeof(error), "not connected: %s", conn->error[0] != 0 ? conn->error : "connecting");
-        redis_answer_all_failed(&conn->refused, REDIS_REFUSED, error);
-    }
+    if (answered)
+        answer_refused(conn);
     if (conn->state == CONN_UP)
         send_batch(conn);
     if (conn->poll != NULL)
@@ -757,22 +651,50 @@ size_t redis_conn_pending(const struct redis_conn *conn)
     return conn->queue.n + conn->sent.n + conn->held.n + conn->refused.n;
 }
 
-bool redis_conn_ready(const struct redis_conn *conn, struct buf *why)
+bool redis_conn_takes(const struct redis_conn *conn)
+{
+    return conn->state == CONN_UP && look_is_proven(conn);
+}
+
+bool redis_conn_refuses(const struct redis_conn *conn, struct buf *why)
+{
+    bool refuses = conn->state == CONN_UP ? conn->fit.refusal[0] != 0 : conn->denied;
+
+    if (refuses)
+        buf_addf(why, "%s: %s", conn->shown, conn->state == CONN_UP ? conn->fit.refusal : conn->cause);
+    return refuses;
+}
+
+void redis_conn_prove(struct redis_conn *conn, struct span key)
+{
+    bool first = conn->proof_key.n == 0;
+
+    conn->proof_key = key;
+    if (first && key.n > 0)
+        look_for_proof(conn);
+    conn_tell_state(conn);
+}
+
+static bool usable(const struct redis_conn *conn, struct buf *why)
 {
     if (conn->state != CONN_UP) {
-        buf_addf(why, "%s: %s", conn->shown, conn->error[0] != 0 ? conn->error : "connecting");
+        buf_addf(why, "%s: %s", conn->shown, down_because(conn));
         if (conn->state == CONN_DOWN)
             buf_adds(why, ", trying again");
         return false;
     }
-    if (conn->policy[0] != 0 && strcmp(conn->policy, "noeviction") != 0) {
-        buf_addf(why, "maxmemory-policy is %s, it must be noeviction: calls would be forgotten",
-                 conn->policy);
+    if (!redis_fit_usable(&conn->fit, why))
         return false;
-    }
-    if (!conn_healthy(conn)) {
-        buf_addf(why, "%d of %d replicas acknowledge", conn->acked, conn->options.replicas);
+    if (!look_is_proven(conn)) {
+        buf_addf(why, "%s: not proven yet that it takes what we do", conn->shown);
         return false;
     }
     return true;
+}
+
+bool redis_conn_ready(const struct redis_conn *conn, enum redis_ready_for whom, struct buf *why)
+{
+    if (!usable(conn, why))
+        return false;
+    return whom == REDIS_FOR_WORK || !redis_fit_failing(&conn->fit, loop_mono_ms(conn->options.loop), why);
 }

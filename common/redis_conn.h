@@ -3,8 +3,8 @@
  * to each node of a cluster, to a Sentinel.
  *
  * States: DOWN (waiting to try again; commands are refused) -> LOCATING (Sentinel is asked where) ->
- * RESOLVING (the host's name) -> CONNECTING -> SETUP (AUTH, SELECT, PING, ROLE, the maxmemory-policy) -> UP
- * -> DOWN. Whatever ends a connection goes through one function, which answers every pending command with
+ * RESOLVING (the host's name) -> CONNECTING -> SETUP (AUTH, SELECT, PING, ROLE, the maxmemory-policy, the
+ * first proof) -> UP -> DOWN. Whatever ends a connection goes through one function, which answers every pending command with
  * REDIS_LOST, in order, and plans the next attempt.
  *
  * A command is in exactly one list: `queue` (this turn's batch), `sent` (replies are positional: its head is
@@ -32,13 +32,21 @@ enum redis_conn_kind {
     CONN_SENTINEL, /* user and password are for when it asks for them */
 };
 
+/* What is proved again and again (redis_prove); without a script: nothing. */
+struct redis_proof {
+    const struct redis_script *script;
+    const struct span *keys; /* one of each slot that matters; a single server takes the first */
+    size_t n;
+};
+
 struct redis_conn_options {
     struct loop *loop;
     const struct redis_address *address; /* outlives the connection */
     enum redis_conn_kind kind;
     int replicas;
     int64_t timeout_ms;
-    void (*state)(bool up, void *arg);
+    const struct redis_proof *proof; /* outlives the connection; may be filled in later, NULL: none */
+    void (*state)(bool takes, void *arg); /* at each change of redis_conn_takes() */
     /* Before each attempt, where it is not NULL: answer with redis_conn_located() or redis_conn_unlocated(),
      * also before it returns. */
     void (*locate)(void *arg);
@@ -68,10 +76,17 @@ void redis_conn_unlocated(struct redis_conn *conn, const char *error);
  * this connection. */
 void redis_conn_renew(struct redis_conn *conn, const char *why);
 
+/* Connected. */
 bool redis_conn_up(const struct redis_conn *conn);
+/* Connected, and the last proof was granted: it takes writing scripts. */
+bool redis_conn_takes(const struct redis_conn *conn);
+/* It answers, and refuses them, or us: in its words. */
+bool redis_conn_refuses(const struct redis_conn *conn, struct buf *why);
+/* CONN_NODE: with which key to prove (borrowed), {NULL, 0} where none of ours is there. */
+void redis_conn_prove(struct redis_conn *conn, struct span key);
 /* Neither up nor trying at this moment. */
 bool redis_conn_down(const struct redis_conn *conn);
 size_t redis_conn_pending(const struct redis_conn *conn);
-bool redis_conn_ready(const struct redis_conn *conn, struct buf *why);
+bool redis_conn_ready(const struct redis_conn *conn, enum redis_ready_for whom, struct buf *why);
 
 #endif

@@ -169,7 +169,7 @@ static void on_tick(void *arg)
     } else if (redis_conn_down(sentinel->conn) || now - sentinel->turn_mono_ms > TURN_MS) {
         /* The first tick of a connection comes after ours, "connecting" is no failure. */
         buf_init(&why, 200);
-        redis_conn_ready(sentinel->conn, &why);
+        redis_conn_ready(sentinel->conn, REDIS_FOR_PEOPLE, &why);
         if (now > sentinel->turn_mono_ms + TICK_MS) {
             snprintf(sentinel->error, sizeof(sentinel->error), "Sentinel %s", why.p);
             sentinel->skip = true;

@@ -34,7 +34,7 @@ static void check_with_channels(const struct settings *settings, struct buf *pro
 
 static bool redis_check(void *arg, struct buf *why)
 {
-    return redis_ready(arg, why);
+    return redis_ready(arg, REDIS_FOR_PEOPLE, why);
 }
 
 static bool producer_check(void *arg, struct buf *why)
@@ -139,7 +139,7 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
     if (info->outbox)
         w->outbox = outbox_new(w->loop, w->store, w->producer, info->name, s->topics[TOPIC_CALL_EVENTS]);
     kafka_producer_needs_topic(w->producer, s->topics[TOPIC_DEAD_LETTERS]);
-    store_check_shards(w->store, on_shards_checked, w);
+    store_check_shards(w->store, true, on_shards_checked, w);
     return 0;
 }
 

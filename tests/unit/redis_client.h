@@ -210,7 +210,7 @@ static inline bool is_ready(struct client *client)
     bool ready;
 
     buf_init(&why, 500);
-    ready = redis_ready(client->redis, &why);
+    ready = redis_ready(client->redis, REDIS_FOR_PEOPLE, &why);
     snprintf(client->error, sizeof(client->error), "%s", why.p);
     buf_done(&why);
     return ready;

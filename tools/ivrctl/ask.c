@@ -5,7 +5,7 @@
 #include "common/loop.h"
 #include "common/redis.h"
 
-enum { AGAIN_MS = 100 };
+enum { AGAIN_MS = 100, LOOK_MS = 100, REFUSALS = 6 };
 
 struct ask {
     const struct settings *settings;
@@ -13,11 +13,13 @@ struct ask {
     struct redis *redis;
     struct store *store;
     struct loop_timer *again; /* before the question is asked (again) */
+    struct loop_timer *look;
     struct loop_timer *deadline;
     ask_fn question;
     void *arg;
     struct err *err;
     int64_t timeout_ms;
+    int refusals; /* looks in a row that found Redis up and refusing */
     int rc;
     bool over;
 };
@@ -29,12 +31,25 @@ static void end(struct ask *ask, int rc)
     loop_quit(ask->loop);
 }
 
-static void look_at_shards(void *arg);
-
-static void ask_again(struct ask *ask)
+static void put_question(void *arg)
 {
-    if (!ask->over && ask->again == NULL)
-        ask->again = loop_timer_start(ask->loop, AGAIN_MS, 0, look_at_shards, ask);
+    struct ask *ask = arg;
+    if (ask->again != NULL)
+        loop_timer_stop(&ask->again);
+    ask->question(ask->store, ask, ask->arg);
+}
+
+/* What a server says that is up will hardly change within the time that somebody waits at a prompt; what can be
+ * read all the same was read by then. */
+static void look_for_refusal(void *arg)
+{
+    struct ask *ask = arg;
+    struct buf why;
+    buf_init(&why, 1024);
+    ask->refusals = redis_refuses(ask->redis, &why) ? ask->refusals + 1 : 0;
+    if (ask->refusals == REFUSALS && !ask->over)
+        end(ask, err_set(ask->err, ERR_UNAVAILABLE, "Redis (IVR_REDIS_URL) refuses: %s", why.p));
+    buf_done(&why);
 }
 
 void ask_answered(struct ask *ask, enum store_status status)
@@ -43,42 +58,22 @@ void ask_answered(struct ask *ask, enum store_status status)
         return;
     if (status == STORE_OK)
         end(ask, 0);
-    else
-        ask_again(ask);
+    else if (status == STORE_UNREADABLE)
+        end(ask, err_set(ask->err, ERR_UNAVAILABLE, "%s", store_why(ask->store)));
+    else if (ask->again == NULL)
+        ask->again = loop_timer_start(ask->loop, AGAIN_MS, 0, put_question, ask);
 }
 
-/* With another number of shards every call would look unknown. The workers record the number; a tool that
- * only reads leaves nothing behind. */
-static void on_shards(const struct redis_result *result, void *arg)
+/* With another number of shards every call would look unknown. */
+static void on_checked(const char *problem, void *arg)
 {
     struct ask *ask = arg;
-    struct span recorded;
-    char mine[16];
     if (ask->over)
         return;
-    if (result->status != REDIS_OK) {
-        ask_again(ask);
-        return;
-    }
-    snprintf(mine, sizeof(mine), "%d", ask->settings->redis_shards);
-    if (redis_reply_span(result->reply, &recorded) && !redis_reply_nil(result->reply) &&
-        !span_is(recorded, mine))
-        end(ask, err_set(ask->err, ERR_CONFIG,
-                         "IVR_REDIS_SHARDS: is %s, but the calls in this Redis are spread over %.*s shards",
-                         mine, SPAN_ARG(recorded)));
+    if (problem != NULL)
+        end(ask, err_set(ask->err, ERR_CONFIG, "%s", problem));
     else
-        ask->question(ask->store, ask, ask->arg);
-}
-
-static void look_at_shards(void *arg)
-{
-    struct ask *ask = arg;
-    char key[200];
-    if (ask->again != NULL)
-        loop_timer_stop(&ask->again);
-    snprintf(key, sizeof(key), "%s:shards", ask->settings->redis_prefix);
-    const struct span argv[] = {SPAN_LIT("GET"), span_str(key)};
-    redis_command(ask->redis, argv, 2, 1, on_shards, ask);
+        put_question(ask);
 }
 
 static void on_deadline(void *arg)
@@ -86,7 +81,7 @@ static void on_deadline(void *arg)
     struct ask *ask = arg;
     struct buf why;
     buf_init(&why, 1024);
-    redis_ready(ask->redis, &why);
+    redis_ready(ask->redis, REDIS_FOR_PEOPLE, &why);
     end(ask, err_set(ask->err, ERR_UNAVAILABLE, "Redis (IVR_REDIS_URL) did not answer within %d s%s%s",
                      (int)(ask->timeout_ms / 1000), why.n > 0 ? ": " : "", why.p));
     buf_done(&why);
@@ -112,12 +107,15 @@ static int ask_within(const struct settings *settings, int64_t timeout_ms, ask_f
     ask.rc = open_store(&ask);
     if (ask.rc == 0) {
         ask.deadline = loop_timer_start(ask.loop, timeout_ms, 0, on_deadline, &ask);
-        look_at_shards(&ask);
+        ask.look = loop_timer_start(ask.loop, LOOK_MS, LOOK_MS, look_for_refusal, &ask);
+        store_check_shards(ask.store, false, on_checked, &ask);
         loop_run(ask.loop);
     }
     ask.over = true;
     if (ask.deadline != NULL)
         loop_timer_stop(&ask.deadline);
+    if (ask.look != NULL)
+        loop_timer_stop(&ask.look);
     if (ask.again != NULL)
         loop_timer_stop(&ask.again);
     if (ask.redis != NULL)

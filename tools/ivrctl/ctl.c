@@ -44,6 +44,8 @@ void ctl_say_lines(struct span lines)
 int ctl_fail(const struct err *err)
 {
     ctl_say("%s", err->text);
+    if (err->code == ERR_UNAVAILABLE)
+        return EXIT_UNAVAILABLE;
     return err->code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
 }
 

@@ -183,6 +183,15 @@ void attempt_dead_letter(struct attempt *a, const char *reason, struct span deta
     send_letter(a);
 }
 
+/* A call that was due has no record to tell it by: the log and a metric do (store_unreadable). */
+void attempt_unreadable(struct attempt *a)
+{
+    if (a->record != NULL)
+        attempt_dead_letter(a, "unreadable_call", span_str(store_why(a->dispatch->worker->store)));
+    else
+        attempt_end(a);
+}
+
 int64_t attempt_hold_ms(const struct attempt *a)
 {
     return ((int64_t)a->request.ring_timeout_s + a->request.time_limit_s + 60) * 1000;
@@ -298,6 +307,10 @@ static void on_request(enum store_status status, enum store_request_what what, s
     struct attempt *a = arg;
     if (claimed_in_vain(a, status, what == REQUEST_CLAIMED, what == REQUEST_HALTED, claim))
         return;
+    if (status == STORE_UNREADABLE) {
+        attempt_unreadable(a);
+        return;
+    }
     if (status != STORE_OK) {
         attempt_again(a, ask_request);
         return;
@@ -456,6 +469,10 @@ static void on_claim(enum store_status status, enum store_claim_what what, struc
     struct attempt *a = arg;
     if (claimed_in_vain(a, status, what == CLAIM_TAKEN, what == CLAIM_HALTED, got))
         return;
+    if (status == STORE_UNREADABLE) {
+        attempt_unreadable(a);
+        return;
+    }
     if (status != STORE_OK) {
         attempt_again(a, ask_claim);
         return;

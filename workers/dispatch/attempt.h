@@ -101,6 +101,8 @@ void attempt_begin(struct attempt *attempt);
 void attempt_begin_due(struct attempt *attempt);
 /* Sends the record to the dead letters, then ends. */
 void attempt_dead_letter(struct attempt *attempt, const char *reason, struct span detail);
+/* What stands in Redis of its call cannot be read: a dead letter where it has a record, then the end. */
+void attempt_unreadable(struct attempt *attempt);
 /* Once more from its request: Redis forgot it (a failover). */
 void attempt_begin_again(struct attempt *attempt);
 

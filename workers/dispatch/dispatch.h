@@ -10,6 +10,7 @@
  *   lane.c      a channel's queue, send times, lines and circuit, as this replica sees them
  *   ticket.c    the call behind a ticket of the queue
  *   reclaim.c   lines that were forgotten, or that nobody gave back
+ *   mend.c      calls that stand in no index
  *   reconcile.c silent attempts, asked for at their provider
  *   opening.c   may the contact be called now
  *   sweep.c     what operators said, carried out with the calls that stand in Redis

@@ -87,7 +87,7 @@ static void look_for_brokers(struct dispatch *d)
 {
     struct buf why;
     buf_init(&why, 2048);
-    d->redis_away = !redis_ready(d->worker->redis, &why);
+    d->redis_away = !redis_ready(d->worker->redis, REDIS_FOR_WORK, &why);
     bool away = d->redis_away || kafka_producer_away(d->worker->producer);
     if (!d->redis_away && away)
         kafka_producer_ready(d->worker->producer, &why); /* says why */

@@ -8,6 +8,7 @@
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/hangup.h"
 #include "workers/dispatch/lane.h"
+#include "workers/dispatch/mend.h"
 #include "workers/dispatch/reclaim.h"
 #include "workers/dispatch/reconcile.h"
 #include "workers/dispatch/sweep.h"
@@ -25,7 +26,7 @@ static const struct worker_info INFO = {
     .outbox = true,
 };
 
-/* Without Redis nothing can be claimed: records wait at the broker. */
+/* Without Redis, or while it refuses, nothing can be claimed: records wait at the broker. */
 static void on_redis_state(bool up, void *arg)
 {
     struct dispatch *d = arg;
@@ -135,6 +136,7 @@ int main(int argc, char **argv)
     struct due *due = due_new(&d);
     struct sweep *sweep = sweep_new(&d);
     struct reclaim *reclaim = reclaim_new(&d);
+    struct mending *mending = mending_new(&d);
     struct waiting *waiting = waiting_new(w.loop, w.store);
     struct loop_timer *producer_look =
         loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
@@ -145,6 +147,7 @@ int main(int argc, char **argv)
     due_stop(due);
     sweep_stop(sweep);
     reclaim_stop(reclaim);
+    mending_stop(mending);
     waiting_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
@@ -153,6 +156,7 @@ int main(int argc, char **argv)
     due_free(&due);
     sweep_free(&sweep);
     reclaim_free(&reclaim);
+    mending_free(&mending);
     waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);

@@ -22,6 +22,13 @@ static bool forgotten_unsent(const struct attempt *a, enum store_outcome_what wh
 static void on_recorded(enum store_status status, enum store_outcome_what what, void *arg)
 {
     struct attempt *a = arg;
+    if (status == STORE_UNREADABLE) {
+        LOG_ERROR("the outcome of a placement cannot be recorded, its call cannot be read in Redis",
+                  LOG_SPAN("call", buf_span(&a->id)), LOG_INT("attempt", a->number),
+                  LOG_STR("outcome", a->verdict.word));
+        attempt_unreadable(a);
+        return;
+    }
     if (status != STORE_OK) {
         attempt_again(a, record);
         return;

@@ -76,7 +76,7 @@ static void on_looked(enum store_status status, const struct queue_looked *looke
 {
     struct attempt *a = arg;
     lane_looked(a, status == STORE_OK && looked->what == LOOKED_READY);
-    if (status != STORE_OK) {
+    if (status != STORE_OK && status != STORE_UNREADABLE) {
         end(a, LANE_FORGOTTEN);
     } else if (looked->what == LOOKED_READY) {
         on_ready(a, &looked->offer);

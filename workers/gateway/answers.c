@@ -130,9 +130,12 @@ static void on_record(enum store_status status, const struct record *record, voi
 {
     struct answer *answer = arg;
     bool yet;
-    if (!lookup_answered(&answer->lookup) || status != STORE_OK)
+    if (!lookup_answered(&answer->lookup) || (status != STORE_OK && status != STORE_UNREADABLE))
         return;
-    const char *objection = find_objection(answer, record, &yet);
+    const char *objection = "its call cannot be read";
+    yet = false;
+    if (status == STORE_OK)
+        objection = find_objection(answer, record, &yet);
     answer->not_yet = yet ? objection : NULL;
     if (yet)
         return; /* asked again until the deadline */

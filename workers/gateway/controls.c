@@ -87,7 +87,7 @@ static void answer(const struct saying *saying, enum control_state state)
 static void on_set(enum store_status status, enum control_state state, void *arg)
 {
     struct saying *saying = arg;
-    if (!lookup_answered(&saying->lookup) || status != STORE_OK)
+    if (!lookup_answered(&saying->lookup) || lookup_unreadable(&saying->lookup, status) || status != STORE_OK)
         return;
     answer(saying, state);
     lookup_end(&saying->lookup);

@@ -1,5 +1,7 @@
 #include "workers/gateway/lookup.h"
 
+#include "workers/gateway/respond.h"
+
 static void forget(struct lookup *l)
 {
     if (l->prev != NULL)
@@ -43,6 +45,15 @@ void lookup_end(struct lookup *l)
     l->ended = true;
     if (!l->asking)
         forget(l);
+}
+
+bool lookup_unreadable(struct lookup *l, enum store_status status)
+{
+    if (status != STORE_UNREADABLE)
+        return false;
+    respond_error(l->g, l->req, 500, store_why(l->g->worker.store));
+    lookup_end(l);
+    return true;
 }
 
 static void look_again(void *arg)

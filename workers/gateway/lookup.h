@@ -35,6 +35,8 @@ struct lookup {
 };
 
 void lookup_start(struct lookup *lookup);
+/* STORE_UNREADABLE: 500 with what is wrong, since asking again does not help. True when it was that. */
+bool lookup_unreadable(struct lookup *lookup, enum store_status status) __attribute__((warn_unused_result));
 bool lookup_answered(struct lookup *lookup) __attribute__((warn_unused_result));
 void lookup_ask(struct lookup *lookup);
 void lookup_end(struct lookup *lookup);

@@ -66,7 +66,7 @@ static void on_record(enum store_status status, const struct record *record, voi
 {
     struct state *state = arg;
     struct buf json;
-    if (!lookup_answered(&state->lookup) || status != STORE_OK)
+    if (!lookup_answered(&state->lookup) || lookup_unreadable(&state->lookup, status) || status != STORE_OK)
         return;
     if (record == NULL) {
         respond_error(state->lookup.g, state->lookup.req, 404, "no such call");

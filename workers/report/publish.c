@@ -132,7 +132,7 @@ bool publisher_turn(struct publisher *publisher)
 {
     bool any = false;
     int64_t now = loop_mono_ms(publisher->worker->loop);
-    while (!publisher->stopped && publisher->out < OUT_MAX &&
+    while (!publisher->stopped && publisher->out < OUT_MAX && store_takes(publisher->worker->store) &&
            !kafka_producer_full(publisher->worker->producer)) {
         struct dirty_entry *entry = dirty_take(publisher->dirty, now);
         if (entry == NULL)

@@ -48,8 +48,4 @@ local function claim(r)
   return {'claimed', s[ATTEMPT], life_of(s)}
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = claim(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(claim))

@@ -56,5 +56,7 @@ local function resume(c)
 end
 
 local DO = {pause = pause, resume = resume, cancel = cancel}
-local c = call_load(ARGV[2])
-return finish({c and DO[ARGV[3]](c) or 'unknown'})
+return finish(one(function(id)
+  local c = call_load(id)
+  return {c and DO[ARGV[3]](c) or 'unknown'}
+end, ARGV[2]))

@@ -7,14 +7,14 @@
 -- what it is.
 --#include lib/call.lua
 
-local results = {}
-for i = 2, #ARGV do
-  local id, ms = unpack(unpack_value(ARGV[i]))
+local function defer(r)
+  local id, ms = unpack(r)
   local c = call_load(id)
-  local waits = c and c.s[PHASE] == WAITING and c.s[NEXT_AT] <= now and c.hold == '' and c.s[CANCELLED] ~= 1
-  if waits then
-    call('ZADD', shard .. ':due', 'XX', before_expiry(c, now + ms), id)
+  if not c or c.s[PHASE] ~= WAITING or c.s[NEXT_AT] > now or c.hold ~= '' or c.s[CANCELLED] == 1 then
+    return 0
   end
-  results[i - 1] = waits and 1 or 0
+  call('ZADD', shard .. ':due', 'XX', before_expiry(c, now + ms), id)
+  return 1
 end
-return finish(results)
+
+return finish(each(defer))

@@ -9,6 +9,7 @@
 -- Promises: the time to give up does not run while the channel is suspended; an offer that its taker drops (it died,
 -- it had no capacity) is made again after the lease; nothing is lost.
 --#include lib/call.lua
+--#include lib/index.lua
 --#include lib/offer.lua
 
 local again = tonumber(ARGV[5])
@@ -26,7 +27,9 @@ local function pause(c, lease_ms)
   end
 end
 
-local function offer(id, lease_ms)
+local lease_ms = tonumber(ARGV[3])
+
+local function offer(id)
   local c = call_load(id)
   if not c or c.s[PHASE] ~= WAITING then
     call('ZREM', shard .. ':due', id)
@@ -40,8 +43,8 @@ local function offer(id, lease_ms)
 end
 
 local results = {}
-local latest = again and math.max(now, now + tonumber(ARGV[3]) - again) or now
+local latest = again and math.max(now, now + lease_ms - again) or now
 for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':due', '-inf', latest, 'LIMIT', 0, ARGV[2])) do
-  results[#results + 1] = offer(id, tonumber(ARGV[3]))
+  results[#results + 1] = one_of(':due', offer, id)
 end
 return finish(results)

@@ -72,7 +72,7 @@ end
 
 local function record(r)
   local id, n, channel, provider, evidence, jitter, trace, called = unpack(r)
-  local c = call_load(id, n)
+  local c = call_load(id, n, evidence[E_TERMINAL] == 0)
   local refused = refusal(c, channel, evidence[E_ID], called)
   if refused then
     return refused
@@ -90,8 +90,4 @@ local function record(r)
   return RECORDED + c.s[STATUS] + unlinked
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = record(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(record))

@@ -1,4 +1,5 @@
 -- Removes a campaign's counters from a shard, unless it has changed again meanwhile.
+-- Only removes.
 --
 -- KEYS[1] the shard; ARGV[1] "tenant/campaign"; ARGV[2] the time before which its last change must lie, ms.
 -- Returns 1 when it is gone, 0 when it has to stay.

@@ -6,6 +6,7 @@
 -- Promises: a call is asked for until its provider has answered (hung_up.lua), it is over, or it was asked for HANGUP_TIMES
 -- times; an asker that dies costs one turn.
 --#include lib/call.lua
+--#include lib/index.lua
 
 local HANGUP_TIMES, HANGUP_AGAIN_MS, ID_LATER_MS = 8, 15000, 1000
 local hangups = shard .. ':hangups'
@@ -39,6 +40,6 @@ end
 
 local results = {}
 for _, id in ipairs(call('ZRANGEBYSCORE', hangups, '-inf', now, 'LIMIT', 0, ARGV[2])) do
-  results[#results + 1] = offer(id)
+  results[#results + 1] = one_of(':hangups', offer, id)
 end
 return finish(results)

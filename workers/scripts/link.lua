@@ -8,7 +8,10 @@
 -- remove it with unpark.lua; or false: inferred, and the id is another attempt's already, on whatever channel.
 --
 -- Promises: an outcome counts as recorded only after its link, so no callback waits for a call that is known; of two
--- attempts that take the same call for theirs, one gets it; who may link on one channel changes no link of another.
+-- attempts that take the same call for theirs, one gets it; who may link on one channel changes no link of another. Of many that
+-- are parked some are found here, the others once those are removed (unpark.lua).
+--#include lib/page.lua
+local MOST, BYTES = 32, 256 * 1024
 local retention = cmsgpack.unpack(ARGV[1])[1]
 
 local function is_taken(key, id, ref)
@@ -29,6 +32,6 @@ for i = 2, #ARGV do
     redis.call('HSET', key, channel, ref)
     redis.call('PEXPIRE', key, retention)
   end
-  results[i - 1] = not taken and redis.call('HGETALL', KEYS[1] .. ':park:' .. id)
+  results[i - 1] = not taken and page_of(KEYS[1] .. ':park:' .. id, MOST, BYTES)
 end
 return {'', '', cmsgpack.pack(results)}

@@ -27,8 +27,4 @@ local function look(r)
   return {'gone'}
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = look(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(look))

@@ -20,6 +20,7 @@ local UNSENT = {back = true, busy = true, listed = true}
 
 local function give_back(c, kind, wait_ms, trace)
   local s, n = c.s, c.n
+  local before = n > 1 and (attempt_read(c.key, n - 1) or attempt_new(s[CHANNEL], '')) or nil
   if c.a[A_REPORTED] == 1 then
     -- The provider knows this attempt although we hold that it was not sent: believe the provider.
     s[TOKEN] = ''
@@ -28,8 +29,7 @@ local function give_back(c, kind, wait_ms, trace)
   release(c)
   s[ATTEMPT], s[TOKEN], s[BUSY], s[BACKS] = n - 1, '', kind == 'busy' and 1 or 0, (s[BACKS] or 0) + 1
   call('HDEL', c.key, 'a' .. n)
-  c.a = n > 1 and unpack_value(call('HGET', c.key, 'a' .. n - 1) or pack(attempt_new(s[CHANNEL], ''))) or nil
-  c.n = n - 1
+  c.a, c.n = before, n - 1
   if s[WON] > 0 then
     return enter(s, DONE, 1, 0)
   end
@@ -86,8 +86,4 @@ local function record(r)
   return ours and RECORDED or LATE
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = record(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(record))

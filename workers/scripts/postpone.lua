@@ -33,8 +33,4 @@ local function postpone(r)
   return 1
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = postpone(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(postpone))

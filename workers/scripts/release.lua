@@ -1,4 +1,5 @@
 -- Gives lines of a channel back: their attempts are over, or were not placed.
+-- Only removes.
 --
 -- KEYS[1] the channel's slot (admit.lua); ARGV[1..] attempts, "tenant/call_id/attempt".
 -- Returns how many were in use.

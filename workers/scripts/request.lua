@@ -19,6 +19,9 @@ local function known(fingerprint, id, channel, token, claim_ms)
     return {'conflict', 0}
   end
   local c = call_load(id)
+  if not c then
+    cannot_read(shard .. ':call:' .. id, 'its field s is missing')
+  end
   local s = c.s
   if token ~= '' and s[TOKEN] == token then
     if s[PHASE] == PLACING then
@@ -33,7 +36,11 @@ local function store(r)
   local id, fingerprint, campaign, channel, provider, identity, request, packed_policy, recorded, not_before, token,
     claim_ms, wait_ms, trace, contact, hold_ms, lease_ms = unpack(r)
   local key = shard .. ':call:' .. id
-  local stored = call('HGET', key, 'f')
+  local read = redis.pcall('HMGET', key, 'f', 's')
+  if read.err or (read[2] and not read[1]) then
+    cannot_read(key, read.err or 'its field f is missing')
+  end
+  local stored = read[1]
   if stored then
     return known({stored = stored, asked = fingerprint}, id, channel, token, claim_ms)
   end
@@ -41,10 +48,9 @@ local function store(r)
     return {'too_old', 0}
   end
   local s = {0, WAITING, 0, 0, 0, campaign, channel, now, now, 0, '', 0, 0, 0, '', '', 0, 0, {}}
-  local c = {id = id, key = key, s = s, identity = identity, policy = unpack_value(packed_policy), phase = DONE, hold = '', final = 0,
-    next_at = 0, n = 0, provider = provider}
+  local c = {id = id, key = key, s = s, identity = identity, packed_policy = packed_policy, phase = DONE, hold = '', final = 0,
+    next_at = 0, n = 0, provider = provider, fresh = {'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint}}
   local expires = policy(c)[P_EXPIRES]
-  call('HSET', key, 'i', identity, 'p', packed_policy, 'q', request, 'f', fingerprint)
   first_calls[campaign] = true
   emit(c, 'accepted', -1, 0, 0, trace)
   local result
@@ -77,8 +83,4 @@ local function store(r)
   return result
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = store(unpack_value(ARGV[i]))
-end
-return finish(results)
+return finish(each(store))

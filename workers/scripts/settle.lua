@@ -13,6 +13,7 @@
 -- still corrects it; a call that is answered stays until its closing report, as long at most. Redis' clock may jump back at a failover: what was to be settled by the old clock is settled at
 -- the latest as long from now as it may take at most.
 --#include lib/call.lua
+--#include lib/index.lua
 
 local LOST = {GATEWAY_UNAVAILABLE, 0, 1, 0, 0, -1, -1, -1, '', 0, 'claim_lost',
   'the worker that placed the call ended before it recorded an outcome', '', '', 0}
@@ -95,7 +96,7 @@ end
 local function settle_all(from, to)
   local most = tonumber(ARGV[2]) - #results
   for _, id in ipairs(call('ZRANGEBYSCORE', shard .. ':open', from, to, 'LIMIT', 0, most)) do
-    if not settle(id) then
+    if one_of(':open', settle, id) == false then
       return
     end
   end

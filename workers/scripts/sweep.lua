@@ -9,13 +9,14 @@
 -- indexes meanwhile, no call of a cancelled campaign, tenant or channel is left waiting: the ways into :due (a retry, a claim
 -- given back, a hold that ends) look at :ctl themselves, so one walk over the indexes finds the others.
 --#include lib/call.lua
+--#include lib/index.lua
 
 local left = tonumber(ARGV[2])
 
 -- A call that stands in this hold, or nil: it is removed from it.
 local function held_in(key, id)
   left = left - 1
-  local c = call_load(id)
+  local c = one_of(':hold:' .. key, call_load, id)
   if c and c.s[PHASE] == WAITING and c.hold == key then
     return c
   end
@@ -97,7 +98,7 @@ local function walk(holds)
   end
   local found = call('ZSCAN', shard .. set, cursor, 'COUNT', left)
   for i = 1, #found[2], 2 do
-    end_or_mark(found[2][i])
+    one(end_or_mark, found[2][i])
   end
   if found[1] == '0' then
     set = after(set, holds)

@@ -1,12 +1,35 @@
--- Removes parked callbacks that are safe elsewhere (on the topic again, or dead letters).
+#!lua flags=allow-oom
+-- Removes parked callbacks that are safe elsewhere (on the topic again, or dead letters). What is left of the id is due at once:
+-- it was read in pages, and this was one of them.
+-- Only removes.
 --
 -- KEYS[1] the shard; ARGV[1] the id; ARGV[2..] fields. Returns how many are left.
-local key = KEYS[1] .. ':park:' .. ARGV[1]
+local shard, id = KEYS[1], ARGV[1]
+local key, parked = shard .. ':park:' .. id, shard .. ':parked'
+
+-- What was parked before this was counted may make it too little: never less than nothing.
+local function uncount(name, by)
+  if redis.call('HINCRBY', parked, name, -by) <= 0 then
+    redis.call('HDEL', parked, name)
+  end
+end
+
 for i = 2, #ARGV do
-  redis.call('HDEL', key, ARGV[i])
+  local channel, bytes = string.match(ARGV[i], '^([^|]*)|') or '', redis.call('HSTRLEN', key, ARGV[i])
+  if redis.call('HDEL', key, ARGV[i]) == 1 then
+    for _, name in ipairs({'', ':' .. channel}) do
+      uncount('n' .. name, 1)
+      uncount('b' .. name, bytes)
+    end
+  end
 end
 local left = redis.call('HLEN', key)
 if left == 0 then
-  redis.call('ZREM', KEYS[1] .. ':parks', ARGV[1])
+  redis.call('ZREM', shard .. ':parks', id)
+  if redis.call('EXISTS', shard .. ':parks') == 0 then
+    redis.call('DEL', parked)
+  end
+else
+  redis.call('ZADD', shard .. ':parks', 'XX', '0', id)
 end
 return left

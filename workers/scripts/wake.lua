@@ -6,7 +6,8 @@
 -- Promises: a call that waits for anything else (a retry, its hours, an operator) is left alone.
 --#include lib/call.lua
 
-local function wake(c)
+local function wake(r)
+  local c = call_load(r[1])
   local s = c and c.s
   if not c or s[PHASE] ~= WAITING or s[BUSY] ~= 1 or c.hold ~= '' then
     return 0
@@ -16,8 +17,4 @@ local function wake(c)
   return 1
 end
 
-local results = {}
-for i = 2, #ARGV do
-  results[i - 1] = wake(call_load(unpack_value(ARGV[i])[1]))
-end
-return finish(results)
+return finish(each(wake))

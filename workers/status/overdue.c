@@ -7,7 +7,7 @@
 #include "common/mem.h"
 #include "workers/store/parked.h"
 
-enum { TURN_MS = 5000, LIMIT = 16 };
+enum { TURN_MS = 5000 };
 
 struct overdue {
     struct worker *worker;
@@ -55,13 +55,14 @@ static void leave(struct overdue *overdue, const struct store_overdue *item)
     }
 }
 
-static void on_overdue(enum store_status status, const struct store_overdue *items, size_t n, void *arg)
+static void on_overdue(enum store_status status, const struct store_overdue *items, size_t n, bool more,
+                       void *arg)
 {
     struct overdue *overdue = arg;
     overdue->asking = false;
     if (status != STORE_OK || overdue->timer == NULL)
         return;
-    overdue->more = n == LIMIT;
+    overdue->more = more && n > 0;
     for (size_t i = 0; i < n; i++)
         leave(overdue, &items[i]);
 }
@@ -70,7 +71,7 @@ static void ask(struct overdue *overdue)
 {
     overdue->asking = true;
     overdue->more = false;
-    store_overdue(overdue->worker->store, overdue->shard, LIMIT, on_overdue, overdue);
+    store_overdue(overdue->worker->store, overdue->shard, on_overdue, overdue);
 }
 
 /* One question at a time: while Kafka does not take what was found, there is no use in finding more. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "workers/store/parked.h"
+#include "workers/store/ref.h"
 
 static void dead_unknown(struct work *work, const char *what)
 {
@@ -38,17 +39,38 @@ static void add_provider_id(struct buf *b, const struct reading *reading)
 
 /* ---- parking ---- */
 
-/* Parks the record under work->parked_as, or learns the reference behind that id. */
-static void park(struct work *work, struct span channel, store_park_fn answered)
+/* Whoever posts what is nobody's cannot make it wait in any number. */
+static void dead_full(struct work *work, enum store_park_what what)
+{
+    struct buf detail;
+    buf_init(&detail, 1024);
+    if (what == PARK_FULL_ID)
+        buf_addf(&detail,
+                 "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait for that "
+                 "one already",
+                 STORE_PARK_ID_N, STORE_PARK_ID_BYTES / 1024);
+    else
+        buf_addf(&detail,
+                 "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
+                 "for unknown calls %s already",
+                 what == PARK_FULL ? STORE_PARK_N : STORE_PARK_CHANNEL_N,
+                 (what == PARK_FULL ? STORE_PARK_BYTES : STORE_PARK_CHANNEL_BYTES) / (1024 * 1024),
+                 what == PARK_FULL ? "in all" : "of its channel");
+    work_dead(work, "unknown_call", buf_span(&detail));
+    buf_done(&detail);
+}
+
+/* Parks the record under `id`, or learns the reference behind it. */
+static void park(struct work *work, struct span id, struct span channel, store_park_fn answered)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct buf field, value;
     size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
     buf_init(&field, PARKED_FIELD_MAX);
     buf_init(&value, PARKED_MAX_BYTES);
-    parked_add_field(&field, work->record);
+    parked_add_field(&field, work->record, kafka_record_header(work->record, "ce_channel"));
     parked_add(&value, work->record, headers, n);
-    const struct store_call call = {span_str(work->parked_as), channel};
+    const struct store_call call = {id, channel};
     const struct store_parked callback = {buf_span(&field), buf_span(&value)};
     work_asked(work);
     store_park(status_worker(work)->store, &call, &callback, answered, work);
@@ -58,51 +80,81 @@ static void park(struct work *work, struct span channel, store_park_fn answered)
 
 static void start_linked(struct work *work)
 {
-    work->parked_as[0] = '\0';
     work->linked = true;
     work_start(work);
 }
 
-static void on_found_or_parked(enum store_status status, struct span ref, void *arg)
+static void found(struct work *work, struct span ref)
+{
+    if (call_ref_parse(&work->ref, ref))
+        start_linked(work);
+    else
+        dead_unknown(work, "no call is linked to the provider's call id on this channel");
+}
+
+static void on_found_or_parked(enum store_status status, enum store_park_what what, struct span ref, void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, status))
         return;
-    if (call_ref_parse(&work->ref, ref))
-        start_linked(work);
-    else if (work->parked_before)
-        dead_unknown(work, "no call is linked to the provider's call id on this channel");
-    else
+    if (what == PARK_LINKED)
+        found(work, ref);
+    else if (what == PARK_PARKED)
         work_done(work, "parked");
+    else
+        dead_full(work, what);
 }
 
+static void on_found(enum store_status status, struct span ref, void *arg)
+{
+    struct work *work = arg;
+    if (work_answered(work, status))
+        found(work, ref);
+}
+
+/* What has waited is only looked up: it needs no memory of a Redis that may have none. */
 void parking_by_provider_id(struct work *work)
 {
     struct reading reading;
+    struct buf id;
     read_again(work, &reading);
-    snprintf(work->parked_as, sizeof(work->parked_as), "%s:%s", reading.provider->name,
-             reading.evidence.provider_call_id);
-    park(work, reading.channel, on_found_or_parked);
+    buf_init(&id, PARKED_ID_MAX);
+    add_provider_id(&id, &reading);
+    const struct store_call call = {buf_span(&id), reading.channel};
+    if (work->parked_before) {
+        work_asked(work);
+        ref_read(status_worker(work)->store, &call, on_found, work);
+    } else {
+        park(work, call.provider_id, call.channel, on_found_or_parked);
+    }
+    buf_done(&id);
 }
 
-static void on_parked(enum store_status status, struct span ref, void *arg)
+static void on_parked(enum store_status status, enum store_park_what what, struct span ref, void *arg)
 {
     struct work *work = arg;
     (void)ref; /* nothing is linked to "call:…" */
-    if (work_answered(work, status))
+    if (!work_answered(work, status))
+        return;
+    if (what == PARK_PARKED || what == PARK_LINKED)
         work_done(work, "parked");
+    else
+        dead_full(work, what);
 }
 
 /* With a reference the call was in Redis before the provider heard of it, so this is rare: Redis lost
  * something, or somebody else's reference came along. A call that was lost comes back with its request. */
 void parking_unknown_call(struct work *work)
 {
+    struct buf id;
     if (work->parked_before) {
         dead_unknown(work, "no call of ours has this reference and attempt on this channel");
         return;
     }
-    snprintf(work->parked_as, sizeof(work->parked_as), "call:%s", work->ref.id);
-    park(work, SPAN_LIT(""), on_parked);
+    buf_init(&id, PARKED_ID_MAX);
+    buf_addf(&id, "call:%s", work->ref.id);
+    park(work, buf_span(&id), SPAN_LIT(""), on_parked);
+    buf_done(&id);
 }
 
 /* ---- linking ---- */
@@ -115,7 +167,7 @@ static void link_id(struct work *work, link_fn *link, store_link_fn answered)
     struct buf id, ref;
     struct reading reading;
     read_again(work, &reading);
-    buf_init(&id, sizeof(work->parked_as));
+    buf_init(&id, PARKED_ID_MAX);
     buf_init(&ref, STORE_MAX_REF + 1);
     add_provider_id(&id, &reading);
     buf_addspan(&ref, span_of(work->ref.id, work->ref.id_n));
@@ -133,7 +185,7 @@ static void put_back(const struct work *work, const struct store_parked *parked,
     struct buf id;
     struct reading reading;
     read_again(work, &reading);
-    buf_init(&id, sizeof(work->parked_as));
+    buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);
     for (size_t i = 0; i < n; i++)
         parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
@@ -170,13 +222,4 @@ static void on_inferred(enum store_status status, const struct store_parked *par
 void parking_infer(struct work *work)
 {
     link_id(work, store_link_inferred, on_inferred);
-}
-
-void parking_forget(struct work *work)
-{
-    struct buf field;
-    buf_init(&field, PARKED_FIELD_MAX);
-    parked_add_field(&field, work->record);
-    store_unpark(status_worker(work)->store, span_str(work->parked_as), buf_span(&field));
-    buf_done(&field);
 }

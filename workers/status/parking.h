@@ -18,7 +18,5 @@ void parking_unknown_call(struct work *work);
  * our reference: links it, and puts what waits under the id back on the topic. Then work_recorded().
  */
 void parking_link(struct work *work);
-/* What stands parked as work->parked_as is safe elsewhere. */
-void parking_forget(struct work *work);
 
 #endif

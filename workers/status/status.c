@@ -99,7 +99,7 @@ bool work_answered(struct work *work, enum store_status store_status)
     work->status->asked--;
     if (work->status->closed)
         return false;
-    if (store_status == STORE_OK) {
+    if (store_status == STORE_OK || store_status == STORE_UNREADABLE) {
         work->status->again_ms = AGAIN_FIRST_MS;
         return true;
     }
@@ -137,8 +137,6 @@ static void on_dead(const char *error, void *arg)
         work_again(work);
         return;
     }
-    if (work->parked_as[0] != '\0')
-        parking_forget(work);
     work_done(work, "dead");
 }
 
@@ -174,6 +172,10 @@ static void on_evidence(enum store_status store_status, const struct store_evide
     struct work *work = arg;
     if (!work_answered(work, store_status))
         return;
+    if (store_status == STORE_UNREADABLE) {
+        work_dead(work, "unreadable_call", span_str(store_why(status_worker(work)->store)));
+        return;
+    }
     work->repeated = told->what == EVIDENCE_REPEATED;
     switch (told->what) {
     case EVIDENCE_RECORDED:
@@ -248,7 +250,6 @@ static void on_record(struct kafka_record *record, void *arg)
     work->record = record;
     work->ref.id_n = 0;
     work->linked = false;
-    work->parked_as[0] = '\0';
     queue_add(&status->held, work);
 }
 

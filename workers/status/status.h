@@ -14,6 +14,8 @@
  *              └── cannot be read ──► dead letter unparseable_callback ──acknowledged──► done
  *
  * What was parked once before is a dead letter unknown_call where it would be parked again.
+ * Where there is no room for it, too (store_park). A call that cannot be read in Redis makes it a dead letter,
+ * unreadable_call.
  *
  * Whatever is refused or lost on the way (Redis away, an acknowledgement that does not come) starts the work
  * over, after a pause that grows from 100 ms to 2 s: each step may run twice. Meanwhile no further records
@@ -44,7 +46,6 @@ struct work {
     bool linked;   /* `ref` is what the link of the provider's id says, not what the record carries */
     bool repeated; /* its evidence changed nothing */
     struct call_ref ref;
-    char parked_as[sizeof("call:") + STORE_MAX_REF + 100]; /* the id under which it stands parked; "" */
 };
 
 int status_open(struct status **status, struct worker *worker, struct err *err);
@@ -60,7 +61,8 @@ void status_free(struct status **status);
 /* ---- what workers/status/parking.c uses ---- */
 
 struct worker *status_worker(const struct work *work);
-/* A question to Redis is out; answered() says whether its answer still matters. */
+/* A question to Redis is out; answered() says whether its answer still matters, and starts the work over where it
+ * is none (STORE_UNREADABLE is one). */
 void work_asked(struct work *work);
 bool work_answered(struct work *work, enum store_status store_status);
 /* (Again) from the start, with the reference that was found. */

@@ -6,9 +6,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "scripts.h"
+#include "workers/store/pack.h"
 #include "workers/store/private.h"
 
-enum { RECORD_MAX = 256 * 1024, BATCH_BYTES = 8 * 1024 * 1024 };
+enum { RECORD_MAX = 256 * 1024, BATCH_BYTES = 8 * 1024 * 1024, REPLY_VALUES = 3 };
 
 struct waiter {
     batch_deliver_fn deliver;
@@ -50,7 +51,7 @@ static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
     [BATCH_LINK] = &script_link,       [BATCH_OUTCOME] = &script_outcome, [BATCH_EVIDENCE] = &script_evidence,
     [BATCH_CONTACT] = &script_contact, [BATCH_UNLOCK] = &script_unlock,   [BATCH_WAKE] = &script_wake,
     [BATCH_LOOK] = &script_look,       [BATCH_DEFER] = &script_defer,     [BATCH_DNC_EDIT] = &script_dnc_edit,
-    [BATCH_LINED] = &script_lined,
+    [BATCH_LINED] = &script_lined,     [BATCH_MEND] = &script_mend,
 };
 
 static struct batch *batch_get(struct batches *batches, enum batch_kind kind, unsigned shard)
@@ -77,20 +78,46 @@ static void batch_put(struct batch *batch)
     batch->owner->free = batch;
 }
 
-static void deliver(struct batch *batch, enum store_status status, const msgpack_object *results)
+/* {'unreadable', sentence} instead of a result: lib/call.lua, not_read(). */
+static bool is_unreadable(const msgpack_object *result)
 {
-    if (batch->whole) {
-        batch->waiters[0].deliver(status, results, batch->waiters[0].fn, batch->waiters[0].arg);
+    return result->type == MSGPACK_OBJECT_ARRAY && result->via.array.size == 2 &&
+           span_is(pack_get_span(result, 0), "unreadable");
+}
+
+static void deliver_to(const struct batch *batch, const struct waiter *w, enum store_status status,
+                       const msgpack_object *result)
+{
+    if (result == NULL || !is_unreadable(result)) {
+        w->deliver(status, result, w->fn, w->arg);
         return;
     }
-    for (size_t i = 0; i < batch->n; i++) {
-        const struct waiter *w = &batch->waiters[i];
-        w->deliver(status, results != NULL ? &results->via.array.ptr[i] : NULL, w->fn, w->arg);
+    store_set_why(batch->owner->store, pack_get_span(result, 1));
+    w->deliver(STORE_UNREADABLE, NULL, w->fn, w->arg);
+}
+
+static void deliver(struct batch *batch, enum store_status status, const msgpack_object *results)
+{
+    if (batch->whole)
+        deliver_to(batch, &batch->waiters[0], status, results);
+    else
+        for (size_t i = 0; i < batch->n; i++)
+            deliver_to(batch, &batch->waiters[i], status,
+                       results != NULL ? &results->via.array.ptr[i] : NULL);
+}
+
+/* Behind the three values of a reply: calls that cannot be read, as sentences. */
+static void tell_unreadable(struct batches *batches, const void *reply)
+{
+    for (long i = REPLY_VALUES; i < redis_reply_len(reply); i++) {
+        struct span why = SPAN_NONE;
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &why);
+        store_unreadable(batches->store, why);
     }
 }
 
-/* A reply is {outbox id, packed events, packed results}. Events first: they are on their way before the
- * record counts as done. */
+/* A reply is {outbox id, packed events, packed results, unreadable calls ...}. Events first: they are on their
+ * way before the record counts as done. */
 static void on_reply(const struct redis_result *result, void *arg)
 {
     struct batch *batch = arg;
@@ -107,12 +134,13 @@ static void on_reply(const struct redis_result *result, void *arg)
         batch_put(batch);
         return;
     }
-    bool fits = redis_reply_len(result->reply) == 3 &&
+    bool fits = redis_reply_len(result->reply) >= REPLY_VALUES &&
                 redis_reply_span(redis_reply_at(result->reply, 0), &entry) &&
                 redis_reply_span(redis_reply_at(result->reply, 1), &events) &&
                 redis_reply_span(redis_reply_at(result->reply, 2), &packed);
     assert(fits);
     (void)fits;
+    tell_unreadable(batches, result->reply);
     if (status == STORE_UNACKED && entry.n > 0 && batches->lost != NULL)
         batches->lost(batch->shard, batches->events_arg); /* a failover can undo them: not before it cannot */
     else if (entry.n > 0 && batches->events != NULL)

@@ -36,6 +36,7 @@ enum batch_kind {
     BATCH_DEFER,
     BATCH_LINED,
     BATCH_DNC_EDIT,
+    BATCH_MEND,
     BATCH_KINDS
 };
 

@@ -73,11 +73,12 @@ static void unlock(struct releasing *releasing)
                       releasing);
 }
 
-/* A call that was cancelled or paused meanwhile is not woken: the next one is. */
+/* A call that was cancelled or paused meanwhile, or cannot be read, is not woken: the next one is. */
 static void deliver_woken(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     (void)fn;
-    if (result != NULL && result->type == MSGPACK_OBJECT_POSITIVE_INTEGER && result->via.u64 == 0)
+    bool asleep = result != NULL && result->type == MSGPACK_OBJECT_POSITIVE_INTEGER && result->via.u64 == 0;
+    if (asleep || status == STORE_UNREADABLE)
         unlock(arg);
     else
         ended(arg, status);

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/model/request.h"
 #include "workers/store/pack.h"
 
 /* Positions: key (nil without), value, headers {name, value, ...}, topic, partition, offset. */
@@ -40,8 +41,11 @@ void parked_add(struct buf *b, const struct kafka_record *record, const struct k
     msgpack_pack_int64(&packer, record->offset);
 }
 
-void parked_add_field(struct buf *b, const struct kafka_record *record)
+void parked_add_field(struct buf *b, const struct kafka_record *record, struct span channel)
 {
+    if (request_valid_tenant(channel)) /* channels are named alike */
+        buf_addspan(b, channel);
+    buf_addc(b, '|');
     buf_adds(b, record->topic);
     buf_addc(b, ':');
     buf_addint(b, record->partition_id);

@@ -20,7 +20,8 @@
 #include "workers/store/store.h"
 #include "workers/worker.h"
 
-enum { PARKED_MAX_BYTES = 2 * 1024 * 1024, PARKED_TOPIC_MAX = 249, PARKED_FIELD_MAX = 300 };
+enum { PARKED_ID_MAX = EVIDENCE_ID_MAX + 256 }; /* "provider:id", "call:tenant/call_id" */
+enum { PARKED_MAX_BYTES = 2 * 1024 * 1024, PARKED_TOPIC_MAX = 249, PARKED_FIELD_MAX = 400 };
 
 /* The header of a record that was parked before: it is not parked a second time. */
 #define PARKED_HEADER "ivr-parked"
@@ -39,8 +40,9 @@ struct parked {
 /* Packs a record and its headers (kafka_record_headers), as store_park() takes it. Appends. */
 void parked_add(struct buf *b, const struct kafka_record *record, const struct kafka_header *headers,
                 size_t n);
-/* Its field, "topic:partition:offset": parking twice is parking once. Appends. */
-void parked_add_field(struct buf *b, const struct kafka_record *record);
+/* Its field, "CHANNEL|topic:partition:offset": parking twice is parking once. Appends. The channel is what its header
+ * says (nothing where that names none). */
+void parked_add_field(struct buf *b, const struct kafka_record *record, struct span channel);
 /* False when the bytes are not what parked_add() wrote. `bytes` must outlive it; parked_done() in any case.
  */
 bool parked_read(struct parked *parked, struct span bytes);

@@ -6,8 +6,9 @@
 #include "workers/store/private.h"
 
 enum {
-    MAX_PARKED = 64,
+    MAX_PARKED = 32, /* of an id, in one answer */
     MAX_OVERDUE = 16,
+    OVERDUE_BYTES = 1024 * 1024, /* in one answer, about */
     OVERDUE_LEASE_MS = 30000, /* longer than Kafka takes for an acknowledgement, but for an outage */
 };
 
@@ -52,13 +53,24 @@ static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED
     return n;
 }
 
+static enum store_park_what park_what(struct span answer)
+{
+    if (answer.n == 0)
+        return PARK_PARKED;
+    if (span_is(answer, "!id"))
+        return PARK_FULL_ID;
+    if (span_is(answer, "!channel"))
+        return PARK_FULL_CHANNEL;
+    return span_is(answer, "!all") ? PARK_FULL : PARK_LINKED;
+}
+
 static void on_park(const struct redis_result *result, void *arg)
 {
     struct command command = command_end(arg);
-    struct span ref = SPAN_NONE;
+    struct span answer = SPAN_NONE;
     if (result->status == REDIS_OK)
-        redis_reply_span(result->reply, &ref);
-    ((store_park_fn)command.fn)(store_status_of(result), ref, command.arg);
+        redis_reply_span(result->reply, &answer);
+    ((store_park_fn)command.fn)(store_status_of(result), park_what(answer), answer, command.arg);
 }
 
 static unsigned shard_of_parked(struct store *store, struct span id)
@@ -69,24 +81,44 @@ static unsigned shard_of_parked(struct store *store, struct span id)
     return store_shard_of(store, id);
 }
 
+/* A shard's part of what may be parked in all: ids are spread over them by a hash. */
+static int64_t part_of(const struct store *store, int64_t in_all)
+{
+    int64_t part = in_all / store_shards(store);
+    return part > 0 ? part : 1;
+}
+
 void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
                 store_park_fn fn, void *arg)
 {
-    char keep[24];
-    const struct span args[] = {call->provider_id, callback->field, callback->value,
-                                number(keep, store_unknown_keep_ms(store)), call->channel};
-    run(store, &script_park, shard_of_parked(store, call->provider_id), args, 5, on_park, (void (*)(void))fn,
-        arg);
+    char keep[24], most[6][24];
+    const struct span args[] = {call->provider_id,
+                                callback->field,
+                                callback->value,
+                                number(keep, store_unknown_keep_ms(store)),
+                                call->channel,
+                                number(most[0], STORE_PARK_ID_N),
+                                number(most[1], STORE_PARK_ID_BYTES),
+                                number(most[2], part_of(store, STORE_PARK_CHANNEL_N)),
+                                number(most[3], part_of(store, STORE_PARK_CHANNEL_BYTES)),
+                                number(most[4], part_of(store, STORE_PARK_N)),
+                                number(most[5], part_of(store, STORE_PARK_BYTES))};
+    run(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
+        on_park, (void (*)(void))fn, arg);
 }
 
+/* {more, id, known, {field, value, ...}, id, ...} */
 static void on_overdue(const struct redis_result *result, void *arg)
 {
     struct command command = command_end(arg);
     struct store_parked parked[MAX_OVERDUE][MAX_PARKED];
     struct store_overdue items[MAX_OVERDUE];
+    struct span more = SPAN_NONE;
     size_t n = 0;
     const void *reply = result->reply;
-    for (long i = 0; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE;
+    if (result->status == REDIS_OK)
+        redis_reply_span(redis_reply_at(reply, 0), &more);
+    for (long i = 1; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE;
          i += 3, n++) {
         struct span known = SPAN_NONE;
         redis_reply_span(redis_reply_at(reply, (size_t)i), &items[n].provider_id);
@@ -95,16 +127,16 @@ static void on_overdue(const struct redis_result *result, void *arg)
         items[n].n = parked_of(redis_reply_at(reply, (size_t)i + 2), parked[n]);
         items[n].parked = parked[n];
     }
-    ((store_overdue_fn)command.fn)(store_status_of(result), items, n, command.arg);
+    ((store_overdue_fn)command.fn)(store_status_of(result), items, n, span_is(more, "1"), command.arg);
 }
 
-void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg)
+void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg)
 {
-    char most[24], lease[24], longest[24];
-    const struct span args[] = {number(most, limit < MAX_OVERDUE ? limit : MAX_OVERDUE),
-                                number(lease, OVERDUE_LEASE_MS),
-                                number(longest, store_unknown_keep_ms(store))};
-    run(store, &script_parked, shard, args, 3, on_overdue, (void (*)(void))fn, arg);
+    char most[24], lease[24], longest[24], page[24], bytes[24];
+    const struct span args[] = {number(most, MAX_OVERDUE), number(lease, OVERDUE_LEASE_MS),
+                                number(longest, store_unknown_keep_ms(store)), number(page, MAX_PARKED),
+                                number(bytes, OVERDUE_BYTES)};
+    run(store, &script_parked, shard, args, 5, on_overdue, (void (*)(void))fn, arg);
 }
 
 static void on_unpark(const struct redis_result *result, void *arg)

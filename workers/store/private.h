@@ -28,6 +28,11 @@ void store_eval_channel(struct store *store, const struct redis_script *script, 
 void store_command_began(struct store *store);
 void store_command_ended(struct store *store);
 
+/* What store_why() says. */
+void store_set_why(struct store *store, struct span why);
+/* Counts and logs a call that cannot be read. */
+void store_unreadable(struct store *store, struct span why);
+
 struct batches *store_batches(const struct store *store);
 int64_t store_retention_ms(const struct store *store);
 int64_t store_unknown_keep_ms(const struct store *store);

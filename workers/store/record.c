@@ -131,9 +131,22 @@ static int by_number(const void *a, const void *b)
     return (left->number > right->number) - (left->number < right->number);
 }
 
-/* HGETALL's reply: field, value, field, value, ... False when it holds no call. */
-static bool read_reply(struct record *r, struct record_attempt *attempts, msgpack_zone *zone,
-                       const void *reply)
+static bool is_state(const msgpack_object *s)
+{
+    int64_t phase = pack_get_int(s, S_PHASE), status = pack_get_int(s, S_STATUS);
+    return s->via.array.size > S_DROP && phase >= PHASE_WAITING && phase <= PHASE_DROPPED && status >= 0 &&
+           status < STATUS_COUNT;
+}
+
+static bool is_attempt(const msgpack_object *a)
+{
+    int64_t status = pack_get_int(a, A_STATUS);
+    return a->via.array.size >= A_HOPS + 3 * HOP_COUNT && status >= 0 && status < STATUS_COUNT;
+}
+
+/* HGETALL's reply: field, value, field, value, ... NULL, or the field that cannot be read. */
+static const char *read_reply(struct record *r, struct record_attempt *attempts, msgpack_zone *zone,
+                              const void *reply)
 {
     bool known = false;
     msgpack_object packed;
@@ -144,17 +157,39 @@ static bool read_reply(struct record *r, struct record_attempt *attempts, msgpac
         int number = attempt_number(field);
         if (span_is(field, "q")) {
             r->request = value;
-        } else if (span_is(field, "s") && unpack(zone, value, &packed)) {
-            read_state(r, &packed);
-            known = true;
-        } else if (number > 0 && unpack(zone, value, &packed)) {
+        } else if (span_is(field, "s")) {
+            known = unpack(zone, value, &packed) && is_state(&packed);
+            if (known)
+                read_state(r, &packed);
+        } else if (number > 0) {
+            if (!unpack(zone, value, &packed) || !is_attempt(&packed))
+                return "of an attempt";
             attempts[r->attempts_n] = (struct record_attempt){.number = number};
             read_attempt(&attempts[r->attempts_n++], &packed);
         }
     }
     qsort(attempts, r->attempts_n, sizeof(*attempts), by_number);
     r->attempts = attempts;
-    return known;
+    return known ? NULL : "s";
+}
+
+static void add_key(struct buf *b, const struct reading *reading)
+{
+    struct span id = span_of(reading->id, reading->id_n);
+    buf_addspan(b, store_shard_key(reading->store, store_shard_of(reading->store, id)));
+    buf_adds(b, ":call:");
+    buf_addspan(b, id);
+}
+
+static void tell_unreadable(const struct reading *reading, const char *why)
+{
+    struct buf text;
+    buf_init(&text, 1024);
+    add_key(&text, reading);
+    buf_addf(&text, " cannot be read: %s", why);
+    store_unreadable(reading->store, buf_span(&text));
+    buf_done(&text);
+    reading->fn(STORE_UNREADABLE, NULL, reading->arg);
 }
 
 static void deliver(const struct reading *reading, const void *reply)
@@ -162,11 +197,17 @@ static void deliver(const struct reading *reading, const void *reply)
     long n = redis_reply_len(reply);
     struct record record = {.id = span_of(reading->id, reading->id_n)};
     struct record_attempt *attempts = mem_calloc(n > 1 ? (size_t)n / 2 : 1, sizeof(*attempts));
+    char why[100];
     msgpack_zone *zone = msgpack_zone_new(4096);
     if (zone == NULL)
         abort(); /* as mem.h does when there is no memory */
-    bool known = read_reply(&record, attempts, zone, reply);
-    reading->fn(STORE_OK, known ? &record : NULL, reading->arg);
+    const char *bad = read_reply(&record, attempts, zone, reply);
+    if (bad == NULL) {
+        reading->fn(STORE_OK, &record, reading->arg);
+    } else {
+        snprintf(why, sizeof(why), "its field %s is missing, or not what this version writes there", bad);
+        tell_unreadable(reading, why);
+    }
     msgpack_zone_free(zone);
     free(attempts);
 }
@@ -175,10 +216,14 @@ static void on_reply(const struct redis_result *result, void *arg)
 {
     struct reading *reading = arg;
     store_command_ended(reading->store);
-    if (result->status == REDIS_OK)
+    if (result->status == REDIS_REFUSED && strncmp(result->error, "WRONGTYPE", 9) == 0)
+        tell_unreadable(reading, result->error);
+    else if (result->status != REDIS_OK)
+        reading->fn(store_status_of(result), NULL, reading->arg);
+    else if (redis_reply_len(result->reply) > 0)
         deliver(reading, result->reply);
     else
-        reading->fn(store_status_of(result), NULL, reading->arg);
+        reading->fn(store_takes(reading->store) ? STORE_OK : STORE_REFUSED, NULL, reading->arg);
     free(reading);
 }
 
@@ -190,9 +235,7 @@ void record_read(struct store *store, struct span id, record_fn fn, void *arg)
     if (id.n > 0)
         memcpy(reading->id, id.p, id.n);
     buf_init(&key, KEY_MAX);
-    buf_addspan(&key, store_shard_key(store, store_shard_of(store, id)));
-    buf_adds(&key, ":call:");
-    buf_addspan(&key, id);
+    add_key(&key, reading);
     const struct span argv[] = {SPAN_LIT("HGETALL"), buf_span(&key)};
     store_command_began(store);
     redis_command(store_redis(store), argv, 2, 1, on_reply, reading);

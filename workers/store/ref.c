@@ -21,7 +21,8 @@ static void tell(struct asking *asking, const struct redis_result *result)
     store_command_ended(asking->store);
     if (result->status == REDIS_OK && !redis_reply_span(result->reply, &ref))
         ref = SPAN_NONE;
-    asking->fn(store_status_of(result), ref, asking->arg);
+    bool refused = result->status == REDIS_OK && ref.n == 0 && !store_takes(asking->store);
+    asking->fn(refused ? STORE_REFUSED : store_status_of(result), ref, asking->arg);
     free(asking);
 }
 

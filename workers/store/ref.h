@@ -9,7 +9,7 @@
 #include "workers/store/store.h"
 
 /* `ref` is "tenant/call_id/attempt", borrowed until the callback returns; empty: not linked (or status is not
- * STORE_OK). */
+ * STORE_OK). While Redis refuses writes nothing is "not linked": STORE_REFUSED. */
 typedef void (*ref_fn)(enum store_status status, struct span ref, void *arg);
 /* `call` is copied. `fn` runs exactly once, never before this returns. */
 void ref_read(struct store *store, const struct store_call *call, ref_fn fn, void *arg);

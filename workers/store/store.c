@@ -6,12 +6,13 @@
 #include "common/crypto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "scripts.h"
 #include "workers/store/batch.h"
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
-enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 50, MAX_PARKED = 64 };
+enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 50, CHECK_AGAIN_MAX_MS = 1000, MAX_PARKED = 32 };
 
 struct store {
     struct loop *loop;
@@ -19,6 +20,7 @@ struct store {
     struct batches *batches;
     unsigned shards;
     char (*keys)[SHARD_KEY_MAX];
+    struct span *key_spans;
     char *prefix;
     int64_t retention_ms;
     int64_t unknown_keep_ms;
@@ -27,6 +29,9 @@ struct store {
     void (*checked)(const char *problem, void *arg);
     void *checked_arg;
     struct loop_timer *check_timer;
+    int64_t check_wait_ms;
+    bool records_shards;
+    char why[512]; /* of the last STORE_UNREADABLE */
 };
 
 int store_new(struct store **store, struct loop *loop, struct redis *redis, const struct settings *settings,
@@ -49,6 +54,10 @@ int store_new(struct store **store, struct loop *loop, struct redis *redis, cons
             return err_set(err, ERR_CONFIG, "IVR_REDIS_PREFIX: too long, at most 140 characters");
         }
     }
+    s->key_spans = mem_calloc(s->shards, sizeof(*s->key_spans));
+    for (unsigned i = 0; i < s->shards; i++)
+        s->key_spans[i] = span_str(s->keys[i]);
+    redis_prove(redis, &script_probe, s->key_spans, s->shards);
     buf_init(&s->scratch, 256 * 1024);
     msgpack_packer packer;
     pack_init(&packer, &s->scratch);
@@ -72,6 +81,7 @@ void store_free(struct store **store)
         loop_timer_stop(&s->check_timer);
     batches_free(&s->batches);
     buf_done(&s->scratch);
+    free(s->key_spans);
     free(s->keys);
     free(s->prefix);
     free(s);
@@ -113,6 +123,29 @@ size_t store_pending(const struct store *store)
     return batches_pending(store->batches) + store->commands;
 }
 
+const char *store_why(const struct store *store)
+{
+    return store->why;
+}
+
+void store_set_why(struct store *store, struct span why)
+{
+    snprintf(store->why, sizeof(store->why), "%.*s", SPAN_ARG(why));
+}
+
+void store_unreadable(struct store *store, struct span why)
+{
+    store_set_why(store, why);
+    metric_count(M_UNREADABLE_CALLS, NULL, NULL);
+    LOG_LIMITED(LOG_LEVEL_ERROR, "a call in Redis cannot be read and is left alone, the others go on",
+                LOG_SPAN("error", why));
+}
+
+bool store_takes(const struct store *store)
+{
+    return redis_up(store->redis);
+}
+
 void store_token(char out[STORE_TOKEN_LEN + 1])
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
@@ -138,19 +171,18 @@ void store_eval_channel(struct store *store, const struct redis_script *script, 
 
 static void check_shards(void *arg);
 
-static void on_shards(const struct redis_result *result, void *arg)
+static void check_again(struct store *store)
 {
-    struct store *store = arg;
-    struct span stored = SPAN_NONE;
+    int64_t wait_ms = store->check_wait_ms;
+    store->check_wait_ms = wait_ms * 2 < CHECK_AGAIN_MAX_MS ? wait_ms * 2 : CHECK_AGAIN_MAX_MS;
+    store->check_timer = loop_timer_start(store->loop, wait_ms, 0, check_shards, store);
+}
+
+static void shards_told(struct store *store, struct span stored)
+{
     char mine[16], problem[200];
-    store->commands--;
-    if (result->status != REDIS_OK) {
-        store->check_timer = loop_timer_start(store->loop, CHECK_AGAIN_MS, 0, check_shards, store);
-        return;
-    }
     snprintf(mine, sizeof(mine), "%u", store->shards);
-    if (redis_reply_nil(result->reply) || !redis_reply_span(result->reply, &stored) ||
-        span_is(stored, mine)) {
+    if (stored.n == 0 || span_is(stored, mine)) {
         store->checked(NULL, store->checked_arg);
         return;
     }
@@ -162,22 +194,67 @@ static void on_shards(const struct redis_result *result, void *arg)
     store->checked(problem, store->checked_arg);
 }
 
+static void on_shards(const struct redis_result *result, void *arg)
+{
+    struct store *store = arg;
+    struct span stored = SPAN_NONE;
+    store->commands--;
+    if (result->status != REDIS_OK) {
+        check_again(store);
+        return;
+    }
+    redis_reply_span(result->reply, &stored);
+    shards_told(store, stored);
+}
+
+static void ask_shards(struct store *store)
+{
+    char key[200], shards[16];
+    snprintf(key, sizeof(key), "%s:shards", store->keys[0]);
+    snprintf(shards, sizeof(shards), "%u", store->shards);
+    const struct span look[] = {SPAN_LIT("GET"), span_str(key)};
+    const struct span record[] = {SPAN_LIT("SET"), span_str(key), span_str(shards), SPAN_LIT("NX"),
+                                  SPAN_LIT("GET")};
+    store->commands++;
+    if (store->records_shards)
+        redis_command(store->redis, record, 5, 1, on_shards, store);
+    else
+        redis_command(store->redis, look, 2, 1, on_shards, store);
+}
+
+/* Version 0.1 kept the number under a key that stood beside all others; a user with the least rights may not
+ * read it, and did not use that version. */
+static void on_older(const struct redis_result *result, void *arg)
+{
+    struct store *store = arg;
+    struct span stored = SPAN_NONE;
+    bool may_not = result->status == REDIS_REFUSED && strncmp(result->error, "NOPERM", 6) == 0;
+    store->commands--;
+    if (result->status != REDIS_OK && !may_not)
+        check_again(store);
+    else if (result->status == REDIS_OK && redis_reply_span(result->reply, &stored) && stored.n > 0)
+        shards_told(store, stored);
+    else
+        ask_shards(store);
+}
+
 static void check_shards(void *arg)
 {
     struct store *store = arg;
-    char key[200], shards[16];
+    char key[200];
     if (store->check_timer != NULL)
         loop_timer_stop(&store->check_timer);
     snprintf(key, sizeof(key), "%s:shards", store->prefix);
-    snprintf(shards, sizeof(shards), "%u", store->shards);
-    const struct span argv[] = {SPAN_LIT("SET"), span_str(key), span_str(shards), SPAN_LIT("NX"),
-                                SPAN_LIT("GET")};
+    const struct span argv[] = {SPAN_LIT("GET"), span_str(key)};
     store->commands++;
-    redis_command(store->redis, argv, 5, 1, on_shards, store);
+    redis_command(store->redis, argv, 2, 1, on_older, store);
 }
 
-void store_check_shards(struct store *store, void (*fn)(const char *problem, void *arg), void *arg)
+void store_check_shards(struct store *store, bool record, void (*fn)(const char *problem, void *arg),
+                        void *arg)
 {
+    store->records_shards = record;
+    store->check_wait_ms = CHECK_AGAIN_MS;
     store->checked = fn;
     store->checked_arg = arg;
     check_shards(store);
@@ -322,8 +399,7 @@ void store_postpone(struct store *store, struct span id, int64_t opening_ms, str
     store_record_send(store, BATCH_POSTPONE, id, deliver_postpone, (void (*)(void))fn, arg);
 }
 
-/* A call with more parked callbacks than MAX_PARKED gets the rest when their deadline comes (store_overdue).
- */
+/* What is parked beside these is due once they are removed (store_overdue). */
 static void deliver_link(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     struct store_parked parked[MAX_PARKED];

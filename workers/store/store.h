@@ -51,6 +51,8 @@ enum store_status {
     STORE_LOST,    /* may have been executed: ask again with the same values */
     STORE_UNACKED, /* was executed, and IVR_REDIS_REPLICAS replicas do not have it: a failover may undo it, so
                       ask again with the same values; what a request or a claim got is told */
+    STORE_UNREADABLE, /* what stands in Redis of this call cannot be read, nothing was done with it: asking again
+                         does not help; store_why() names the key and what is wrong */
 };
 
 /* A script's events: the outbox entry that holds them, to be produced and then removed
@@ -66,9 +68,10 @@ void store_free(struct store **store);
 /* Who takes the events; set before the first call. */
 void store_on_events(struct store *store, store_events_fn fn, store_lost_fn lost, void *arg);
 
-/* Records the number of shards on the first start and compares it later: `fn` gets NULL, or a sentence (exit
- * code 2). Asks again until Redis answers. */
-void store_check_shards(struct store *store, void (*fn)(const char *problem, void *arg), void *arg);
+/* Records the number of shards on the first start (`record`; a tool that only reads leaves nothing behind) and
+ * compares it later: `fn` gets NULL, or a sentence (exit code 2). Asks again until Redis answers. */
+void store_check_shards(struct store *store, bool record, void (*fn)(const char *problem, void *arg),
+                        void *arg);
 
 unsigned store_shards(const struct store *store);
 unsigned store_shard_of(const struct store *store,
@@ -78,6 +81,11 @@ struct span store_shard_key(const struct store *store, unsigned shard);
 struct redis *store_redis(const struct store *store);
 /* Records and commands without an answer yet. */
 size_t store_pending(const struct store *store);
+
+/* Why the status is what it is, as a sentence: of STORE_UNREADABLE, while its callback runs. */
+const char *store_why(const struct store *store);
+/* Redis takes writes: what it does not know does not exist. Otherwise it may be that it was not let in yet. */
+bool store_takes(const struct store *store);
 
 /* A fresh claim token: random, unique. */
 void store_token(char out[STORE_TOKEN_LEN + 1]);
@@ -256,7 +264,7 @@ void store_settle(struct store *store, unsigned shard, unsigned limit, unsigned 
 /* ---- provider ids and early callbacks (link.lua, park.lua, parked.lua, unpark.lua) ---- */
 
 struct store_parked {
-    struct span field; /* names the record: "topic:partition:offset" */
+    struct span field; /* names the record: "CHANNEL|topic:partition:offset" */
     struct span value; /* as it was parked */
 };
 /* A provider's call, as a channel knows it: what is linked on one channel says nothing on another. */
@@ -276,22 +284,39 @@ void store_link(struct store *store, const struct store_call *call, struct span 
 void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
                          store_link_fn fn, void *arg);
 
-/* The reference behind the id (n > 0), or parked under it (n == 0) until unknown_callback_keep. An id
- * "call:tenant/call_id" parks a callback of a call that Redis does not know, in that call's shard. */
-typedef void (*store_park_fn)(enum store_status status, struct span ref, void *arg);
+/* The reference behind the id, or parked under it until unknown_callback_keep. An id "call:tenant/call_id" parks a
+ * callback of a call that Redis does not know, in that call's shard. What may wait is bounded. */
+enum store_park_what {
+    PARK_LINKED, /* `ref` is set */
+    PARK_PARKED,
+    PARK_FULL_ID, /* not parked: as much waits under this id, of its channel, or in all, as may */
+    PARK_FULL_CHANNEL,
+    PARK_FULL,
+};
+/* Of one id; of a channel and of all over all shards. About: a shard has its part of them. */
+enum {
+    STORE_PARK_ID_N = 32,
+    STORE_PARK_ID_BYTES = 256 * 1024,
+    STORE_PARK_CHANNEL_N = 16 * 1024,
+    STORE_PARK_CHANNEL_BYTES = 16 * 1024 * 1024,
+    STORE_PARK_N = 64 * 1024,
+    STORE_PARK_BYTES = 64 * 1024 * 1024,
+};
+typedef void (*store_park_fn)(enum store_status status, enum store_park_what what, struct span ref, void *arg);
 void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
                 store_park_fn fn, void *arg);
 
 struct store_overdue {
     struct span provider_id;
     bool known; /* linked by now: put back; otherwise dead letters */
-    const struct store_parked *parked;
+    const struct store_parked *parked; /* some of them; the others once these are removed */
     size_t n;
 };
-/* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. */
-typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n,
+/* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. `more`: there is
+ * more now, or will be once this is removed. */
+typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n, bool more,
                                  void *arg);
-void store_overdue(struct store *store, unsigned shard, unsigned limit, store_overdue_fn fn, void *arg);
+void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg);
 /* Forgets one parked callback that is safe elsewhere. No answer: it would be found again. */
 void store_unpark(struct store *store, struct span provider_id, struct span field);
 

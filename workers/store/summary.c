@@ -152,6 +152,8 @@ static void reading_end(struct reading *reading, int64_t revision)
 {
     bool known = reading->status == STORE_OK && !counters_empty(reading->summary.counters);
     const struct summary *summary = known ? &reading->summary : NULL;
+    if (reading->status == STORE_OK && !known && !store_takes(reading->store))
+        reading->status = STORE_REFUSED; /* it may not have been let in yet */
     if (reading->revised != NULL)
         reading->revised(reading->status, summary, revision, reading->as_of_ms, reading->arg);
     else

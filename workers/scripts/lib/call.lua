@@ -72,6 +72,109 @@ local CLAIMS_FIRST_MS = 2 ^ 43
 local pack, unpack_value, floor, call = cmsgpack.pack, cmsgpack.unpack, math.floor, redis.call
 local band, bor, lshift = bit.band, bit.bor, bit.lshift
 
+-- ---- reading: what cannot be read is told, and holds up nothing else ----
+--
+-- First of all functions, because a function costs what it captures, and the more was captured before.
+
+-- Calls that were met and cannot be read, as sentences; finish() hands them out. And what is being read at this moment: an error
+-- meanwhile is its fault.
+local unreadable, reading_key, reading_field = {}, nil, nil
+
+-- Ends the work on a call, before anything of it is written: one() goes on behind it.
+local function cannot_read(key, why)
+  reading_key = nil
+  error({unreadable = key .. ' cannot be read: ' .. why})
+end
+
+-- Works on one call; {'unreadable', sentence} where that could not be read (workers/store/batch.c knows it).
+local function one(work, record)
+  local ok, result = pcall(work, record)
+  if ok then
+    return result
+  end
+  local why = type(result) == 'table' and result.unreadable
+  if reading_key then
+    why = reading_key .. ' cannot be read: its field ' .. reading_field .. ' is not what this version writes there'
+    reading_key = nil
+  elseif not why then
+    error(result, 0)
+  end
+  unreadable[#unreadable + 1] = why
+  return {'unreadable', why}
+end
+
+-- Works on the records ARGV[2..], each by itself.
+local function each(work)
+  local results = {}
+  for i = 2, #ARGV do
+    results[i - 1] = one(work, unpack_value(ARGV[i]))
+  end
+  return results
+end
+
+local state_read, attempt_read, policy
+do
+  -- Each touches every value that is counted with or compared later, as cheaply as that goes: one that is missing or of
+  -- another type raises an error here, and not in the middle of a change. Those at the end came later, and may be missing.
+  local function state_fits(s)
+    local numbers = s[SEQ] + s[FINAL] + s[ATTEMPT] + s[CREATED] + s[UPDATED] + s[NEXT_AT] + s[SPENT] + s[UNREACHED_SINCE] +
+      s[UNREACHED_N] + s[SOURCE] + s[WON] + (s[HELD_AT] or 0) + (s[CANCELLED] or 0) + (s[HUNG_UP] or 0) + (s[BUSY] or 0) +
+      (s[BACKS] or 0)
+    local texts = #s[CAMPAIGN] + #s[CHANNEL] + #s[DROP] + #s[TOKEN] + #s[REASON] + #(s[HOLD] or '') + #s[UNREACHED_KEPT]
+    local phase, status = s[PHASE], s[STATUS]
+    return numbers >= 0 and texts > 0 and phase >= WAITING and phase <= DROPPED and status >= 0 and status <= COMPLETED
+  end
+
+  local function attempt_fits(a)
+    local numbers = a[A_TERMINAL] + a[A_KIND] + a[A_ID_SURE] + a[A_PLACED] + a[A_RING] + a[A_TALK] + a[A_COST] + a[A_ANSWERED] +
+      a[A_REPORTED] + a[A_UNREACHED] + a[A_PERMANENT] + a[A_CLOSED] + a[A_RING_GIVEN] + (a[A_LINE] or 0) + (a[A_LIFE] or 0) +
+      a[A_HOPS] + a[A_HOPS + 1] + a[A_HOPS + 3] + a[A_HOPS + 4] + a[A_HOPS + 6] + a[A_HOPS + 7] + a[A_HOPS + 9] +
+      a[A_HOPS + 10] + a[A_HOPS + 12] + a[A_HOPS + 13]
+    local texts = #a[A_CODE] + #a[A_DETAIL] + #a[A_CHANNEL] + #a[A_PROVIDER] + #a[A_ID] + #a[A_CURRENCY] + #(a[A_CONTACT] or '') +
+      #a[A_HOPS + 2] + #a[A_HOPS + 5] + #a[A_HOPS + 8] + #a[A_HOPS + 11] + #a[A_HOPS + 14]
+    local status = a[A_STATUS]
+    return numbers >= 0 and texts >= 0 and status >= 0 and status <= COMPLETED
+  end
+
+  local function policy_fits(p)
+    local sum = p[P_MAX] + p[P_ON] + p[P_REDIAL] + p[P_EXPIRES]
+    for i = 1, #p[P_DELAYS] do
+      sum = sum + p[P_DELAYS][i]
+    end
+    return sum >= 0
+  end
+
+  local function decoded(key, field, packed, fits)
+    reading_key, reading_field = key, field
+    local value = unpack_value(packed)
+    if not fits(value) then
+      error('it has no such value')
+    end
+    reading_key = nil
+    return value
+  end
+
+  function state_read(key, packed)
+    return decoded(key, 's', packed, state_fits)
+  end
+
+  -- What `packed` holds, or attempt `n` as it stands in Redis; nil when there is none.
+  function attempt_read(key, n, packed)
+    packed = packed or call('HGET', key, 'a' .. n)
+    return packed and decoded(key, 'a' .. n, packed, attempt_fits) or nil
+  end
+
+  local policies = {} -- by their text: a campaign's calls have the same
+  function policy(c)
+    local p = policies[c.packed_policy]
+    if not p then
+      p = decoded(c.key, 'p', c.packed_policy, policy_fits)
+      policies[c.packed_policy] = p
+    end
+    return p
+  end
+end
+
 -- ---- counters: collected over the whole batch, written once ----
 
 local campaigns, windows, events, first_calls, waiting = {}, {}, {}, {}, {}
@@ -316,30 +419,32 @@ local function is_talking(s, a, n)
 end
 
 -- The call with attempt `n` (nil: its latest), or nil when Redis does not know it; c.a is nil when there is no such
--- attempt.
-local function call_load(id, n)
+-- attempt. `in_passing`: nothing will be said that ends the attempt, so its policy is not asked for.
+local function call_load(id, n, in_passing)
   local key = shard .. ':call:' .. id
-  local read = call('HMGET', key, 's', 'i', n and 'a' .. n or 's')
-  local s, a = read[1], read[3]
-  if not s then
+  local read = redis.pcall('HMGET', key, 's', 'i', 'p', n and 'a' .. n or 's')
+  if read.err then
+    cannot_read(key, read.err)
+  elseif not read[1] and not read[2] and not read[3] then
     return nil
+  elseif not (read[1] and read[2] and read[3]) then
+    cannot_read(key, 'its field ' .. (read[1] and (read[2] and 'p' or 'i') or 's') .. ' is missing')
   end
-  s = unpack_value(s)
-  if not n then
+  local s, a = state_read(key, read[1]), nil
+  if n then
+    a = read[4] and attempt_read(key, n, read[4])
+  else
     n = s[ATTEMPT]
-    a = n > 0 and call('HGET', key, 'a' .. n)
+    a = n > 0 and attempt_read(key, n)
   end
-  a = a and unpack_value(a) or nil
-  return {id = id, key = key, s = s, identity = read[2], n = n, a = a, phase = s[PHASE], hold = s[HOLD] or '',
-    cancelled = s[CANCELLED], final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s), doubtful = is_doubtful(s, a, n),
-    talking = is_talking(s, a, n)}
-end
-
-local function policy(c)
-  if not c.policy then
-    c.policy = unpack_value(call('HGET', c.key, 'p'))
+  a = a or nil
+  local c = {id = id, key = key, s = s, identity = read[2], packed_policy = read[3], n = n, a = a, phase = s[PHASE],
+    hold = s[HOLD] or '', cancelled = s[CANCELLED], final = s[FINAL], next_at = s[NEXT_AT], seq = s[SEQ], counted = place_of(s),
+    doubtful = is_doubtful(s, a, n), talking = is_talking(s, a, n)}
+  if not (in_passing and a and a[A_TERMINAL] == 0) then
+    policy(c)
   end
-  return c.policy
+  return c
 end
 
 -- Our time of a change never goes back within a call, whatever Redis' clock does at a failover.
@@ -410,7 +515,8 @@ local function trim_controls(s)
   end
 end
 
--- Writes the call back, with its indexes and its place in the counters.
+-- Writes the call back, with its indexes and its place in the counters. c.fresh: the fields of one that was not there. The call
+-- itself comes last: until then whoever asks again finds it as it was, and does all of it.
 local function call_save(c)
   local s = c.s
   touch(s)
@@ -419,11 +525,6 @@ local function call_save(c)
     count_call(c.counted, -1)
     s[REASON] = reasons.name(shard .. ':n:' .. s[CAMPAIGN], s[CHANNEL] .. '|', s[REASON])
     count_call(s, 1)
-  end
-  if c.a then
-    call('HSET', c.key, 's', pack(s), 'a' .. c.n, pack(c.a))
-  else
-    call('HSET', c.key, 's', pack(s))
   end
   index_waiting(c)
   if s[PHASE] == PLACED and s[CANCELLED] == 1 and (c.phase ~= PLACED or c.cancelled ~= 1) then
@@ -438,6 +539,12 @@ local function call_save(c)
     (c.phase == PLACED or c.phase == PLACING or c.doubtful or c.talking) then
     call('ZREM', shard .. ':open', c.id)
   end
+  local fields = c.fresh or {}
+  fields[#fields + 1], fields[#fields + 2] = 's', pack(s)
+  if c.a then
+    fields[#fields + 1], fields[#fields + 2] = 'a' .. c.n, pack(c.a)
+  end
+  call('HSET', c.key, unpack(fields))
   if s[FINAL] == 1 and c.final == 0 then
     call('PEXPIRE', c.key, retention_ms)
   elseif s[FINAL] == 0 and c.final == 1 then
@@ -880,7 +987,8 @@ local function write_counts(prefix, index, all, pattern, expire)
   end
 end
 
--- Writes the collected counters and the outbox entry. Returns {outbox id, packed events, packed results}.
+-- Writes the collected counters and the outbox entry. Returns {outbox id, packed events, packed results}, and behind them the calls
+-- that cannot be read, as sentences.
 local function finish(results)
   write_counts(':n:', ':campaigns', campaigns, '^([^|]*|)r:(.*)$', function(key, name)
     if first_calls[name] then
@@ -900,8 +1008,8 @@ local function finish(results)
   end
   local packed = #results > 0 and pack(results) or ''
   if #events == 0 then
-    return {'', '', packed}
+    return {'', '', packed, unpack(unreadable)}
   end
   local blob = pack(events)
-  return {call('XADD', shard .. ':out', '*', 'e', blob), blob, packed}
+  return {call('XADD', shard .. ':out', '*', 'e', blob), blob, packed, unpack(unreadable)}
 end
