@@ -137,11 +137,12 @@ class Store:
         self.redis, self.shard = client, shard
         self.config = [retention, pending_limit, give_up, pending_check]
         self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
-        self.events, self.freed = [], []
+        self.events, self.freed, self.unreadable = [], [], []
         self.tokens = (f"token{n}" for n in itertools.count())
 
     def run(self, name, *args):
-        entry, events, results = self.scripts[name](keys=[self.shard], args=[pack(self.config), *args])
+        entry, events, results, *told = self.scripts[name](keys=[self.shard], args=[pack(self.config), *args])
+        self.unreadable += [why.decode() for why in told]
         new = msgpack.unpackb(events) if events else []
         self.events += [dict(zip(EVENT, values)) for values in new if values[0] != "freed"]
         self.freed += [tuple(values[1:]) for values in new if values[0] == "freed"]
@@ -227,6 +228,22 @@ class Store:
 
     def settle(self, limit=64, look_ups=8):
         return self.run("settle", limit, look_ups)
+
+    def park(self, field="ch|cb:0:1", keep=60000, provider_id="twilio:CA1", value=None, channel="ch", of_id=(32, 256 * 1024),
+             of_channel=(1000, 1 << 20), of_all=(4000, 4 << 20)):
+        """The reference behind the id, "" when it was parked, or "!id", "!channel", "!all" for want of room: (records, bytes)."""
+        value = value if value is not None else "value of " + field
+        args = [provider_id, field, value, keep, channel, *of_id, *of_channel, *of_all]
+        return self.scripts["park"](keys=[self.shard], args=args).decode()
+
+    def overdue(self, lease=0, ids=10, longest="", page=32, most_bytes=1 << 20):
+        """What is offered: [id, known, [field, value, ...], ...]; self.more tells whether there is more."""
+        more, *found = self.scripts["parked"](keys=[self.shard], args=[ids, lease, longest, page, most_bytes])
+        self.more = more == b"1"
+        return found
+
+    def unpark(self, *fields, provider_id="twilio:CA1"):
+        return self.scripts["unpark"](keys=[self.shard], args=[provider_id, *fields])
 
     def control(self, what, key):
         """What an operator says of a campaign, tenant or channel; the state of it afterwards."""
@@ -324,7 +341,9 @@ def redis_server():
 @pytest.fixture
 def store(redis_server):
     redis_server.flushall()
-    return Store(redis_server)
+    store = Store(redis_server)
+    yield store
+    assert not store.unreadable, "a test that spoils a call looks at these, and clears them"
 
 
 @pytest.fixture

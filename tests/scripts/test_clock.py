@@ -39,8 +39,8 @@ def test_a_placed_call_of_a_faster_clock_is_looked_up_in_its_longest_time(store)
 
 
 def test_parked_callbacks_of_a_faster_clock_end_in_their_longest_time(store):
-    store.scripts["park"](keys=[store.shard], args=["twilio:CA1", "cb:0:1", "value", 60000 + AHEAD])
-    assert store.scripts["parked"](keys=[store.shard], args=[10, 0, 60000]) == []
+    store.park(keep=60000 + AHEAD)
+    assert store.overdue(longest=60000) == []
     assert store.redis.zscore(f"{store.shard}:parks", "twilio:CA1") <= now_ms(store) + 60000
 
 

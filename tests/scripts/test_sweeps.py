@@ -3,36 +3,28 @@
 from conftest import *
 
 
-def park(store, keep, field="cb:0:1"):
-    store.scripts["park"](keys=[store.shard], args=["twilio:CA1", field, "value", keep])
-
-
-def overdue(store, lease):
-    return store.scripts["parked"](keys=[store.shard], args=[10, lease])
-
-
 def forget(store, name="t/camp", before=None):
     before = before or int((time.time() + 60) * 1000)
     return store.scripts["forget"](keys=[store.shard], args=[name, before])
 
 
 def test_an_overdue_callback_is_offered_to_one_worker_at_a_time(store):
-    park(store, keep=0)
-    assert len(overdue(store, lease=60000)) == 3
-    assert overdue(store, lease=60000) == [], "another worker has it"
+    store.park(keep=0)
+    assert len(store.overdue(lease=60000)) == 3
+    assert store.overdue(lease=60000) == [], "another worker has it"
 
 
 def test_an_offer_that_its_taker_dropped_is_made_again_after_the_lease(store):
-    park(store, keep=0)
-    overdue(store, lease=30)
-    assert overdue(store, lease=30) == []
+    store.park(keep=0)
+    store.overdue(lease=30)
+    assert store.overdue(lease=30) == []
     time.sleep(0.05)
-    assert overdue(store, lease=30)[2] == [b"cb:0:1", b"value"]
+    assert store.overdue(lease=30)[2] == [b"ch|cb:0:1", b"value of ch|cb:0:1"]
 
 
 def test_a_callback_that_may_still_wait_is_not_offered(store):
-    park(store, keep=60000)
-    assert overdue(store, lease=0) == []
+    store.park(keep=60000)
+    assert store.overdue(lease=0) == []
 
 
 def test_an_old_campaign_is_forgotten_with_its_counters(store):

@@ -96,13 +96,16 @@ static void what_somebody_else_wrote_is_not_read(void **state)
     }
 }
 
-static void a_record_s_field_names_its_place_in_the_log(void **state)
+static void a_record_s_field_names_its_channel_and_its_place_in_the_log(void **state)
 {
     (void)state;
     struct buf b;
     buf_init(&b, PARKED_FIELD_MAX);
-    parked_add_field(&b, &callback);
-    assert_string_equal(b.p, "ivr.callbacks:3:4000000000");
+    parked_add_field(&b, &callback, SPAN_LIT("ke-main"));
+    assert_string_equal(b.p, "ke-main|ivr.callbacks:3:4000000000");
+    buf_clear(&b);
+    parked_add_field(&b, &callback, SPAN_LIT("no|channel"));
+    assert_string_equal(b.p, "|ivr.callbacks:3:4000000000");
     buf_done(&b);
 }
 
@@ -113,7 +116,7 @@ int main(void)
         cmocka_unit_test(no_key_stays_no_key_and_an_empty_one_empty),
         cmocka_unit_test(what_is_cut_off_anywhere_is_not_read),
         cmocka_unit_test(what_somebody_else_wrote_is_not_read),
-        cmocka_unit_test(a_record_s_field_names_its_place_in_the_log),
+        cmocka_unit_test(a_record_s_field_names_its_channel_and_its_place_in_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

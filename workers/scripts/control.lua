@@ -56,7 +56,7 @@ local function resume(c)
 end
 
 local DO = {pause = pause, resume = resume, cancel = cancel}
-return finish(one(function(id)
+return finish(reading.one(function(id)
   local c = call_load(id)
   return {c and DO[ARGV[3]](c) or 'unknown'}
 end, ARGV[2]))

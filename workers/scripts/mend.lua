@@ -36,6 +36,8 @@ local function open_at(c)
     return now + CLAIM_LONGEST_MS - CLAIMS_FIRST_MS
   elseif s[PHASE] == PLACED then
     return a[A_PLACED] + math.min(pending_check_ms, pending_limit_ms)
+  elseif c.talking and now < a[A_PLACED] + pending_limit_ms then
+    return math.min(now + pending_check_ms, a[A_PLACED] + pending_limit_ms)
   elseif c.doubtful and now < a[A_PLACED] + FIND_MS then
     return now + pending_check_ms
   end
@@ -67,7 +69,7 @@ local function mend(r)
   if not c then
     return ''
   elseif not c.a and (c.phase == PLACING or c.phase == PLACED) then
-    cannot_read(c.key, 'its attempt ' .. c.n .. ' is missing')
+    reading.cannot(c.key, 'its attempt ' .. c.n .. ' is missing')
   end
   local expiry = mend_expiry(c)
   local mended = c.phase == WAITING and mend_waiting(c) or mend_open(c)

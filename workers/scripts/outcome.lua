@@ -20,7 +20,7 @@ local UNSENT = {back = true, busy = true, listed = true}
 
 local function give_back(c, kind, wait_ms, trace)
   local s, n = c.s, c.n
-  local before = n > 1 and (attempt_read(c.key, n - 1) or attempt_new(s[CHANNEL], '')) or nil
+  local before = n > 1 and (reading.attempt(c.key, n - 1) or attempt_new(s[CHANNEL], '')) or nil
   if c.a[A_REPORTED] == 1 then
     -- The provider knows this attempt although we hold that it was not sent: believe the provider.
     s[TOKEN] = ''

@@ -20,7 +20,7 @@ local function known(fingerprint, id, channel, token, claim_ms)
   end
   local c = call_load(id)
   if not c then
-    cannot_read(shard .. ':call:' .. id, 'its field s is missing')
+    reading.cannot(shard .. ':call:' .. id, 'its field s is missing')
   end
   local s = c.s
   if token ~= '' and s[TOKEN] == token then
@@ -38,7 +38,7 @@ local function store(r)
   local key = shard .. ':call:' .. id
   local read = redis.pcall('HMGET', key, 'f', 's')
   if read.err or (read[2] and not read[1]) then
-    cannot_read(key, read.err or 'its field f is missing')
+    reading.cannot(key, read.err or 'its field f is missing')
   end
   local stored = read[1]
   if stored then

@@ -98,7 +98,7 @@ local function walk(holds)
   end
   local found = call('ZSCAN', shard .. set, cursor, 'COUNT', left)
   for i = 1, #found[2], 2 do
-    one(end_or_mark, found[2][i])
+    reading.one(end_or_mark, found[2][i])
   end
   if found[1] == '0' then
     set = after(set, holds)

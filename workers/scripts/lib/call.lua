@@ -78,28 +78,28 @@ local band, bor, lshift = bit.band, bit.bor, bit.lshift
 
 -- Calls that were met and cannot be read, as sentences; finish() hands them out. And what is being read at this moment: an error
 -- meanwhile is its fault.
-local unreadable, reading_key, reading_field = {}, nil, nil
+local reading = {unreadable = {}, key = nil, field = nil}
 
--- Ends the work on a call, before anything of it is written: one() goes on behind it.
-local function cannot_read(key, why)
-  reading_key = nil
+-- Ends the work on a call, before anything of it is written: reading.one() goes on behind it.
+function reading.cannot(key, why)
+  reading.key = nil
   error({unreadable = key .. ' cannot be read: ' .. why})
 end
 
 -- Works on one call; {'unreadable', sentence} where that could not be read (workers/store/batch.c knows it).
-local function one(work, record)
+function reading.one(work, record)
   local ok, result = pcall(work, record)
   if ok then
     return result
   end
   local why = type(result) == 'table' and result.unreadable
-  if reading_key then
-    why = reading_key .. ' cannot be read: its field ' .. reading_field .. ' is not what this version writes there'
-    reading_key = nil
+  if reading.key then
+    why = reading.key .. ' cannot be read: its field ' .. reading.field .. ' is not what this version writes there'
+    reading.key = nil
   elseif not why then
     error(result, 0)
   end
-  unreadable[#unreadable + 1] = why
+  reading.unreadable[#reading.unreadable + 1] = why
   return {'unreadable', why}
 end
 
@@ -107,12 +107,12 @@ end
 local function each(work)
   local results = {}
   for i = 2, #ARGV do
-    results[i - 1] = one(work, unpack_value(ARGV[i]))
+    results[i - 1] = reading.one(work, unpack_value(ARGV[i]))
   end
   return results
 end
 
-local state_read, attempt_read, policy
+local policy
 do
   -- Each touches every value that is counted with or compared later, as cheaply as that goes: one that is missing or of
   -- another type raises an error here, and not in the middle of a change. Those at the end came later, and may be missing.
@@ -145,21 +145,21 @@ do
   end
 
   local function decoded(key, field, packed, fits)
-    reading_key, reading_field = key, field
+    reading.key, reading.field = key, field
     local value = unpack_value(packed)
     if not fits(value) then
       error('it has no such value')
     end
-    reading_key = nil
+    reading.key = nil
     return value
   end
 
-  function state_read(key, packed)
+  function reading.state(key, packed)
     return decoded(key, 's', packed, state_fits)
   end
 
   -- What `packed` holds, or attempt `n` as it stands in Redis; nil when there is none.
-  function attempt_read(key, n, packed)
+  function reading.attempt(key, n, packed)
     packed = packed or call('HGET', key, 'a' .. n)
     return packed and decoded(key, 'a' .. n, packed, attempt_fits) or nil
   end
@@ -424,18 +424,18 @@ local function call_load(id, n, in_passing)
   local key = shard .. ':call:' .. id
   local read = redis.pcall('HMGET', key, 's', 'i', 'p', n and 'a' .. n or 's')
   if read.err then
-    cannot_read(key, read.err)
+    reading.cannot(key, read.err)
   elseif not read[1] and not read[2] and not read[3] then
     return nil
   elseif not (read[1] and read[2] and read[3]) then
-    cannot_read(key, 'its field ' .. (read[1] and (read[2] and 'p' or 'i') or 's') .. ' is missing')
+    reading.cannot(key, 'its field ' .. (read[1] and (read[2] and 'p' or 'i') or 's') .. ' is missing')
   end
-  local s, a = state_read(key, read[1]), nil
+  local s, a = reading.state(key, read[1]), nil
   if n then
-    a = read[4] and attempt_read(key, n, read[4])
+    a = read[4] and reading.attempt(key, n, read[4])
   else
     n = s[ATTEMPT]
-    a = n > 0 and attempt_read(key, n)
+    a = n > 0 and reading.attempt(key, n)
   end
   a = a or nil
   local c = {id = id, key = key, s = s, identity = read[2], packed_policy = read[3], n = n, a = a, phase = s[PHASE],
@@ -1008,8 +1008,8 @@ local function finish(results)
   end
   local packed = #results > 0 and pack(results) or ''
   if #events == 0 then
-    return {'', '', packed, unpack(unreadable)}
+    return {'', '', packed, unpack(reading.unreadable)}
   end
   local blob = pack(events)
-  return {call('XADD', shard .. ':out', '*', 'e', blob), blob, packed, unpack(unreadable)}
+  return {call('XADD', shard .. ':out', '*', 'e', blob), blob, packed, unpack(reading.unreadable)}
 end
