@@ -106,7 +106,7 @@ static int set_up(void **state)
     assert_int_equal(redis_new(&f->redis, f->loop, &options, &err), 0);
     assert_int_equal(store_new(&f->store, f->loop, f->redis, &f->settings, &err), 0);
     store_on_events(f->store, on_events, NULL, f);
-    store_check_shards(f->store, on_checked, f);
+    store_check_shards(f->store, true, on_checked, f);
     wait_answer(f);
     *state = f;
     return 0;
