@@ -1,6 +1,6 @@
 # ivr-workers: `make help` lists the targets.
 
-VERSION   := 0.1.0
+VERSION   := 0.2.0
 PREFIX    ?= /usr/local
 SANITIZER ?=
 PYTEST    ?= build/venv/bin/pytest
