@@ -12,9 +12,9 @@
  * sent again from here.
  *
  * Every no is heard (redis_prove): each server is asked once a second for a proof that it takes what the
- * scripts do. While it refuses (OOM, MISCONF, NOREPLICAS, NOPERM, whatever its word), it is not up, not ready,
- * one log line has its words, and writing scripts are answered with them without being sent: who asks again
- * costs it nothing. Scripts that only read or remove, and plain commands, go on.
+ * scripts do. While it refuses (OOM, MISCONF, NOREPLICAS, NOPERM, whatever its word), it is not up, not
+ * ready, one log line has its words, and writing scripts are answered with them without being sent: who asks
+ * again costs it nothing. Scripts that only read or remove, and plain commands, go on.
  *
  * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
  * connection that the batch went to; too few acknowledgements within 1 s is REDIS_UNACKED for that
@@ -89,14 +89,15 @@ void redis_eval(struct redis *redis, const struct redis_script *script, struct s
 void redis_command(struct redis *redis, const struct span *argv, size_t argc, int key_index, redis_fn fn,
                    void *arg);
 
-/* The same for a question about a server's keys: how many servers have keys (a cluster's primaries), and one of
- * them, by number. */
+/* The same for a question about a server's keys: how many servers have keys (a cluster's primaries), and one
+ * of them, by number. */
 size_t redis_servers(const struct redis *redis);
 void redis_command_of(struct redis *redis, size_t server, const struct span *argv, size_t argc, redis_fn fn,
                       void *arg);
 
 /* What is to be proved of each server, from its set-up on: `script` is run with one of `keys` (the first, on
- * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop. */
+ * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop.
+ */
 void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n);
 
 /* Connected (each primary), and writing scripts are taken. */

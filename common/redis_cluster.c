@@ -463,8 +463,8 @@ static bool add_ranges(const struct redis_cluster *cluster, const struct node *n
     return ranges > 0;
 }
 
-static bool node_ready(const struct redis_cluster *cluster, const struct node *node, enum redis_ready_for whom,
-                       struct buf *why)
+static bool node_ready(const struct redis_cluster *cluster, const struct node *node,
+                       enum redis_ready_for whom, struct buf *why)
 {
     struct buf cause, ranges;
     bool ready;

@@ -330,11 +330,11 @@ static void on_wait(const struct redis_result *result, void *arg)
 static void send_fence(struct redis_conn *conn)
 {
     if (conn->options.kind != CONN_NODE)
-        conn_send_own(conn, on_fence, (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")},
-                 3);
+        conn_send_own(conn, on_fence,
+                      (const struct span[]){SPAN_LIT("PUBLISH"), SPAN_LIT(FENCE), SPAN_LIT("")}, 3);
     else
-        conn_send_own(conn, on_fence, (const struct span[]){SPAN_LIT("SET"), span_str(conn->fence), SPAN_LIT("1")},
-                 3);
+        conn_send_own(conn, on_fence,
+                      (const struct span[]){SPAN_LIT("SET"), span_str(conn->fence), SPAN_LIT("1")}, 3);
 }
 
 void conn_send_wait(struct redis_conn *conn)
@@ -347,7 +347,7 @@ void conn_send_wait(struct redis_conn *conn)
     if (!conn->fenced)
         send_fence(conn);
     conn_send_own(conn, on_wait,
-             (const struct span[]){SPAN_LIT("WAIT"), span_of(replicas, (size_t)n), SPAN_LIT("1000")}, 3);
+                  (const struct span[]){SPAN_LIT("WAIT"), span_of(replicas, (size_t)n), SPAN_LIT("1000")}, 3);
 }
 
 static void send_batch(struct redis_conn *conn)
@@ -398,8 +398,8 @@ static void conn_attach(struct redis_conn *conn, redisAsyncContext *ac)
         conn->poll = redis_poll_attach(ac, loop_uv(conn->options.loop), &events);
     if (ac == NULL || conn->poll == NULL) {
         conn_set_error(conn, tls_error != NULL            ? tls_error
-                        : ac != NULL && ac->err != 0 ? ac->errstr
-                                                     : "no socket");
+                             : ac != NULL && ac->err != 0 ? ac->errstr
+                                                          : "no socket");
         if (ac != NULL)
             redisAsyncFree(ac);
         conn_drop(conn);

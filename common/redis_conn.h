@@ -4,8 +4,8 @@
  *
  * States: DOWN (waiting to try again; commands are refused) -> LOCATING (Sentinel is asked where) ->
  * RESOLVING (the host's name) -> CONNECTING -> SETUP (AUTH, SELECT, PING, ROLE, the maxmemory-policy, the
- * first proof) -> UP -> DOWN. Whatever ends a connection goes through one function, which answers every pending command with
- * REDIS_LOST, in order, and plans the next attempt.
+ * first proof) -> UP -> DOWN. Whatever ends a connection goes through one function, which answers every
+ * pending command with REDIS_LOST, in order, and plans the next attempt.
  *
  * A command is in exactly one list: `queue` (this turn's batch), `sent` (replies are positional: its head is
  * the oldest), `held` (replied, but WAIT has not answered), `refused` (came while DOWN). With replicas to
@@ -45,7 +45,7 @@ struct redis_conn_options {
     enum redis_conn_kind kind;
     int replicas;
     int64_t timeout_ms;
-    const struct redis_proof *proof; /* outlives the connection; may be filled in later, NULL: none */
+    const struct redis_proof *proof;      /* outlives the connection; may be filled in later, NULL: none */
     void (*state)(bool takes, void *arg); /* at each change of redis_conn_takes() */
     /* Before each attempt, where it is not NULL: answer with redis_conn_located() or redis_conn_unlocated(),
      * also before it returns. */

@@ -41,8 +41,8 @@ struct redis_conn {
     char shown[320];      /* the same for logs and errors */
     bool gone;            /* hiredis ended the connection, conn_settle() is due */
     bool closing;
-    bool proof_out;       /* a proof has not been answered */
-    bool told_takes;      /* what the owner was told last */
+    bool proof_out;  /* a proof has not been answered */
+    bool told_takes; /* what the owner was told last */
     struct redis_fit fit;
     char error[200]; /* why it is down; the first cause counts */
     char cause[200]; /* the last one, until it is up */

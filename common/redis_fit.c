@@ -48,7 +48,8 @@ void redis_fit_proved(struct redis_fit *fit, const char *error, int64_t now_mono
     memcpy(fit->refusal, words, sizeof(words));
 }
 
-void redis_fit_script_refused(struct redis_fit *fit, const char *script, const char *error, int64_t now_mono_ms)
+void redis_fit_script_refused(struct redis_fit *fit, const char *script, const char *error,
+                              int64_t now_mono_ms)
 {
     char words[sizeof(fit->refusal)];
 

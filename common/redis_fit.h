@@ -1,11 +1,11 @@
 /*
- * Whether a server that answers is fit for calls: what it said of itself, to the proof, and to scripts. No I/O;
- * the connection asks and tells.
+ * Whether a server that answers is fit for calls: what it said of itself, to the proof, and to scripts. No
+ * I/O; the connection asks and tells.
  *
  * Three things make it unfit. Its maxmemory-policy may evict, or too few replicas acknowledge. It refused the
  * last proof (OOM, MISCONF, NOREPLICAS, NOPERM, CLUSTERDOWN, whatever its word): then it takes no writing
- * scripts until it grants one. Or it refused a script a moment ago that the proof could not foresee: then it is
- * only not ready, so that people hear of it, and the scripts go on asking.
+ * scripts until it grants one. Or it refused a script a moment ago that the proof could not foresee: then it
+ * is only not ready, so that people hear of it, and the scripts go on asking.
  */
 #ifndef IVR_COMMON_REDIS_FIT_H
 #define IVR_COMMON_REDIS_FIT_H
@@ -33,11 +33,12 @@ struct redis_fit {
 /* A new connection: nothing is known. What was refused before stays to be compared with, so that one refusal
  * is told once. */
 void redis_fit_begin(struct redis_fit *fit);
-/* The answer to a proof: NULL where it was granted. Logs each change; and what a script was refused for, where the
- * proof is granted all the same. */
+/* The answer to a proof: NULL where it was granted. Logs each change; and what a script was refused for,
+ * where the proof is granted all the same. */
 void redis_fit_proved(struct redis_fit *fit, const char *error, int64_t now_mono_ms);
 /* A script was refused; a proof is asked for at once. */
-void redis_fit_script_refused(struct redis_fit *fit, const char *script, const char *error, int64_t now_mono_ms);
+void redis_fit_script_refused(struct redis_fit *fit, const char *script, const char *error,
+                              int64_t now_mono_ms);
 /* Neither evicts nor lacks replicas. */
 bool redis_fit_healthy(const struct redis_fit *fit);
 /* Healthy, and its last proof was not refused; otherwise why not. */

@@ -75,7 +75,8 @@ void look_for_proof(struct redis_conn *conn)
 /* NOAUTH, WRONGPASS, no more clients: the server will say so again, unlike while it is on its way up. */
 static void denied(struct redis_conn *conn, const char *error)
 {
-    conn->denied = !begins_with(error, "LOADING") && !begins_with(error, "MASTERDOWN") && !begins_with(error, "BUSY");
+    conn->denied =
+        !begins_with(error, "LOADING") && !begins_with(error, "MASTERDOWN") && !begins_with(error, "BUSY");
     conn_set_error(conn, error);
 }
 
@@ -129,7 +130,8 @@ static void take_policy(struct redis_conn *conn, struct span policy)
             LOG_INT("replicas", conn->fit.acked));
 }
 
-/* ["maxmemory-policy", "noeviction"]; the last reply of a look. A server that denies CONFIG is taken as it is. */
+/* ["maxmemory-policy", "noeviction"]; the last reply of a look. A server that denies CONFIG is taken as it
+ * is. */
 static void on_policy(const struct redis_result *result, void *arg)
 {
     struct redis_conn *conn = arg;

@@ -109,8 +109,8 @@ static void send_large(struct worker *w, const struct dead_letter *letter, const
  */
 void worker_dead_letters_begin(void)
 {
-    static const char *const reasons[] = {"invalid_json",        "invalid_request", "conflict",
-                                          "unknown_channel",     "too_old",         "unknown_call",
+    static const char *const reasons[] = {"invalid_json",         "invalid_request", "conflict",
+                                          "unknown_channel",      "too_old",         "unknown_call",
                                           "unparseable_callback", "unreadable_call"};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         (void)metric_series(M_DEAD_LETTERS, reasons[i], NULL);

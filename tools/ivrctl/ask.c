@@ -39,8 +39,8 @@ static void put_question(void *arg)
     ask->question(ask->store, ask, ask->arg);
 }
 
-/* What a server says that is up will hardly change within the time that somebody waits at a prompt; what can be
- * read all the same was read by then. */
+/* What a server says that is up will hardly change within the time that somebody waits at a prompt; what can
+ * be read all the same was read by then. */
 static void look_for_refusal(void *arg)
 {
     struct ask *ask = arg;

@@ -16,9 +16,8 @@ struct ask;
 /* Sends the question; its answer must lead to ask_answered(), on the loop. */
 typedef void (*ask_fn)(struct store *store, struct ask *ask, void *arg);
 
-/* Runs until an answer came. ERR_UNAVAILABLE: Redis did not answer or refused, with what it said, or a call in
- * it cannot be read. ERR_CONFIG: the calls
- * in this Redis are spread over another number of shards. */
+/* Runs until an answer came. ERR_UNAVAILABLE: Redis did not answer or refused, with what it said, or a call
+ * in it cannot be read. ERR_CONFIG: the calls in this Redis are spread over another number of shards. */
 int ask_redis(const struct settings *settings, ask_fn question, void *arg, struct err *err);
 /* The same for what can be done without: gives up after ASK_SHORTLY_MS. */
 int ask_redis_shortly(const struct settings *settings, ask_fn question, void *arg, struct err *err);

@@ -43,7 +43,8 @@ extern const struct command command_call, command_campaign, command_request, com
 void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Lines as they are, each with its end: what is wrong with the configuration. */
 void ctl_say_lines(struct span lines);
-/* What asking again later may mend: Kafka or Redis cannot be reached, or refuses. Beside those of common/program.h. */
+/* What asking again later may mend: Kafka or Redis cannot be reached, or refuses. Beside those of
+ * common/program.h. */
 enum { EXIT_UNAVAILABLE = 3 };
 
 /* Says what is in `err`; returns the exit code for it: 2 for ERR_CONFIG, 3 for ERR_UNAVAILABLE, else 1. */

@@ -81,7 +81,8 @@ static int print_help(void)
     buf_adds(&b,
              "\nivrctl --check reads the configuration and says what is wrong; ivrctl --version.\n"
              "\nExit codes: 0 done; 1 the call or campaign is unknown, or something failed; 2 the usage or "
-             "the configuration is wrong;\n3 Kafka or Redis cannot be reached, or refuses: its words are on stderr.\n"
+             "the configuration is wrong;\n3 Kafka or Redis cannot be reached, or refuses: its words are on "
+             "stderr.\n"
              "\nEnvironment:\n");
     settings_add_help(&b);
     int rc = ctl_print(buf_span(&b));

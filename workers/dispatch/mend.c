@@ -10,8 +10,9 @@
 #include "workers/store/walk.h"
 
 enum {
-    STEP_MS = 1000,         /* between two pages: a million calls in an hour, a thousandth of Redis' time */
-    FIRST_MS = 5000,        /* the first question for the right to walk, at random within it: replicas start together */
+    STEP_MS = 1000, /* between two pages: a million calls in an hour, a thousandth of Redis' time */
+    FIRST_MS =
+        5000, /* the first question for the right to walk, at random within it: replicas start together */
     ASK_MS = 30000,         /* between two of them */
     KEEP_MS = 30 * STEP_MS, /* a walker that died is followed by another one after it */
     PAUSE_MS = 10 * 60 * 1000,
@@ -61,7 +62,8 @@ static void on_mended(enum store_status status, struct span mended, void *arg)
         return; /* one that was not answered is met by the next walk */
     snprintf(index, sizeof(index), "%.*s", SPAN_ARG(mended));
     metric_count(M_CALLS_MENDED, index, NULL);
-    LOG_LIMITED(LOG_LEVEL_ERROR, "a call stood in no index of Redis, where nobody would have looked at it; it was put back",
+    LOG_LIMITED(LOG_LEVEL_ERROR,
+                "a call stood in no index of Redis, where nobody would have looked at it; it was put back",
                 LOG_STR("index", index));
 }
 

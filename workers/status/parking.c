@@ -46,16 +46,18 @@ static void dead_full(struct work *work, enum store_park_what what)
     buf_init(&detail, 1024);
     if (what == PARK_FULL_ID)
         buf_addf(&detail,
-                 "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait for that "
+                 "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait "
+                 "for that "
                  "one already",
                  STORE_PARK_ID_N, STORE_PARK_ID_BYTES / 1024);
     else
-        buf_addf(&detail,
-                 "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
-                 "for unknown calls %s already",
-                 what == PARK_FULL ? STORE_PARK_N : STORE_PARK_CHANNEL_N,
-                 (what == PARK_FULL ? STORE_PARK_BYTES : STORE_PARK_CHANNEL_BYTES) / (1024 * 1024),
-                 what == PARK_FULL ? "in all" : "of its channel");
+        buf_addf(
+            &detail,
+            "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
+            "for unknown calls %s already",
+            what == PARK_FULL ? STORE_PARK_N : STORE_PARK_CHANNEL_N,
+            (what == PARK_FULL ? STORE_PARK_BYTES : STORE_PARK_CHANNEL_BYTES) / (1024 * 1024),
+            what == PARK_FULL ? "in all" : "of its channel");
     work_dead(work, "unknown_call", buf_span(&detail));
     buf_done(&detail);
 }
@@ -92,7 +94,8 @@ static void found(struct work *work, struct span ref)
         dead_unknown(work, "no call is linked to the provider's call id on this channel");
 }
 
-static void on_found_or_parked(enum store_status status, enum store_park_what what, struct span ref, void *arg)
+static void on_found_or_parked(enum store_status status, enum store_park_what what, struct span ref,
+                               void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, status))

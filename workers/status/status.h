@@ -14,8 +14,8 @@
  *              └── cannot be read ──► dead letter unparseable_callback ──acknowledged──► done
  *
  * What was parked once before is a dead letter unknown_call where it would be parked again.
- * Where there is no room for it, too (store_park). A call that cannot be read in Redis makes it a dead letter,
- * unreadable_call.
+ * Where there is no room for it, too (store_park). A call that cannot be read in Redis makes it a dead
+ * letter, unreadable_call.
  *
  * Whatever is refused or lost on the way (Redis away, an acknowledgement that does not come) starts the work
  * over, after a pause that grows from 100 ms to 2 s: each step may run twice. Meanwhile no further records
@@ -61,8 +61,8 @@ void status_free(struct status **status);
 /* ---- what workers/status/parking.c uses ---- */
 
 struct worker *status_worker(const struct work *work);
-/* A question to Redis is out; answered() says whether its answer still matters, and starts the work over where it
- * is none (STORE_UNREADABLE is one). */
+/* A question to Redis is out; answered() says whether its answer still matters, and starts the work over
+ * where it is none (STORE_UNREADABLE is one). */
 void work_asked(struct work *work);
 bool work_answered(struct work *work, enum store_status store_status);
 /* (Again) from the start, with the reference that was found. */

@@ -116,8 +116,8 @@ static void tell_unreadable(struct batches *batches, const void *reply)
     }
 }
 
-/* A reply is {outbox id, packed events, packed results, unreadable calls ...}. Events first: they are on their
- * way before the record counts as done. */
+/* A reply is {outbox id, packed events, packed results, unreadable calls ...}. Events first: they are on
+ * their way before the record counts as done. */
 static void on_reply(const struct redis_result *result, void *arg)
 {
     struct batch *batch = arg;

@@ -40,8 +40,8 @@ struct parked {
 /* Packs a record and its headers (kafka_record_headers), as store_park() takes it. Appends. */
 void parked_add(struct buf *b, const struct kafka_record *record, const struct kafka_header *headers,
                 size_t n);
-/* Its field, "CHANNEL|topic:partition:offset": parking twice is parking once. Appends. The channel is what its header
- * says (nothing where that names none). */
+/* Its field, "CHANNEL|topic:partition:offset": parking twice is parking once. Appends. The channel is what
+ * its header says (nothing where that names none). */
 void parked_add_field(struct buf *b, const struct kafka_record *record, struct span channel);
 /* False when the bytes are not what parked_add() wrote. `bytes` must outlive it; parked_done() in any case.
  */

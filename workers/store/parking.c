@@ -9,7 +9,7 @@ enum {
     MAX_PARKED = 32, /* of an id, in one answer */
     MAX_OVERDUE = 16,
     OVERDUE_BYTES = 1024 * 1024, /* in one answer, about */
-    OVERDUE_LEASE_MS = 30000, /* longer than Kafka takes for an acknowledgement, but for an outage */
+    OVERDUE_LEASE_MS = 30000,    /* longer than Kafka takes for an acknowledgement, but for an outage */
 };
 
 /* A script call outside the batches, and whom to tell. */

@@ -54,8 +54,8 @@ struct record {
     size_t attempts_n;
 };
 
-/* `record` is NULL when the call is unknown (or status is not STORE_OK). While Redis refuses writes no call is unknown:
- * it may not have been let in yet, STORE_REFUSED. */
+/* `record` is NULL when the call is unknown (or status is not STORE_OK). While Redis refuses writes no call
+ * is unknown: it may not have been let in yet, STORE_REFUSED. */
 typedef void (*record_fn)(enum store_status status, const struct record *record, void *arg);
 void record_read(struct store *store, struct span id, record_fn fn, void *arg);
 

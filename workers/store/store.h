@@ -51,8 +51,8 @@ enum store_status {
     STORE_LOST,    /* may have been executed: ask again with the same values */
     STORE_UNACKED, /* was executed, and IVR_REDIS_REPLICAS replicas do not have it: a failover may undo it, so
                       ask again with the same values; what a request or a claim got is told */
-    STORE_UNREADABLE, /* what stands in Redis of this call cannot be read, nothing was done with it: asking again
-                         does not help; store_why() names the key and what is wrong */
+    STORE_UNREADABLE, /* what stands in Redis of this call cannot be read, nothing was done with it: asking
+                         again does not help; store_why() names the key and what is wrong */
 };
 
 /* A script's events: the outbox entry that holds them, to be produced and then removed
@@ -68,8 +68,8 @@ void store_free(struct store **store);
 /* Who takes the events; set before the first call. */
 void store_on_events(struct store *store, store_events_fn fn, store_lost_fn lost, void *arg);
 
-/* Records the number of shards on the first start (`record`; a tool that only reads leaves nothing behind) and
- * compares it later: `fn` gets NULL, or a sentence (exit code 2). Asks again until Redis answers. */
+/* Records the number of shards on the first start (`record`; a tool that only reads leaves nothing behind)
+ * and compares it later: `fn` gets NULL, or a sentence (exit code 2). Asks again until Redis answers. */
 void store_check_shards(struct store *store, bool record, void (*fn)(const char *problem, void *arg),
                         void *arg);
 
@@ -84,7 +84,8 @@ size_t store_pending(const struct store *store);
 
 /* Why the status is what it is, as a sentence: of STORE_UNREADABLE, while its callback runs. */
 const char *store_why(const struct store *store);
-/* Redis takes writes: what it does not know does not exist. Otherwise it may be that it was not let in yet. */
+/* Redis takes writes: what it does not know does not exist. Otherwise it may be that it was not let in yet.
+ */
 bool store_takes(const struct store *store);
 
 /* A fresh claim token: random, unique. */
@@ -284,8 +285,8 @@ void store_link(struct store *store, const struct store_call *call, struct span 
 void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
                          store_link_fn fn, void *arg);
 
-/* The reference behind the id, or parked under it until unknown_callback_keep. An id "call:tenant/call_id" parks a
- * callback of a call that Redis does not know, in that call's shard. What may wait is bounded. */
+/* The reference behind the id, or parked under it until unknown_callback_keep. An id "call:tenant/call_id"
+ * parks a callback of a call that Redis does not know, in that call's shard. What may wait is bounded. */
 enum store_park_what {
     PARK_LINKED, /* `ref` is set */
     PARK_PARKED,
@@ -302,20 +303,21 @@ enum {
     STORE_PARK_N = 64 * 1024,
     STORE_PARK_BYTES = 64 * 1024 * 1024,
 };
-typedef void (*store_park_fn)(enum store_status status, enum store_park_what what, struct span ref, void *arg);
+typedef void (*store_park_fn)(enum store_status status, enum store_park_what what, struct span ref,
+                              void *arg);
 void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
                 store_park_fn fn, void *arg);
 
 struct store_overdue {
     struct span provider_id;
-    bool known; /* linked by now: put back; otherwise dead letters */
+    bool known;                        /* linked by now: put back; otherwise dead letters */
     const struct store_parked *parked; /* some of them; the others once these are removed */
     size_t n;
 };
-/* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. `more`: there is
- * more now, or will be once this is removed. */
-typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n, bool more,
-                                 void *arg);
+/* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. `more`:
+ * there is more now, or will be once this is removed. */
+typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n,
+                                 bool more, void *arg);
 void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg);
 /* Forgets one parked callback that is safe elsewhere. No answer: it would be found again. */
 void store_unpark(struct store *store, struct span provider_id, struct span field);

@@ -46,14 +46,10 @@ void walk_right(struct store *store, enum walk_right what, int64_t ms, walk_righ
     struct span base = store_shard_key(store, 0);
     snprintf(key, sizeof(key), "%.*s:walk", SPAN_ARG(base));
     snprintf(px, sizeof(px), "%lld", (long long)ms);
-    const struct span argv[] = {SPAN_LIT("SET"),
-                                span_str(key),
-                                SPAN_LIT("1"),
-                                what == WALK_BEGIN ? SPAN_LIT("NX") : SPAN_LIT("XX"),
-                                SPAN_LIT("PX"),
-                                span_str(px)};
-    redis_command(store_redis(store), argv, 6, 1, on_right,
-                  question_new(store, (void (*)(void))fn, arg));
+    const struct span argv[] = {SPAN_LIT("SET"), span_str(key),
+                                SPAN_LIT("1"),   what == WALK_BEGIN ? SPAN_LIT("NX") : SPAN_LIT("XX"),
+                                SPAN_LIT("PX"),  span_str(px)};
+    redis_command(store_redis(store), argv, 6, 1, on_right, question_new(store, (void (*)(void))fn, arg));
 }
 
 /* ---- pages ---- */
@@ -112,7 +108,7 @@ void walk_page(struct store *store, size_t server, struct span cursor, walk_page
     buf_init(&pattern, KEY_MAX);
     add_pattern(&pattern, store);
     snprintf(count, sizeof(count), "%d", WALK_PAGE);
-    const struct span argv[] = {SPAN_LIT("SCAN"),  cursor,          SPAN_LIT("MATCH"), buf_span(&pattern),
+    const struct span argv[] = {SPAN_LIT("SCAN"),  cursor,         SPAN_LIT("MATCH"), buf_span(&pattern),
                                 SPAN_LIT("COUNT"), span_str(count)};
     redis_command_of(store_redis(store), server, argv, 6, on_page, q);
     buf_done(&pattern);
@@ -120,7 +116,8 @@ void walk_page(struct store *store, size_t server, struct span cursor, walk_page
 
 /* ---- mending ---- */
 
-static void deliver_mended(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+static void deliver_mended(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                           void *arg)
 {
     struct span mended = SPAN_NONE;
     if (result != NULL && result->type == MSGPACK_OBJECT_STR)

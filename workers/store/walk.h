@@ -1,6 +1,7 @@
 /*
- * A walk over all calls that Redis keeps, a page at a time: for what no index can tell (workers/dispatch/mend.h).
- * Over each server by itself, in no order; a call that comes or goes meanwhile may be met or not.
+ * A walk over all calls that Redis keeps, a page at a time: for what no index can tell
+ * (workers/dispatch/mend.h). Over each server by itself, in no order; a call that comes or goes meanwhile may
+ * be met or not.
  */
 #ifndef IVR_STORE_WALK_H
 #define IVR_STORE_WALK_H
@@ -11,13 +12,15 @@
 enum { WALK_PAGE = 256, WALK_CURSOR_MAX = 24 };
 
 /* One walker at a time, and a pause between two walks: the right to walk for `ms`, kept in Redis. WALK_BEGIN
- * has it where nobody has (nor has paused), WALK_KEEP has it for longer, from now. `granted` with STORE_OK. */
+ * has it where nobody has (nor has paused), WALK_KEEP has it for longer, from now. `granted` with STORE_OK.
+ */
 enum walk_right { WALK_BEGIN, WALK_KEEP };
 typedef void (*walk_right_fn)(enum store_status status, bool granted, void *arg);
 void walk_right(struct store *store, enum walk_right what, int64_t ms, walk_right_fn fn, void *arg);
 
-/* A page of the nth server's calls (0: the only one, or a cluster's first primary), from a cursor on, "0" first.
- * redis_servers() of them there are. `ids`: "tenant/call_id". The next cursor is "0" after the last page. */
+/* A page of the nth server's calls (0: the only one, or a cluster's first primary), from a cursor on, "0"
+ * first. redis_servers() of them there are. `ids`: "tenant/call_id". The next cursor is "0" after the last
+ * page. */
 struct walk_page {
     struct span cursor;
     const struct span *ids;
