@@ -42,6 +42,8 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 # A dead broker is noticed in seconds: a run has hundreds of them to go through.
 broker.session.timeout.ms=5000
+# A broker on a busy machine that is not let in within a minute would end by itself, and be waited for for ever.
+initial.broker.registration.timeout.ms=600000
 broker.heartbeat.interval.ms=500
 replica.lag.time.max.ms=5000
 # One of each for each of the listeners is enough, and there are six of them.
