@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from harness import twilio
-from harness.provider import accept, after, hold
+from harness.provider import accept, after, answer, hold
 
 ENV = {"IVR_UNKNOWN_CALLBACK_KEEP": "3s"}
 
@@ -104,8 +104,10 @@ def test_a_callback_of_an_unknown_call_is_parked_and_then_a_dead_letter(pipeline
 
 
 def test_a_parked_callback_of_a_call_that_appears_in_time_is_applied(pipeline):
-    request = pipeline.new_request()
-    fields = twilio.callback_fields(twilio.new_sid(), request["to"], "+254711082000", "busy")
+    request, sid = pipeline.new_request(), twilio.new_sid()
+    placed_as = twilio.call_object(sid, request["to"], "+254711082000")
+    pipeline.provider.script(request["to"], answer(201, placed_as))
+    fields = twilio.callback_fields(sid, request["to"], "+254711082000", "busy")
     pipeline.provider.post(pipeline.attempt_url(request), fields)
     pipeline.wait_committed("ivr-status", "CALLBACKS")
     pipeline.send(request)
