@@ -63,13 +63,6 @@ def test_a_response_that_does_not_come_in_time_leaves_the_call_in_doubt(pipeline
     pipeline.wait_final(request, "Completed")
 
 
-def test_a_redirect_is_not_followed(pipeline, doubtful):
-    elsewhere = {"Location": pipeline.provider.base_url + "/elsewhere"}
-    request = in_doubt(pipeline, doubtful, answer(307, b"", headers=elsewhere))
-    assert not [p for p in pipeline.provider.placements() if p.path == "/elsewhere"]
-    assert pipeline.provider.dials(request["to"]) == 1
-
-
 @pytest.mark.parametrize("ending", [close(), reset()], ids=["closed", "reset"])
 def test_a_kept_connection_that_dies_after_the_request_is_not_used_for_a_second_send(pipeline, doubtful, ending):
     """libcurl sends a POST again by itself when a kept connection ends without a byte of reply."""

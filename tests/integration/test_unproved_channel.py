@@ -98,6 +98,7 @@ def test_every_redirect_is_none_of_the_calls(pipeline, status):
     pipeline.send(request)
     wait_shut(pipeline, "moved")
     assert shown(pipeline, "moved")["reason"] == "redirected to 127.0.0.1, with another path"
+    assert not [p for p in pipeline.provider.placements() if p.path == "/elsewhere"], "a redirect was followed"
     assert pipeline.cli("resume", "channel", "moved").code == 0
     call = pipeline.wait_status(request, "Pending")
     assert len(call["attempts"]) == 1 and pipeline.provider.dials(request["to"]) == 2

@@ -66,25 +66,33 @@ def check_summaries(records, several_workers=False):
         newest[key] = max(summary["revision"], newest.get(key, 0))
 
 
+def _index_problem(client, key, packed, ttl):
+    """What is wrong with where a call stands, whose state was just read; "" where nothing is."""
+    shard, _, call = key.partition(":call:")
+    state = msgpack.unpackb(packed, raw=False, unicode_errors="surrogateescape")
+    hold = state[HOLD] if len(state) > HOLD else ""
+    wanted = []
+    if state[PHASE] == WAITING:
+        wanted = [f"{shard}:due"] + ([f"{shard}:hold:{hold}"] if hold else [])
+    elif state[PHASE] in (PLACING, PLACED):
+        wanted = [f"{shard}:open"]
+    if wanted and all(client.zscore(index, call) is None for index in wanted):
+        return f"{call} stands in none of {wanted}; its state is {state}"
+    if (ttl >= 0) != bool(state[FINAL]):
+        return f"{call} lives for {ttl} ms, and its state is {state}"
+    return ""
+
+
 def check_indexes(client, prefix):
     """Every call that is not over stands where somebody will look at it, and every one that is over will be forgotten."""
-    keys = [key.decode() for key in client.scan_iter(match=f"{{{prefix}:*}}:call:*", count=10_000)]
-    for key in keys:
-        shard, _, call = key.partition(":call:")
-        packed, ttl = client.hget(key, "s"), client.pttl(key)
-        if packed is None:  # it was forgotten meanwhile
-            continue
-        state = msgpack.unpackb(packed, raw=False, unicode_errors="surrogateescape")
-        hold = state[HOLD] if len(state) > HOLD else ""
-        if state[PHASE] == WAITING:
-            wanted = [f"{shard}:due"] + ([f"{shard}:hold:{hold}"] if hold else [])
-        elif state[PHASE] in (PLACING, PLACED):
-            wanted = [f"{shard}:open"]
-        else:
-            wanted = []
-        stands = not wanted or any(client.zscore(index, call) is not None for index in wanted)
-        assert stands, f"{call} stands in none of {wanted}; its state is {state}"
-        assert (ttl >= 0) == bool(state[FINAL]), f"{call} lives for {ttl} ms, and its state is {state}"
+    for key in [key.decode() for key in client.scan_iter(match=f"{{{prefix}:*}}:call:*", count=10_000)]:
+        while True:
+            packed, ttl = client.hget(key, "s"), client.pttl(key)
+            problem = packed and _index_problem(client, key, packed, ttl)
+            if not problem:
+                break
+            # Workers may be at work between our questions: it counts where the call is still what it was.
+            assert client.hget(key, "s") != packed, problem
 
 
 def check_mended(worker, metrics):
