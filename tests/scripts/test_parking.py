@@ -113,6 +113,17 @@ def test_of_one_id_so_many_records_and_bytes_may_wait(store):
     assert store.park("ch|cb:0:3", of_id=(5, 1000), provider_id="twilio:CA2", value="x" * 600) == "!id"
 
 
+def test_who_fills_an_id_on_one_channel_keeps_out_nothing_of_another(store):
+    for n in range(6):
+        store.park(f"own|cb:0:{n}", of_id=(5, 1000))
+    assert store.park("own|cb:0:9", of_id=(5, 1000)) == "!id" and store.park("ch|cb:0:9", of_id=(5, 1000)) == ""
+
+
+def test_what_an_older_version_left_of_one_id_is_not_added_to(store):
+    fill(store, 1000)
+    assert store.park("other|cb:0:9", of_id=(30, 100000)) == "!id"
+
+
 def test_a_channel_cannot_take_the_room_of_the_others(store):
     for n in range(5):
         store.park(f"mine|cb:0:{n}", provider_id=f"twilio:CA{n}", of_channel=(5, 1000))

@@ -97,8 +97,8 @@ class World:
 
     def park(self, channel, call, ids=None):
         self.parked += 1
-        args = [f"twilio:{self.rng.choice(ids or IDS[channel])}", f"cb:{channel}:{self.parked}", f"of {channel}", 60000, channel]
-        return self.store.scripts["park"](keys=[self.store.shard], args=args).decode()
+        provider_id = f"twilio:{self.rng.choice(ids or IDS[channel])}"
+        return self.store.park(f"{channel}|cb:0:{self.parked}", provider_id=provider_id, value=f"of {channel}", channel=channel)
 
     # --- what a stranger does: only with "own" ------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class World:
 
     def of_the_victim(self):
         """Everything in Redis but what is the stranger's own: calls, indexes, counters, events, links and what is parked."""
-        own = (b":call:o/", b":n:o/", b":w:o/", b":parks")
+        own = (b":call:o/", b":n:o/", b":w:o/", b":parks", b":parked")
         keys = [key for key in self.store.redis.keys() if not any(part in key for part in own)]
         pipe = self.store.redis.pipeline(transaction=False)
         for key in keys:
@@ -140,7 +140,7 @@ ZSET = re.compile(rb":hold:|:(due|open|lined|hangups|campaigns|windows)$")
 
 def without_own(value):
     if isinstance(value, dict):
-        return {name: said for name, said in value.items() if name != b"own" and not name.startswith(b"cb:own:")}
+        return {name: said for name, said in value.items() if name != b"own" and not name.startswith(b"own|")}
     if isinstance(value, list):
         return [(member, score) for member, score in value if b"o/" not in member]
     return value

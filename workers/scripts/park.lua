@@ -16,15 +16,19 @@ local channel = string.match(field, '^([^|]*)|') or ''
 local id_n, id_bytes, channel_n, channel_bytes, all_n, all_bytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]),
   tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 
+-- Of what waits under the id only the channel's own counts: who knows another's id cannot keep its callbacks out. What an
+-- older version parked without bounds is not looked through.
 local function room_of_id()
-  if redis.call('HLEN', key) >= id_n then
+  if redis.call('HLEN', key) >= 32 * id_n then
     return false
   end
-  local bytes = #value
+  local n, bytes = 1, #value
   for _, other in ipairs(redis.call('HKEYS', key)) do
-    bytes = bytes + redis.call('HSTRLEN', key, other)
+    if string.sub(other, 1, #channel + 1) == channel .. '|' then
+      n, bytes = n + 1, bytes + redis.call('HSTRLEN', key, other)
+    end
   end
-  return bytes <= id_bytes
+  return n <= id_n and bytes <= id_bytes
 end
 
 local function room()

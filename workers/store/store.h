@@ -294,7 +294,7 @@ enum store_park_what {
     PARK_FULL_CHANNEL,
     PARK_FULL,
 };
-/* Of one id; of a channel and of all over all shards. About: a shard has its part of them. */
+/* Of one id and channel; of a channel and of all over all shards. About: a shard has its part of them. */
 enum {
     STORE_PARK_ID_N = 32,
     STORE_PARK_ID_BYTES = 256 * 1024,

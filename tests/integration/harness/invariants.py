@@ -2,6 +2,11 @@
 
 from collections import defaultdict
 
+import msgpack
+
+WAITING, PLACING, PLACED = 1, 2, 3  # workers/scripts/lib/call.lua: a call's phases; where they, and its hold, stand in its state
+PHASE, FINAL, HOLD = 1, 3, 19
+
 
 def check_events(records):
     """Every event id has one content, and no call has a gap in its seq. Returns {(tenant, call_id): events by seq}."""
@@ -59,3 +64,30 @@ def check_summaries(records, several_workers=False):
             assert summary["revision"] > newest.get(key, 0), f"revision went from {newest[key]} to {record}"
         assert record.headers.get("ce_id") == f"{key}#{summary['revision']}", f"ce_id of {record}"
         newest[key] = max(summary["revision"], newest.get(key, 0))
+
+
+def check_indexes(client, prefix):
+    """Every call that is not over stands where somebody will look at it, and every one that is over will be forgotten."""
+    keys = [key.decode() for key in client.scan_iter(match=f"{{{prefix}:*}}:call:*", count=10_000)]
+    for key in keys:
+        shard, _, call = key.partition(":call:")
+        packed, ttl = client.hget(key, "s"), client.pttl(key)
+        if packed is None:  # it was forgotten meanwhile
+            continue
+        state = msgpack.unpackb(packed, raw=False, unicode_errors="surrogateescape")
+        hold = state[HOLD] if len(state) > HOLD else ""
+        if state[PHASE] == WAITING:
+            wanted = [f"{shard}:due"] + ([f"{shard}:hold:{hold}"] if hold else [])
+        elif state[PHASE] in (PLACING, PLACED):
+            wanted = [f"{shard}:open"]
+        else:
+            wanted = []
+        stands = not wanted or any(client.zscore(index, call) is not None for index in wanted)
+        assert stands, f"{call} stands in none of {wanted}; its state is {state}"
+        assert (ttl >= 0) == bool(state[FINAL]), f"{call} lives for {ttl} ms, and its state is {state}"
+
+
+def check_mended(worker, metrics):
+    """The slow walk over the calls found nothing to put back."""
+    mended = metrics.value("ivr_calls_mended_total")
+    assert mended == 0, f"{worker} put {mended:g} calls back that stood in no index"
