@@ -236,13 +236,13 @@ def test_wrong_usage_is_exit_2(pipeline, args):
     assert shown.err
 
 
-def test_a_redis_that_does_not_answer_is_exit_1_and_said(pipeline, finished):
+def test_a_redis_that_does_not_answer_is_exit_3_and_said(pipeline, finished):
     shown = pipeline.cli("call", name_of(finished), env={"IVR_REDIS_URL": "redis://127.0.0.1:1/0"})
-    assert (shown.code, shown.out) == (1, ""), shown
+    assert (shown.code, shown.out) == (3, ""), shown
     assert "redis" in shown.err.lower()
 
 
-def test_a_kafka_that_does_not_answer_is_exit_1_and_said(pipeline):
+def test_a_kafka_that_does_not_answer_is_exit_3_and_said(pipeline):
     request = json.dumps(pipeline.new_request()) + "\n"
     sent = pipeline.cli("request", "-", stdin=request, env={"IVR_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, timeout=60)
-    assert sent.code == 1 and sent.err, sent
+    assert sent.code == 3 and sent.err, sent

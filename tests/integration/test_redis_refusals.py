@@ -169,6 +169,8 @@ def test_a_refusal_is_heard_by_everybody_and_nothing_is_lost_by_it(pipeline, red
                        ["pause", "tenant", "globex"], ["dnc", "add", "globex", "+254722000111"])
         for done in told:
             assert done.code == 3 and word in done.err and done.out == "", done
+        shown = pipeline.cli("channels")
+        assert shown.code == 3 and word in shown.err and "main" in shown.out, shown
         assert pipeline.api("/v1/calls/acme/never-sent").status_code == 503
         assert not any(pipeline.provider.dials(request["to"]) for request in requests_)
     wait_all_ready(pipeline)

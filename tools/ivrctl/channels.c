@@ -72,30 +72,33 @@ static void ask_all(struct store *store, struct ask *ask, void *arg)
     }
 }
 
-/* The file is shown without Redis too. */
-static void look(const struct ivrctl *ctl, const struct channels *channels, struct channel_live *live)
+/* The file is shown without Redis too. False when that did not tell how they stand. */
+static bool look(const struct ivrctl *ctl, const struct channels *channels, struct channel_live *live)
 {
     struct err err = ERR_INIT;
     size_t n = channels_count(channels);
     struct lookings lookings = {.channels = channels, .of = mem_calloc(n + 1, sizeof(struct looking))};
     for (size_t i = 0; i < n; i++)
         lookings.of[i] = (struct looking){.owner = &lookings, .live = &live[i]};
-    if (n > 0 && ask_redis_shortly(&ctl->settings, ask_all, &lookings, &err) != 0)
+    bool told = n == 0 || ask_redis_shortly(&ctl->settings, ask_all, &lookings, &err) == 0;
+    if (!told)
         ctl_say("how the channels stand is not known: %s", err.text);
     free(lookings.of);
+    return told;
 }
 
 /* ---- the command ---- */
 
-static void add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
+static bool add_all(struct buf *b, const struct ivrctl *ctl, const struct channels *channels)
 {
     struct channel_live *live = mem_calloc(channels_count(channels) + 1, sizeof(*live)); /* nothing heard */
-    look(ctl, channels, live);
+    bool told = look(ctl, channels, live);
     if (ctl->json)
         channel_list_json(b, channels, live, ctl->settings.channels_path);
     else
         channel_list_text(b, channels, live);
     free(live);
+    return told;
 }
 
 static int run(struct ivrctl *ctl, const struct args *args)
@@ -109,8 +112,10 @@ static int run(struct ivrctl *ctl, const struct args *args)
         ctl_say_lines(buf_span(&text));
     } else {
         buf_clear(&text);
-        add_all(&text, ctl, channels);
+        bool told = add_all(&text, ctl, channels);
         rc = ctl_print(buf_span(&text));
+        if (rc == EXIT_DONE && !told)
+            rc = EXIT_UNAVAILABLE;
         channels_free(&channels);
     }
     buf_done(&text);
@@ -130,9 +135,13 @@ const struct command command_channels = {
         "are capped. A file with a mistake is exit code 2, naming the field.\n"
         "Redis is asked how they stand: paused, suspended or circuit open and why, calls that wait their "
         "turn,\n"
-        "lines in use (JSON: \"paused\" and \"state\" are null where it does not answer).\n"
+        "lines in use. Where it does not answer, or refuses, the file is shown all the same (JSON: "
+        "\"paused\" and "
+        "\"state\" are\n"
+        "null), and the exit code is 3.\n"
         "\nExamples:\n"
         "  ivrctl channels\n"
-        "  IVR_CHANNELS=new.json ivrctl channels && kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",
+        "  IVR_CHANNELS=new.json ivr-dispatch --check && kill -HUP $(pidof ivr-dispatch ivr-status "
+        "ivr-gateway)\n",
     .run = run,
 };

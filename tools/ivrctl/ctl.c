@@ -41,12 +41,17 @@ void ctl_say_lines(struct span lines)
     buf_done(&text);
 }
 
-int ctl_fail(const struct err *err)
+int ctl_exit_code(const struct err *err)
 {
-    ctl_say("%s", err->text);
     if (err->code == ERR_UNAVAILABLE)
         return EXIT_UNAVAILABLE;
     return err->code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
+}
+
+int ctl_fail(const struct err *err)
+{
+    ctl_say("%s", err->text);
+    return ctl_exit_code(err);
 }
 
 int ctl_usage(const char *command, const char *fmt, ...)

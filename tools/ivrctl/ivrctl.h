@@ -47,7 +47,9 @@ void ctl_say_lines(struct span lines);
  * common/program.h. */
 enum { EXIT_UNAVAILABLE = 3 };
 
-/* Says what is in `err`; returns the exit code for it: 2 for ERR_CONFIG, 3 for ERR_UNAVAILABLE, else 1. */
+/* 2 for ERR_CONFIG, 3 for ERR_UNAVAILABLE, else 1. */
+int ctl_exit_code(const struct err *err);
+/* Says what is in `err`; returns the exit code for it. */
 int ctl_fail(const struct err *err);
 /* Says what is wrong with the usage, and where help is; returns 2. Numbers in what it quotes are shown as
  * IVR_PII says. */

@@ -111,7 +111,7 @@ static int send_all(struct ivrctl *ctl, const struct input *input, const struct 
         return EXIT_DONE;
     ctl_say("%zu of %zu requests were acknowledged: %s; sending the same file again does no harm",
             sent->acknowledged, total, err.text);
-    return err.code == ERR_CONFIG ? EXIT_USAGE : EXIT_FATAL;
+    return ctl_exit_code(&err);
 }
 
 /* ---- the command ---- */
