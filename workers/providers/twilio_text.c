@@ -129,19 +129,24 @@ static size_t instant(struct span text)
     return word(text);
 }
 
-/* ---- values before a name that begins with no capital letter ---- */
-
-static bool is_status(struct span told, char next)
+/* The field behind may be one that nobody knows, whose name begins with a small letter: a documented status
+ * and a number end before it. No status begins another one. */
+static size_t status(struct span text)
 {
-    return twilio_is_status(told) && next != '-';
+    size_t n = word(text);
+    for (size_t i = 1; i < n; i++) {
+        if (twilio_is_status(span_of(text.p, i)) && text.p[i] != '-' && text.p[i] != '_')
+            return i;
+    }
+    return n;
 }
 
-static bool is_whole(struct span told, char next)
+static size_t whole(struct span text)
 {
-    for (size_t i = 0; i < told.n; i++)
-        if (told.p[i] < '0' || told.p[i] > '9')
-            return false;
-    return (next < '0' || next > '9') && next != '.';
+    size_t n = word(text), digits = 0;
+    while (digits < n && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    return digits > 0 && digits < n && text.p[digits] != '.' ? digits : n;
 }
 
 /* ---- names ---- */
@@ -150,23 +155,21 @@ static const struct name {
     const char *name;
     size_t (*value)(struct span text);
     bool last; /* of several places the last one, else the first */
-    /* Whether what the body says may be all of the value, although no capital letter follows. NULL: never. */
-    bool (*ends)(struct span told, char next);
 } names[] = {
-    [TWILIO_ACCOUNT_SID] = {"AccountSid", to_next_name, false, NULL},
-    [TWILIO_ANSWERED_BY] = {"AnsweredBy", word, false, NULL},
-    [TWILIO_CALL_DURATION] = {"CallDuration", word, false, is_whole},
-    [TWILIO_CALL_SID] = {"CallSid", call_id, false, NULL},
-    [TWILIO_CALL_STATUS] = {"CallStatus", word, false, is_status},
-    [TWILIO_ERROR_CODE] = {"ErrorCode", word, false, is_whole},
-    [TWILIO_ERROR_MESSAGE] = {"ErrorMessage", to_next_name, false, NULL},
-    [TWILIO_PRICE] = {"Price", word, true, NULL},
-    [TWILIO_PRICE_UNIT] = {"PriceUnit", currency, true, NULL},
-    [TWILIO_RECORDING_SID] = {"RecordingSid", word, true, NULL},
-    [TWILIO_SIP_PHRASE] = {"SipInviteResultPhrase", to_next_name, true, NULL},
-    [TWILIO_SIP_RESPONSE_CODE] = {"SipResponseCode", word, true, is_whole},
-    [TWILIO_SIP_RESULT_CODE] = {"SipResultCode", word, true, is_whole},
-    [TWILIO_TIMESTAMP] = {"Timestamp", instant, true, NULL},
+    [TWILIO_ACCOUNT_SID] = {"AccountSid", to_next_name, false},
+    [TWILIO_ANSWERED_BY] = {"AnsweredBy", word, false},
+    [TWILIO_CALL_DURATION] = {"CallDuration", whole, false},
+    [TWILIO_CALL_SID] = {"CallSid", call_id, false},
+    [TWILIO_CALL_STATUS] = {"CallStatus", status, false},
+    [TWILIO_ERROR_CODE] = {"ErrorCode", whole, false},
+    [TWILIO_ERROR_MESSAGE] = {"ErrorMessage", to_next_name, false},
+    [TWILIO_PRICE] = {"Price", word, true},
+    [TWILIO_PRICE_UNIT] = {"PriceUnit", currency, true},
+    [TWILIO_RECORDING_SID] = {"RecordingSid", word, true},
+    [TWILIO_SIP_PHRASE] = {"SipInviteResultPhrase", to_next_name, true},
+    [TWILIO_SIP_RESPONSE_CODE] = {"SipResponseCode", whole, true},
+    [TWILIO_SIP_RESULT_CODE] = {"SipResultCode", whole, true},
+    [TWILIO_TIMESTAMP] = {"Timestamp", instant, true},
 };
 
 /* What other names add before one of ours [TwiML: <Dial>, <Refer>, <Record>, <Conference>, <Stream>]. */
@@ -206,18 +209,6 @@ static struct span find_value(struct span text, enum twilio_name name)
             break;
     }
     return found;
-}
-
-/*
- * The field behind the value may be one that nobody knows, whose name begins with a small letter: then the
- * value goes on with it. What the body says is taken instead where it can be nothing else: a word that Twilio
- * documents, all digits.
- */
-static struct span end_of_value(struct span value, struct span told, enum twilio_name name)
-{
-    if (names[name].ends == NULL || told.n == 0 || told.n >= value.n || memcmp(told.p, value.p, told.n) != 0)
-        return value;
-    return names[name].ends(told, value.p[told.n]) ? span_of(value.p, told.n) : value;
 }
 
 /* ---- reading ---- */
@@ -266,8 +257,7 @@ int twilio_text_read(struct twilio_text *text, const struct callback *callback, 
         code = check(buf_span(&text->text), callback, get, err);
     }
     for (int i = 0; code == 0 && i < TWILIO_NAMES; i++)
-        text->values[i] = end_of_value(find_value(buf_span(&text->text), (enum twilio_name)i),
-                                       form_get(&form, names[i].name), (enum twilio_name)i);
+        text->values[i] = find_value(buf_span(&text->text), (enum twilio_name)i);
     form_done(&form);
     return code;
 }

@@ -24,9 +24,8 @@
  *
  * Text after a value ends with the next capital letter, since names begin with one; words that hold capital
  * letters (of which Twilio has none) and sentences end where the next documented name begins. A name of
- * Twilio's never begins with a small letter; where one follows all the same, a documented status and digits
- * end where the body says, so that a field that nobody needs costs no status. That is the one thing that
- * boundaries still decide, and of what Twilio sends it decides nothing.
+ * Twilio's never begins with a small letter; where one follows all the same, a documented status ends there,
+ * and so do digits, so that a field that nobody needs costs no status. Where a body has the end is not asked.
  *
  * Of a GET the signature covers the query as it stands, and it is read the same way.
  */
