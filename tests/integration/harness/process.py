@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import signal
@@ -21,6 +22,14 @@ _CLOCK = {name: os.environ[name] for name in ("LD_PRELOAD", "CLOCK_OFFSET_S") if
 def in_our_time(env):
     """The environment for a child; None is our own."""
     return None if env is None else _CLOCK | env
+
+
+def _state_of(task):
+    """A thread's state as proc(5) has it; Z where it is gone."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
 
 
 class Process:
@@ -69,7 +78,10 @@ class Process:
         self.popen.wait(10)
 
     def freeze(self):
+        """Returns once every thread stands still, which takes a moment on a busy machine."""
         self.send(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.popen.pid}/task")
+        wait_until(lambda: all(_state_of(task) in "TtZ" for task in tasks.iterdir()), f"{self.name} to stand still")
 
     def thaw(self):
         self.send(signal.SIGCONT)
