@@ -109,7 +109,7 @@ void listener_note(struct httpd *server, enum httpd_reason reason)
     static struct log_limit limits[REASONS];
     int64_t suppressed = 0;
     metric_add(server->refused_metric[reason], 1);
-    if (!log_enabled(table[reason].level) || !log_limit_pass(&limits[reason], &suppressed))
+    if (!log_enabled(table[reason].level) || !log_limit_pass(&limits[reason], 1, &suppressed))
         return;
     log_write(table[reason].level, table[reason].what,
               (const struct log_field[]){

@@ -49,15 +49,20 @@ uint64_t log_dropped(void)
     return dropped;
 }
 
-bool log_limit_pass(struct log_limit *limit, int64_t *suppressed)
+bool log_limit_pass(struct log_limit *limit, int64_t most, int64_t *suppressed)
 {
     int64_t now = clock_mono_ms();
-    if (limit->last_mono_ms && now - limit->last_mono_ms < LIMIT_WINDOW_MS) {
+    if (limit->since_mono_ms == 0 || now - limit->since_mono_ms >= LIMIT_WINDOW_MS) {
+        limit->since_mono_ms = now;
+        limit->written = 0;
+    }
+    if (limit->written >= most) {
         limit->suppressed++;
         return false;
     }
+    limit->written++;
     *suppressed = limit->suppressed;
-    *limit = (struct log_limit){.last_mono_ms = now};
+    limit->suppressed = 0;
     return true;
 }
 

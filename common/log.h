@@ -23,8 +23,9 @@
  * as IVR_PII says; everything else stands as it is.
  *
  * Repeats: LOG_LIMITED writes at most one line per call site and second, and adds "suppressed": n to the next
- * where some were left out. It belongs to the loop's thread; everything else may be called from any thread
- * after log_setup.
+ * where some were left out. LOG_LIMITED_TO writes up to `most` of them, for lines that each name another
+ * thing that somebody has to look at. Both belong to the loop's thread; everything else may be called from
+ * any thread after log_setup.
  */
 #ifndef IVR_COMMON_LOG_H
 #define IVR_COMMON_LOG_H
@@ -63,27 +64,29 @@ uint64_t log_dropped(void);
 /* `fields` ends with LOG_END. Use the macros. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-/* One per call site of LOG_LIMITED. */
+/* One per call site of LOG_LIMITED and LOG_LIMITED_TO. */
 struct log_limit {
-    int64_t last_mono_ms;
-    int64_t suppressed;
+    int64_t since_mono_ms; /* of the second that runs */
+    int64_t written;       /* in it */
+    int64_t suppressed;    /* since the last line */
 };
-bool log_limit_pass(struct log_limit *limit, int64_t *suppressed);
+bool log_limit_pass(struct log_limit *limit, int64_t most, int64_t *suppressed);
 
 #define LOG_AT(level, msg, ...)                                                                              \
     do {                                                                                                     \
         if (log_enabled(level))                                                                              \
             log_write((level), (msg), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) LOG_END});       \
     } while (0)
-#define LOG_DEBUG(msg, ...) LOG_AT(LOG_LEVEL_DEBUG, msg, __VA_ARGS__)
-#define LOG_INFO(msg, ...)  LOG_AT(LOG_LEVEL_INFO, msg, __VA_ARGS__)
-#define LOG_WARN(msg, ...)  LOG_AT(LOG_LEVEL_WARN, msg, __VA_ARGS__)
-#define LOG_ERROR(msg, ...) LOG_AT(LOG_LEVEL_ERROR, msg, __VA_ARGS__)
-#define LOG_LIMITED(level, msg, ...)                                                                         \
+#define LOG_DEBUG(msg, ...)          LOG_AT(LOG_LEVEL_DEBUG, msg, __VA_ARGS__)
+#define LOG_INFO(msg, ...)           LOG_AT(LOG_LEVEL_INFO, msg, __VA_ARGS__)
+#define LOG_WARN(msg, ...)           LOG_AT(LOG_LEVEL_WARN, msg, __VA_ARGS__)
+#define LOG_ERROR(msg, ...)          LOG_AT(LOG_LEVEL_ERROR, msg, __VA_ARGS__)
+#define LOG_LIMITED(level, msg, ...) LOG_LIMITED_TO(1, level, msg, __VA_ARGS__)
+#define LOG_LIMITED_TO(most, level, msg, ...)                                                                \
     do {                                                                                                     \
         static struct log_limit limit_here;                                                                  \
         int64_t suppressed_here = 0;                                                                         \
-        if (log_enabled(level) && log_limit_pass(&limit_here, &suppressed_here))                             \
+        if (log_enabled(level) && log_limit_pass(&limit_here, (most), &suppressed_here))                     \
             log_write((level), (msg),                                                                        \
                       (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) suppressed_here                  \
                                                      ? LOG_INT("suppressed", suppressed_here)                \

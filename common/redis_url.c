@@ -248,8 +248,10 @@ static bool has_stray_at(const char *url)
 {
     const char *rest = strstr(url, "://");
     const char *end = rest != NULL ? strpbrk(rest + 3, "/?#") : NULL;
-    bool path_only = end == rest + 3 || (end != NULL && end[-1] == '@');
-    return end != NULL && strchr(end, '@') != NULL && !(path_only && strncmp(url, "unix:", 5) == 0);
+    if (end == NULL || strchr(end, '@') == NULL)
+        return false;
+    bool path_only = end == rest + 3 || end[-1] == '@';
+    return !(path_only && strncmp(url, "unix:", 5) == 0);
 }
 
 static int parse_scheme(struct redis_address *address, const char *url, struct err *err)

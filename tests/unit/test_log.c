@@ -276,15 +276,32 @@ static void the_count_of_repeats_starts_again_after_each_line(void **state)
     (void)state;
     struct log_limit limit = {0};
     int64_t suppressed = 0;
-    assert_true(log_limit_pass(&limit, &suppressed));
+    assert_true(log_limit_pass(&limit, 1, &suppressed));
     assert_int_equal(suppressed, 0);
     for (int i = 0; i < 3; i++)
-        assert_false(log_limit_pass(&limit, &suppressed));
-    limit.last_mono_ms -= 1000;
-    assert_true(log_limit_pass(&limit, &suppressed));
+        assert_false(log_limit_pass(&limit, 1, &suppressed));
+    limit.since_mono_ms -= 1000;
+    assert_true(log_limit_pass(&limit, 1, &suppressed));
     assert_int_equal(suppressed, 3);
-    limit.last_mono_ms -= 1000;
-    assert_true(log_limit_pass(&limit, &suppressed));
+    limit.since_mono_ms -= 1000;
+    assert_true(log_limit_pass(&limit, 1, &suppressed));
+    assert_int_equal(suppressed, 0);
+}
+
+static void lines_that_each_name_another_thing_pass_up_to_their_number(void **state)
+{
+    (void)state;
+    struct log_limit limit = {0};
+    int64_t suppressed = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_true(log_limit_pass(&limit, 3, &suppressed));
+        assert_int_equal(suppressed, 0);
+    }
+    assert_false(log_limit_pass(&limit, 3, &suppressed));
+    limit.since_mono_ms -= 1000;
+    assert_true(log_limit_pass(&limit, 3, &suppressed));
+    assert_int_equal(suppressed, 1);
+    assert_true(log_limit_pass(&limit, 3, &suppressed));
     assert_int_equal(suppressed, 0);
 }
 
@@ -309,6 +326,7 @@ int main(void)
         CAPTURED(logging_keeps_errno),
         CAPTURED(a_call_site_writes_one_line_a_second_and_then_how_many_it_left_out),
         CAPTURED(the_count_of_repeats_starts_again_after_each_line),
+        CAPTURED(lines_that_each_name_another_thing_pass_up_to_their_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "workers/store/private.h"
 
 enum { SHARD_KEY_MAX = 160, CHECK_AGAIN_MS = 50, CHECK_AGAIN_MAX_MS = 1000, MAX_PARKED = 32 };
+enum { UNREADABLE_LINES = 10 /* in a second: each names another call */ };
 
 struct store {
     struct loop *loop;
@@ -137,8 +138,9 @@ void store_unreadable(struct store *store, struct span why)
 {
     store_set_why(store, why);
     metric_count(M_UNREADABLE_CALLS, NULL, NULL);
-    LOG_LIMITED(LOG_LEVEL_ERROR, "a call in Redis cannot be read and is left alone, the others go on",
-                LOG_SPAN("error", why));
+    LOG_LIMITED_TO(UNREADABLE_LINES, LOG_LEVEL_ERROR,
+                   "a call in Redis cannot be read and is left alone, the others go on",
+                   LOG_SPAN("error", why));
 }
 
 bool store_takes(const struct store *store)
