@@ -69,7 +69,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -106,11 +106,11 @@ $(B)/gen/%.o: $(GEN)/%.c $(B)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua scripts become C strings with their SHA-1 (workers/scripts/embed.sh says how).
-$(GEN)/scripts.c $(GEN)/scripts.h &: $(LUA) workers/scripts/embed.sh
+# The Lua scripts become one library of Redis Functions, and a C string (workers/scripts/library.sh says how).
+$(GEN)/scripts.c $(GEN)/scripts.h $(GEN)/layout.h $(GEN)/library.lua &: $(LUA) workers/scripts/library.sh
 	@mkdir -p $(GEN)
-	@echo "  LUA   $(GEN)/scripts.c"
-	$(Q)sh workers/scripts/embed.sh $(GEN) workers/scripts
+	@echo "  LUA   $(GEN)/library.lua"
+	$(Q)sh workers/scripts/library.sh $(GEN) workers/scripts
 
 $(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
 $(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC)): | $(GEN)/scripts.h
@@ -234,8 +234,14 @@ unit: $(addprefix $(TESTBIN)/unit/,$(T)) $(CORPUS) ## unit tests and the corpus 
 corpus: $(TESTBIN)/ivr-corpus ## what providers say and are told (P=twilio/callback for the cases that begin so)
 	@$< $(P)
 
-scripts: $(GEN)/scripts.h ## the Lua scripts on a private Redis
+scripts: $(GEN)/scripts.h ## the Lua: what is pure in the plain interpreter, all of it on a private Redis
+	@cd tests/lua && lua5.1 run.lua
 	@$(PYTEST) -q tests/scripts
+
+SERVER_UNITS := $(addprefix $(TESTBIN)/unit/,test_redis test_redis_replicas test_redis_cluster test_record)
+scripts-servers: programs $(SERVER_UNITS) ## the scripts on Redis and Valkey of Debian 13, and a Redis without functions (as root)
+	@tests/deps.sh servers
+	@tests/scripts/servers.sh
 
 schemas: programs ## write what schemas/channels.schema.json says about providers, from their own tables
 	@schemas/generate.py $(BIN)/ivrctl
@@ -312,6 +318,7 @@ bench: deps-test ## measure dispatch and status beside the machine's limits (CAL
 
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy
+LUACHECK     ?= luacheck
 
 # Another major version formats and warns otherwise: both count only with the one that CI has. One process a file:
 # clang-tidy 14 invents va_list findings from its second file on. What passed is not checked again until it changes.
@@ -330,6 +337,7 @@ lint: $(GEN)/scripts.h ## formatting, our own rules and clang-tidy
 	@$(if $(call has_14,$(CLANG_FORMAT)),$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) $(H_FILES),\
 	  echo "lint: formatting is checked with clang-format 14 only: skipped")
 	@sh tests/rules.sh
+	@$(LUACHECK) -q --no-color workers/scripts tests/lua
 	@$(if $(call has_14,$(CLANG_TIDY)),$(MAKE) --no-print-directory -k -j$$(nproc) --output-sync=target linted,\
 	  echo "lint: warnings are checked with clang-tidy 14 only: skipped")
 

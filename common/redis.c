@@ -95,6 +95,7 @@ static void open_connection(struct redis *redis, const struct redis_options *opt
     const struct redis_sentinel_events sentinel = {on_found, on_not_found, on_moved, redis};
     struct redis_conn_options conn = {.loop = redis->loop,
                                       .address = &redis->address,
+                                      .library = options->library,
                                       .kind = CONN_PRIMARY,
                                       .replicas = options->replicas,
                                       .timeout_ms = options->timeout_ms,

@@ -1,12 +1,13 @@
 /*
- * Redis (hiredis' async interface) on the loop: scripts by EVALSHA, pipelined, answered exactly once. One
+ * Redis (hiredis' async interface) on the loop: functions by FCALL, pipelined, answered exactly once. One
  * server, the primary that Sentinel names (common/redis_sentinel.h), or a cluster (common/redis_cluster.h):
  * the callers see no difference.
  *
  * Commands queued during a turn leave together at its end. Replies are positional, so a command that times
  * out condemns its connection: every pending caller of it gets REDIS_LOST, the connection is opened anew
  * (backoff 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice.
- * NOSCRIPT is handled here: the script is sent in full again (EVAL), the caller notices nothing; so is MOVED.
+ * A function that the server has not got is handled here: the library is loaded (common/redis_library.h), the
+ * caller notices nothing; so is MOVED.
  * LOADING, OOM, READONLY, CLUSTERDOWN, TRYAGAIN and the like are REDIS_REFUSED with Redis' words: certainly
  * not executed. Nothing is kept for later: who is refused asks again. Nothing that may have been executed is
  * sent again from here.
@@ -33,12 +34,18 @@
 #include "common/loop.h"
 #include "common/span.h"
 
-/* A script as the build embeds it (build/gen/scripts.h): text without comments, its SHA-1 in hex. */
-struct redis_script {
-    const char *name; /* "claim", for metrics and logs */
+/* A library of functions as the build embeds it (build/gen/scripts.h): text without comments, and the name
+ * that it gives itself, which no other content has. */
+struct redis_library {
+    const char *name;
     const char *text;
     size_t len;
-    char sha1[41];
+};
+
+/* One function of it. */
+struct redis_script {
+    const char *name;     /* "claim", for metrics and logs */
+    const char *function; /* its name in Redis, unique among all libraries */
     bool writes;
     bool removes; /* it writes, but needs no memory: asked also of a Redis that refuses writes */
 };
@@ -65,7 +72,8 @@ struct redis_options {
     const char *url;      /* common/redis_url.h */
     const char *password; /* overrides the URL's; NULL */
     int replicas;
-    int64_t timeout_ms; /* a command without reply for so long condemns the connection */
+    int64_t timeout_ms;                  /* a command without reply for so long condemns the connection */
+    const struct redis_library *library; /* of redis_eval(); NULL: plain commands alone */
 };
 
 /* ERR_CONFIG for a URL that does not parse or a scheme that this build cannot speak. Connects in the
@@ -77,7 +85,7 @@ int redis_check_url(const char *url, struct err *err);
 void redis_free(struct redis **redis);
 
 /*
- * Queues EVALSHA with one key (all keys of a script begin with it and share its slot; a key of just that name
+ * Queues FCALL with one key (all keys of a script begin with it and share its slot; a key of just that name
  * must never exist, common/redis_cluster.h says why) and `argc` arguments, which are copied before it
  * returns. `fn` is called exactly once, never before redis_eval() returns. While there is no connection the
  * answer is REDIS_REFUSED ("not connected").
@@ -106,8 +114,8 @@ bool redis_up(const struct redis *redis);
 bool redis_refuses(struct redis *redis, struct buf *why);
 /* Commands queued or out. */
 size_t redis_pending(const struct redis *redis);
-/* Connected (each primary), takes what is proved, maxmemory-policy is noeviction, enough replicas; otherwise
- * why. FOR_PEOPLE also: no script was refused within the last seconds. */
+/* Connected (each primary), has our functions, takes what is proved, maxmemory-policy is noeviction, enough
+ * replicas; otherwise why. FOR_PEOPLE also: no script was refused within the last seconds. */
 enum redis_ready_for { REDIS_FOR_WORK, REDIS_FOR_PEOPLE };
 bool redis_ready(struct redis *redis, enum redis_ready_for whom, struct buf *why);
 /* Called at each change between up and down; one listener, may be NULL. */

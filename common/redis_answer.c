@@ -7,15 +7,18 @@
 #include "common/metrics.h"
 #include "common/redis_reply.h"
 
+/* Redis has no word of its own for it. */
+#define NO_FUNCTION "ERR Function not found"
+
 static const struct {
-    const char *word;
+    const char *word; /* what the error begins with */
     enum redis_error error;
 } words[] = {
-    {"MOVED", ERROR_MOVED},        {"ASK", ERROR_ASK},           {"TRYAGAIN", ERROR_TRYAGAIN},
-    {"NOSCRIPT", ERROR_NOSCRIPT},  {"READONLY", ERROR_CONDEMNS}, {"NOAUTH", ERROR_CONDEMNS},
-    {"OOM", ERROR_REFUSAL},        {"LOADING", ERROR_REFUSAL},   {"BUSY", ERROR_REFUSAL},
-    {"MASTERDOWN", ERROR_REFUSAL}, {"MISCONF", ERROR_REFUSAL},   {"NOPERM", ERROR_REFUSAL},
-    {"NOREPLICAS", ERROR_REFUSAL}, {"WRONGPASS", ERROR_REFUSAL}, {"CLUSTERDOWN", ERROR_CLUSTERDOWN},
+    {"MOVED", ERROR_MOVED},          {"ASK", ERROR_ASK},           {"TRYAGAIN", ERROR_TRYAGAIN},
+    {NO_FUNCTION, ERROR_NOFUNCTION}, {"READONLY", ERROR_CONDEMNS}, {"NOAUTH", ERROR_CONDEMNS},
+    {"OOM", ERROR_REFUSAL},          {"LOADING", ERROR_REFUSAL},   {"BUSY", ERROR_REFUSAL},
+    {"MASTERDOWN", ERROR_REFUSAL},   {"MISCONF", ERROR_REFUSAL},   {"NOPERM", ERROR_REFUSAL},
+    {"NOREPLICAS", ERROR_REFUSAL},   {"WRONGPASS", ERROR_REFUSAL}, {"CLUSTERDOWN", ERROR_CLUSTERDOWN},
 };
 
 enum redis_error redis_error_of(const struct redisReply *reply)

@@ -13,7 +13,7 @@ enum redis_error {
     ERROR_NONE,        /* no error reply */
     ERROR_DEFECT,      /* the command or the script is wrong */
     ERROR_REFUSAL,     /* OOM, LOADING, BUSY, ...: later, on the same connection */
-    ERROR_NOSCRIPT,    /* send it in full */
+    ERROR_NOFUNCTION,  /* load the library, call it again */
     ERROR_CONDEMNS,    /* READONLY (demoted), NOAUTH: only a new connection can mend that */
     ERROR_MOVED,       /* the slot has another node, for good */
     ERROR_ASK,         /* the slot is being moved; this key is not here any more, or does not exist */

@@ -70,6 +70,7 @@ static struct node *node_at(struct redis_cluster *cluster, struct span host, int
         redis_address_server(&node->address, cluster->options.address, host, port);
         node->conn = redis_conn_new(&(struct redis_conn_options){.loop = cluster->options.loop,
                                                                  .address = &node->address,
+                                                                 .library = cluster->options.library,
                                                                  .kind = CONN_NODE,
                                                                  .replicas = cluster->options.replicas,
                                                                  .timeout_ms = cluster->options.timeout_ms,

@@ -24,8 +24,8 @@
 
 struct redis_cluster;
 
-/* Of the options only loop, address (REDIS_CLUSTER), replicas, timeout_ms, proof, state and arg are looked
- * at. */
+/* Of the options only loop, address (REDIS_CLUSTER), library, replicas, timeout_ms, proof, state and arg are
+ * looked at. */
 struct redis_cluster *redis_cluster_new(const struct redis_conn_options *options);
 void redis_cluster_free(struct redis_cluster **cluster);
 

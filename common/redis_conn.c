@@ -19,7 +19,7 @@ enum {
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 2000,
     WAIT_MS = 1000,  /* how long the replicas have (contract: "too few within 1 s") */
-    RESENDS_MAX = 5, /* a server that forgets scripts faster than that is not for us */
+    RESENDS_MAX = 5, /* a server that forgets functions faster than that is not for us */
     TICK_MIN_MS = 10,
     TICK_MAX_MS = 100,
 };
@@ -78,8 +78,6 @@ static void conn_drop(struct redis_conn *conn)
     conn->proof_out = false;
     conn->suspect_seq = 0;
     conn->retry_mono_ms = loop_mono_ms(conn->options.loop) + conn->backoff_ms;
-    for (struct redis_script_use *use = conn->scripts; use != NULL; use = use->next)
-        use->eval_seq = 0;
     if (!conn->closing)
         LOG_LIMITED(LOG_LEVEL_WARN, "no connection to Redis, trying again", LOG_STR("address", conn->shown),
                     LOG_STR("error", error), LOG_INT("retry_ms", conn->backoff_ms));
@@ -124,41 +122,40 @@ static void on_turned(void *arg)
 
 /* ---- sending and receiving ---- */
 
-static struct redis_script_use *script_use(struct redis_conn *conn, const struct redis_script *script)
+static bool is_proof(const struct redis_conn *conn, const struct redis_cmd *cmd)
 {
-    struct redis_script_use *use;
-
-    for (use = conn->scripts; use != NULL; use = use->next) {
-        if (use->script == script)
-            return use;
-    }
-    use = mem_calloc(1, sizeof(*use));
-    use->script = script;
-    use->seconds = metric_series(M_REDIS_SECONDS, script->name, NULL);
-    use->next = conn->scripts;
-    conn->scripts = use;
-    return use;
-}
-
-/* The server does not know the script. The first one to learn it makes the next sending go out in full; those
- * behind it in the pipeline then find it known. */
-static void resend(struct redis_conn *conn, struct redis_cmd *cmd)
-{
-    if (cmd->use->eval_seq <= cmd->sent_seq)
-        cmd->use->eval_seq = 0;
-    cmd->resends++;
-    redis_cmds_add(&conn->queue, cmd);
+    return conn->options.proof != NULL && cmd->script != NULL && cmd->script == conn->options.proof->script;
 }
 
 /* Whatever its word: a proof tells whether all of it is refused. */
 static void note_refused(struct redis_conn *conn, const struct redis_cmd *cmd, const char *error)
 {
-    bool own = conn->options.proof != NULL && cmd->script == conn->options.proof->script;
-
-    if (cmd->script == NULL || own)
+    if (cmd->script == NULL || is_proof(conn, cmd))
         return;
     redis_fit_script_refused(&conn->fit, cmd->script->name, error, loop_mono_ms(conn->options.loop));
     look_for_proof(conn);
+}
+
+static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd);
+
+/* The server has not got the function. */
+static void call_again(struct redis_conn *conn, struct redis_cmd *cmd)
+{
+    const char *in_vain = NULL;
+
+    if (cmd->resends == RESENDS_MAX)
+        in_vain = "Redis forgets our functions faster than they are loaded";
+    else if (!redis_loading_missed(&conn->loading, cmd))
+        in_vain = conn->loading.error;
+    cmd->resends++;
+    if (in_vain != NULL) {
+        note_refused(conn, cmd, in_vain);
+        redis_answer_failed(cmd, REDIS_REFUSED, in_vain);
+    } else if (is_proof(conn, cmd)) {
+        conn_send(conn, cmd);
+    } else {
+        redis_cmds_add(&conn->queue, cmd);
+    }
 }
 
 static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
@@ -173,14 +170,14 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
     struct redis_cmd *cmd = redis_cmds_take(&conn->sent);
     assert(cmd != NULL);
     enum redis_error error = redis_error_of(reply);
-    if (error == ERROR_NOSCRIPT && cmd->script != NULL && cmd->resends < RESENDS_MAX) {
-        resend(conn, cmd);
+    if (error == ERROR_NOFUNCTION && cmd->script != NULL) {
+        call_again(conn, cmd);
         return;
     }
     if (error >= ERROR_MOVED && cmd->slot >= 0 && conn->options.redirect != NULL &&
         conn->options.redirect(cmd, reply, conn->options.arg))
         return;
-    if (error == ERROR_CONDEMNS && conn->options.kind != CONN_SENTINEL)
+    if (error == ERROR_CONDEMNS && conn->options.kind != CONN_SENTINEL && !redis_loading_is(cmd))
         conn_set_error(conn, reply->str);
     if (error == ERROR_REFUSAL || error == ERROR_DEFECT)
         note_refused(conn, cmd, reply->str);
@@ -199,20 +196,11 @@ static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
     if (cmd->asking)
         conn_send_own(conn, NULL, (const struct span[]){SPAN_LIT("ASKING")}, 1);
 
-    const char *wire = cmd->wire;
-    size_t n = cmd->wire_n;
-    char *full = NULL;
-
     cmd->sent_seq = ++conn->seq;
     cmd->sent_mono_ms = loop_mono_ms(conn->options.loop);
-    if (cmd->use != NULL && cmd->use->eval_seq == 0) {
-        cmd->use->eval_seq = cmd->sent_seq;
-        wire = full = redis_cmd_in_full(cmd, &n);
-    }
     redis_cmds_add(&conn->sent, cmd);
-    if (redisAsyncFormattedCommand(conn->ac, on_reply, NULL, wire, n) != REDIS_OK)
+    if (redisAsyncFormattedCommand(conn->ac, on_reply, NULL, cmd->wire, cmd->wire_n) != REDIS_OK)
         conn_set_error(conn, "hiredis takes no more commands");
-    free(full);
 }
 
 void conn_send_own(struct redis_conn *conn, redis_fn fn, const struct span *argv, size_t argc)
@@ -226,8 +214,26 @@ void conn_send_own_script(struct redis_conn *conn, const struct redis_script *sc
     struct redis_cmd *cmd = redis_cmd_eval(script, key, NULL, 0, fn, conn);
 
     cmd->queued_mono_us = clock_mono_us();
-    cmd->use = script_use(conn, script);
+    cmd->use = redis_script_use(&conn->scripts, script);
     conn_send(conn, cmd);
+}
+
+/* ---- our functions ---- */
+
+static void send_load(struct redis_cmd *cmd, void *arg)
+{
+    conn_send(arg, cmd);
+}
+
+static void on_load_refused(bool for_good, void *arg)
+{
+    struct redis_conn *conn = arg;
+
+    conn->denied = conn->denied || for_good;
+    if (for_good)
+        conn_set_error(conn, conn->loading.error);
+    else
+        look_soon(conn);
 }
 
 /* ---- WAIT ---- */
@@ -441,6 +447,7 @@ static void conn_start(struct redis_conn *conn)
     conn->error[0] = 0;
     conn->attempts++;
     redis_fit_begin(&conn->fit);
+    redis_loading_begin(&conn->loading);
     conn->since_mono_ms = loop_mono_ms(conn->options.loop);
     if (conn->options.locate != NULL) {
         conn->state = CONN_LOCATING;
@@ -535,6 +542,11 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
     int64_t tick_ms = options->timeout_ms / 4;
 
     conn->options = *options;
+    conn->loading = (struct redis_loading){.library = options->library,
+                                           .of_cluster = options->kind == CONN_NODE,
+                                           .send = send_load,
+                                           .refused = on_load_refused,
+                                           .arg = conn};
     conn->backoff_ms = BACKOFF_MIN_MS;
     conn->fit.acked = -1;
     conn->fit.replicas = options->replicas;
@@ -565,11 +577,7 @@ void redis_conn_free(struct redis_conn **pointer)
     conn_drop(conn);
     while (conn->refused.n > 0)
         redis_answer_all_failed(&conn->refused, REDIS_REFUSED, "not connected: shutting down");
-    while (conn->scripts != NULL) {
-        struct redis_script_use *use = conn->scripts;
-        conn->scripts = use->next;
-        free(use);
-    }
+    redis_script_uses_free(&conn->scripts);
     free(conn);
     *pointer = NULL;
 }
@@ -591,7 +599,7 @@ void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd)
     }
     cmd->queued_mono_us = clock_mono_us();
     if (cmd->script != NULL)
-        cmd->use = script_use(conn, cmd->script);
+        cmd->use = redis_script_use(&conn->scripts, cmd->script);
     redis_cmds_add(&conn->queue, cmd);
 }
 
@@ -681,6 +689,10 @@ static bool usable(const struct redis_conn *conn, struct buf *why)
         buf_addf(why, "%s: %s", conn->shown, down_because(conn));
         if (conn->state == CONN_DOWN)
             buf_adds(why, ", trying again");
+        return false;
+    }
+    if (conn->loading.error[0] != 0) {
+        buf_addf(why, "%s: %s", conn->shown, conn->loading.error);
         return false;
     }
     if (!redis_fit_usable(&conn->fit, why))

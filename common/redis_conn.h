@@ -3,9 +3,9 @@
  * to each node of a cluster, to a Sentinel.
  *
  * States: DOWN (waiting to try again; commands are refused) -> LOCATING (Sentinel is asked where) ->
- * RESOLVING (the host's name) -> CONNECTING -> SETUP (AUTH, SELECT, PING, ROLE, the maxmemory-policy, the
- * first proof) -> UP -> DOWN. Whatever ends a connection goes through one function, which answers every
- * pending command with REDIS_LOST, in order, and plans the next attempt.
+ * RESOLVING (the host's name) -> CONNECTING -> SETUP (AUTH, SELECT, PING, ROLE, the
+ * maxmemory-policy, FUNCTION LOAD, the first proof) -> UP -> DOWN. Whatever ends a connection goes through
+ * one function, which answers every pending command with REDIS_LOST, in order, and plans the next attempt.
  *
  * A command is in exactly one list: `queue` (this turn's batch), `sent` (replies are positional: its head is
  * the oldest), `held` (replied, but WAIT has not answered), `refused` (came while DOWN). With replicas to
@@ -42,6 +42,7 @@ struct redis_proof {
 struct redis_conn_options {
     struct loop *loop;
     const struct redis_address *address; /* outlives the connection */
+    const struct redis_library *library; /* the same; NULL without functions */
     enum redis_conn_kind kind;
     int replicas;
     int64_t timeout_ms;

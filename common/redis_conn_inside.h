@@ -6,6 +6,7 @@
 
 #include "common/redis_conn.h"
 #include "common/redis_fit.h"
+#include "common/redis_library.h"
 #include "common/redis_reply.h"
 
 enum conn_state { CONN_DOWN, CONN_LOCATING, CONN_RESOLVING, CONN_CONNECTING, CONN_SETUP, CONN_UP };
@@ -29,6 +30,7 @@ struct redis_conn {
     struct redis_cmds held;
     struct redis_cmds refused;
     struct redis_script_use *scripts;
+    struct redis_loading loading;
     uint64_t seq;
     uint64_t suspect_seq; /* the command that was overdue at the last tick, 0: none */
     bool wait_out;        /* a WAIT has not been answered */

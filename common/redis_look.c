@@ -44,18 +44,26 @@ static bool is_of_the_map(const char *error)
     return begins_with(error, "MOVED ") || begins_with(error, "ASK ") || begins_with(error, "TRYAGAIN");
 }
 
+/* The last answer of a set-up is there. */
+static void end_set_up(struct redis_conn *conn)
+{
+    if (conn->state != CONN_SETUP || conn->error[0] != 0)
+        return;
+    LOG_INFO("connected to Redis", LOG_STR("address", conn->shown));
+    conn_set_up(conn);
+}
+
 static void on_proof(const struct redis_result *result, void *arg)
 {
     struct redis_conn *conn = arg;
     bool refused = result->status == REDIS_REFUSED && !is_of_the_map(result->error);
 
     conn->proof_out = false;
-    if (result->status == REDIS_LOST)
-        return;
+    if (result->status == REDIS_LOST || conn->loading.unknown)
+        return; /* a server without functions is refused as soon as it has said what it is */
     redis_fit_proved(&conn->fit, refused ? result->error : NULL, now_ms(conn));
     conn->proof_mono_ms = now_ms(conn) + (refused ? PROOF_SOON_MS : PROOF_MS);
-    if (conn->state == CONN_SETUP && conn->error[0] == 0)
-        conn_set_up(conn);
+    end_set_up(conn);
     conn_tell_state(conn);
 }
 
@@ -120,14 +128,34 @@ static void take_policy(struct redis_conn *conn, struct span policy)
     bool was_healthy = conn->state != CONN_SETUP && redis_fit_healthy(&conn->fit);
 
     snprintf(conn->fit.policy, sizeof(conn->fit.policy), "%.*s", SPAN_ARG(policy));
-    bool healthy = redis_fit_healthy(&conn->fit);
-    conn->look_mono_ms = now_ms(conn) + (healthy ? LOOK_MS : LOOK_SOON_MS);
+    bool healthy = redis_fit_healthy(&conn->fit), loaded = conn->loading.error[0] == 0;
+    conn->look_mono_ms = now_ms(conn) + (healthy && loaded ? LOOK_MS : LOOK_SOON_MS);
     if (!healthy && (was_healthy || conn->state == CONN_SETUP))
         LOG_WARN(
             "Redis is not fit: it must not evict keys (maxmemory-policy noeviction), and enough replicas "
             "must acknowledge",
             LOG_STR("address", conn->shown), LOG_STR("maxmemory_policy", conn->fit.policy),
             LOG_INT("replicas", conn->fit.acked));
+}
+
+/* Nothing is proved here: that the library was sent is enough. */
+static void on_loaded(const struct redis_result *result, void *arg)
+{
+    struct redis_conn *conn = arg;
+
+    if (result->status != REDIS_LOST && !conn->loading.unknown)
+        end_set_up(conn);
+}
+
+/* Only now it is known that we are let in: Redis takes no command so long from strangers, and ends the
+ * connection. */
+static void load_and_prove(struct redis_conn *conn)
+{
+    redis_loading_send(&conn->loading);
+    if (proof_key(conn).n > 0)
+        send_proof(conn);
+    else
+        conn_send_own(conn, on_loaded, (const struct span[]){SPAN_LIT("PING")}, 1);
 }
 
 /* ["maxmemory-policy", "noeviction"]; the last reply of a look. A server that denies CONFIG is taken as it
@@ -141,19 +169,15 @@ static void on_policy(const struct redis_result *result, void *arg)
         return;
     if (result->status == REDIS_OK)
         redis_reply_span(redis_reply_at(result->reply, 1), &policy);
-    if (conn->state == CONN_SETUP && conn->error[0] == 0)
-        LOG_INFO("connected to Redis", LOG_STR("address", conn->shown));
     take_policy(conn, policy);
-    if (conn->state != CONN_SETUP || conn->error[0] != 0)
-        return;
-    if (proof_key(conn).n > 0)
-        send_proof(conn);
-    else
-        conn_set_up(conn);
+    if (conn->state == CONN_SETUP && conn->error[0] == 0)
+        load_and_prove(conn);
 }
 
 static void send_look(struct redis_conn *conn)
 {
+    if (conn->loading.error[0] != 0)
+        redis_loading_send(&conn->loading);
     conn_send_own(conn, on_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
     conn_send_own(conn, on_role, (const struct span[]){SPAN_LIT("ROLE")}, 1);
     conn_send_own(conn, on_policy,

@@ -4,16 +4,40 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/redis_reply.h"
 
 enum {
     HEAD_MAX = 1 + 20 + 2, /* '$' or '*', a number, CR LF */
-    SHA1_HEX = 40,
 };
 
-#define EVALSHA_HEAD "$7\r\nEVALSHA\r\n$40\r\n"
-#define EVAL_HEAD    "$4\r\nEVAL\r\n"
-#define ONE_KEY      "$1\r\n1\r\n"
+#define FCALL   "$5\r\nFCALL\r\n"
+#define ONE_KEY "$1\r\n1\r\n"
+
+struct redis_script_use *redis_script_use(struct redis_script_use **list, const struct redis_script *script)
+{
+    struct redis_script_use *use;
+
+    for (use = *list; use != NULL; use = use->next) {
+        if (use->script == script)
+            return use;
+    }
+    use = mem_calloc(1, sizeof(*use));
+    use->script = script;
+    use->seconds = metric_series(M_REDIS_SECONDS, script->name, NULL);
+    use->next = *list;
+    *list = use;
+    return use;
+}
+
+void redis_script_uses_free(struct redis_script_use **list)
+{
+    while (*list != NULL) {
+        struct redis_script_use *use = *list;
+        *list = use->next;
+        free(use);
+    }
+}
 
 void redis_cmds_init(struct redis_cmds *list)
 {
@@ -107,18 +131,16 @@ static struct redis_cmd *cmd_new(size_t wire_max, redis_fn fn, void *arg)
 struct redis_cmd *redis_cmd_eval(const struct redis_script *script, struct span key, const struct span *args,
                                  size_t argc, redis_fn fn, void *arg)
 {
-    size_t max = HEAD_MAX + sizeof(EVALSHA_HEAD) + SHA1_HEX + 2 + sizeof(ONE_KEY) + bulks_max(&key, 1) +
+    struct span function = span_str(script->function);
+    size_t max = HEAD_MAX + sizeof(FCALL) + bulks_max(&function, 1) + sizeof(ONE_KEY) + bulks_max(&key, 1) +
                  bulks_max(args, argc);
     struct redis_cmd *cmd = cmd_new(max, fn, arg);
     char *p = cmd->wire;
 
     cmd->script = script;
-    cmd->args_n = argc + 2; /* the number of keys, and the key */
-    p = put_head(p, '*', cmd->args_n + 2);
-    p = put(p, EVALSHA_HEAD, sizeof(EVALSHA_HEAD) - 1);
-    p = put(p, script->sha1, SHA1_HEX);
-    p = put(p, "\r\n", 2);
-    cmd->tail = (size_t)(p - cmd->wire);
+    p = put_head(p, '*', 4 + argc); /* FCALL, the function, the number of keys, the key */
+    p = put(p, FCALL, sizeof(FCALL) - 1);
+    p = put_bulk(p, function);
     p = put(p, ONE_KEY, sizeof(ONE_KEY) - 1);
     p = put_bulk(p, key);
     cmd->key_n = key.n;
@@ -148,17 +170,4 @@ void redis_cmd_free(struct redis_cmd **cmd)
         freeReplyObject((*cmd)->held);
     free(*cmd);
     *cmd = NULL;
-}
-
-char *redis_cmd_in_full(const struct redis_cmd *cmd, size_t *n)
-{
-    size_t tail_n = cmd->wire_n - cmd->tail;
-    char *wire = mem_alloc(2 * HEAD_MAX + sizeof(EVAL_HEAD) + cmd->script->len + 2 + tail_n);
-    char *p = put_head(wire, '*', cmd->args_n + 2);
-
-    p = put(p, EVAL_HEAD, sizeof(EVAL_HEAD) - 1);
-    p = put_bulk(p, span_of(cmd->script->text, cmd->script->len));
-    p = put(p, cmd->wire + cmd->tail, tail_n);
-    *n = (size_t)(p - wire);
-    return wire;
 }

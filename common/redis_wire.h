@@ -2,8 +2,9 @@
  * A Redis command of ours: whom to answer, and its bytes on the wire.
  *
  * The bytes are written once, by hand, into the command's own allocation, and kept until the answer is there,
- * because a script that Redis forgot (NOSCRIPT) is sent again in full. Life: queued -> sent -> [held until
- * WAIT] -> answered, freed; the connection (redis_conn) moves it from list to list.
+ * because a function that the server had not got is called again once it has (common/redis_library.h). Life:
+ * queued -> sent -> [held until WAIT] -> answered, freed; the connection (redis_conn) moves it from list to
+ * list.
  */
 #ifndef IVR_COMMON_REDIS_WIRE_H
 #define IVR_COMMON_REDIS_WIRE_H
@@ -18,13 +19,16 @@
 struct redisReply;
 struct metric_series;
 
-/* What a connection knows of one script. */
+/* What a connection knows of one script: a list of all that were called on it. */
 struct redis_script_use {
     struct redis_script_use *next;
     const struct redis_script *script;
     struct metric_series *seconds;
-    uint64_t eval_seq; /* when it last went out in full on this connection, 0: not yet */
 };
+
+/* Made on first use. */
+struct redis_script_use *redis_script_use(struct redis_script_use **list, const struct redis_script *script);
+void redis_script_uses_free(struct redis_script_use **list);
 
 struct redis_cmd {
     struct redis_cmd *next;
@@ -41,10 +45,8 @@ struct redis_cmd {
     int slot;      /* of its key in a cluster, -1: it has none */
     size_t key_at; /* where in `wire` a script's key stands */
     size_t key_n;
-    bool asking;   /* ASKING goes before it */
-    bool hold;     /* a WAIT follows it */
-    size_t args_n; /* how many arguments follow EVALSHA and the SHA-1 */
-    size_t tail;   /* where in `wire` what follows the SHA-1 begins */
+    bool asking; /* ASKING goes before it */
+    bool hold;   /* a WAIT follows it */
     size_t wire_n;
     char wire[];
 };
@@ -63,13 +65,11 @@ struct redis_cmd *redis_cmds_take(struct redis_cmds *list);
 /* Moves everything of `from` to the end of `to`. */
 void redis_cmds_move(struct redis_cmds *to, struct redis_cmds *from);
 
-/* EVALSHA with one key. */
+/* FCALL with one key. */
 struct redis_cmd *redis_cmd_eval(const struct redis_script *script, struct span key, const struct span *args,
                                  size_t argc, redis_fn fn, void *arg);
 struct redis_cmd *redis_cmd_plain(const struct span *argv, size_t argc, redis_fn fn, void *arg);
 /* Frees; `held` too. */
 void redis_cmd_free(struct redis_cmd **cmd);
-/* The same call as EVAL with the script's text; the caller frees it with free(). */
-char *redis_cmd_in_full(const struct redis_cmd *cmd, size_t *n) __attribute__((warn_unused_result));
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "scripts.h"
 
 enum { REDIS_TIMEOUT_MS = 5000, DRAIN_LOOK_MS = 20, FLUSH_MS = 5000 };
 
@@ -121,7 +122,8 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
     const struct redis_options redis = {.url = s->redis_url,
                                         .password = s->redis_password,
                                         .replicas = s->redis_replicas,
-                                        .timeout_ms = REDIS_TIMEOUT_MS};
+                                        .timeout_ms = REDIS_TIMEOUT_MS,
+                                        .library = &script_library};
     int rc = redis_new(&w->redis, w->loop, &redis, err);
     if (rc == 0)
         rc = store_new(&w->store, w->loop, w->redis, s, err);

@@ -2,8 +2,8 @@
  * The seven statuses, in the order of their evidence: a status is the maximum of its evidence.
  *
  * So duplicates, re-deliveries and any order of callbacks end in the same state; there is no transition
- * table. The numbers are stored in Redis (workers/scripts/lib/call.lua uses the same) and never change their
- * meaning.
+ * table. The numbers are stored in Redis (workers/scripts/lib/layout.lua uses the same) and never change
+ * their meaning.
  */
 #ifndef IVR_MODEL_STATUS_H
 #define IVR_MODEL_STATUS_H

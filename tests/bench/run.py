@@ -147,7 +147,7 @@ class Bench:
 
     def script_calls(self):
         info = self.redis.client.info("commandstats")
-        return info.get("cmdstat_evalsha", {}).get("calls", 0)
+        return info.get("cmdstat_fcall", {}).get("calls", 0)
 
     def recorded(self):
         """How many callbacks Redis has: hops and answers, from the campaign's counters of all shards."""

@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "scripts")]
 
 import msgpack  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.usage import cpu_seconds  # noqa: E402
+from library import Library  # noqa: E402
 
-GEN = pathlib.Path(__file__).resolve().parents[2] / "build" / "gen"
 CONFIG = [7 * 86400000, 86400000, 3600000, 900000]
 IDENTITY = ('"tenant":"bench","campaign":"campaign","call_id":"0192f1c4-7a00-7000-8000-000000000000","to":"+2547****0001",'
             '"metadata":{"farmer":"1","region":"Rift Valley"}')
@@ -72,10 +73,10 @@ def table(folder, calls=20000, batches=(1, 4, 16, 64)):
 def cost(redis, name, calls, batch):
     """Microseconds of Redis' CPU a record, of so many calls in batches."""
     script = name if name in ("request", "outcome") else "evidence"
-    sha = redis.client.script_load((GEN / f"{script}.lua").read_text())
-    probe(redis, sha, name, calls)
+    function = Library(redis.client).function(script)
+    probe(redis, function, name, calls)
     stream = b"".join(
-        resp(["EVALSHA", sha, 1, "{ivr:00}", pack(CONFIG), *(pack(records(name, i)) for i in range(first, first + batch))])
+        resp(["FCALL", function, 1, "{ivr:00}", pack(CONFIG), *(pack(records(name, i)) for i in range(first, first + batch))])
         for first in range(0, calls, batch))
     before = cpu_seconds(redis.process.pid)
     done = subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], input=stream, capture_output=True, check=True)
@@ -83,9 +84,9 @@ def cost(redis, name, calls, batch):
     return (cpu_seconds(redis.process.pid) - before) / calls * 1e6
 
 
-def probe(redis, sha, name, i):
+def probe(redis, function, name, i):
     """Of one call, what the script says of it: redis-cli --pipe swallows it."""
-    _, _, results = redis.client.evalsha(sha, 1, "{ivr:00}", pack(CONFIG), pack(records(name, i)))
+    _, _, results = redis.client.fcall(function, 1, "{ivr:00}", pack(CONFIG), pack(records(name, i)))
     answer = msgpack.unpackb(results, raw=True)[0]
     answer = answer[0] if isinstance(answer, list) else answer
     assert answer == ANSWERS[name], f"{name} is not what is measured: Redis says {answer}, not {ANSWERS[name]}"

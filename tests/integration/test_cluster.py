@@ -75,6 +75,18 @@ def test_slots_that_move_under_load_lose_nothing_and_dial_nothing_twice(pipeline
     wait_all_ready(pipeline, 5)
 
 
+def test_functions_are_loaded_wherever_a_slot_comes_to_that_lacks_them(pipeline, cluster):
+    requests = begin(pipeline)
+    for slot in shard_slots(pipeline, cluster)[:4]:
+        target = next(node for node in cluster.primaries() if node is not cluster.owner(slot))
+        for node in cluster.primaries():
+            node.client.function_flush("SYNC")
+        cluster.move(slot, target)
+    check_each_was_dialled_once(pipeline, requests)
+    for node in cluster.primaries():
+        assert len(node.client.function_list("ivr_*")) == 1, f"{node.name} has not got our functions"
+
+
 def test_a_shard_on_both_sides_waits_and_the_others_go_on(pipeline, cluster):
     """Half of its keys are gone already: whoever ran a script there would take calls for unknown, and dial them."""
     requests = begin(pipeline)

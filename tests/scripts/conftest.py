@@ -1,8 +1,7 @@
-"""The Lua scripts on a real Redis, without C: what `make` embeds is run as it is (build/gen/*.lua)."""
+"""The Lua scripts on a real Redis, without C: what `make` embeds is run as it is (build/gen/library.lua)."""
 
 import contextlib
 import itertools
-import pathlib
 import subprocess
 import tempfile
 import time
@@ -11,14 +10,14 @@ import typing
 import msgpack
 import pytest
 import redis as redis_py
+from library import ROOT, Library, layout
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-GEN = ROOT / "build" / "gen"
-
-# lib/call.lua, positions from 0.
-SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, NEXT_AT, DROP, SPENT = range(12)
-TOKEN, REASON, SOURCE, WON = 14, 15, 16, 17
-WAITING, PLACING, PLACED, DONE, DROPPED = 1, 2, 3, 4, 5
+LAYOUT = layout()
+STATE = {name: number - 1 for name, number in LAYOUT["S"].items()}
+SEQ, PHASE, STATUS, FINAL, ATTEMPT, CAMPAIGN, CHANNEL, CREATED, UPDATED, NEXT_AT, DROP, SPENT, TOKEN, REASON, SOURCE, WON = (
+    STATE[name] for name in ("SEQ", "PHASE", "STATUS", "FINAL", "ATTEMPT", "CAMPAIGN", "CHANNEL", "CREATED", "UPDATED", "NEXT_AT",
+                             "DROP", "SPENT", "TOKEN", "REASON", "SOURCE", "WON"))
+WAITING, PLACING, PLACED, DONE, DROPPED = LAYOUT["PHASE"].values()
 PENDING, UNAVAILABLE, FAILED, NO_ANSWER, ABSENT, BUSY, COMPLETED = range(1, 8)
 STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent",
             "User_busy", "Completed"]
@@ -136,7 +135,7 @@ class Store:
                  pending_check=900 * 1000):
         self.redis, self.shard = client, shard
         self.config = [retention, pending_limit, give_up, pending_check]
-        self.scripts = {path.stem: client.register_script(path.read_text()) for path in GEN.glob("*.lua")}
+        self.scripts = Library(client)
         self.events, self.freed, self.unreadable = [], [], []
         self.tokens = (f"token{n}" for n in itertools.count())
 

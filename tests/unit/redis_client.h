@@ -21,8 +21,6 @@
 
 #include <cmocka.h>
 
-#include <openssl/evp.h>
-
 #include "common/clock.h"
 #include "common/redis.h"
 
@@ -81,6 +79,20 @@ static inline void server_extra(struct server *server, const char *option, const
     snprintf(server->extra[i][1], sizeof(server->extra[i][1]), "%s", value);
 }
 
+/* A line of its configuration that is no option. */
+static inline void server_configure(struct server *server, const char *line)
+{
+    char path[96];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/more.conf", server->dir);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", line);
+    fclose(file);
+    server_extra(server, "--include", path);
+}
+
 static inline void server_init(struct server *server)
 {
     memset(server, 0, sizeof(*server));
@@ -103,7 +115,7 @@ static inline void server_kill(struct server *server)
 
 static inline void server_done(struct server *server)
 {
-    static const char *const files[] = {"dump.rdb", "nodes.conf"};
+    static const char *const files[] = {"dump.rdb", "nodes.conf", "more.conf"};
     char path[96];
 
     server_kill(server);
@@ -141,6 +153,20 @@ static inline int free_port(void)
     fail_msg("no free port");
     return 0;
 }
+
+/* ---- what it can be asked: one library, as the workers have one ---- */
+
+#define FUNCTION(name, body) "redis.register_function('test_" name "', function(KEYS, ARGV) " body " end)\n"
+
+static const char test_text[] =
+    "#!lua name=test\n" FUNCTION("count", "return redis.call('incrby', KEYS[1], ARGV[1])")
+        FUNCTION("long", "return redis.call('incrby', KEYS[1], #ARGV[1] - 500)")
+            FUNCTION("once", "return redis.call('setnx', KEYS[1], 1) + 1")
+                FUNCTION("read", "return tonumber(redis.call('get', KEYS[1]))")
+                    FUNCTION("echo", "return {ARGV[1] .. ARGV[2], false, 7}")
+                        FUNCTION("refuse", "return redis.error_reply(ARGV[1])")
+                            FUNCTION("slow", "for i = 1, 20000 do redis.sha1hex('x') end return 1");
+static const struct redis_library test_library = {"test", test_text, sizeof(test_text) - 1};
 
 /* ---- a client on a loop ---- */
 
@@ -226,15 +252,21 @@ static inline bool all_answered(struct client *client)
     return redis_pending(client->redis) == 0;
 }
 
-static inline void client_open(struct client *client, const char *url, const char *password, int replicas)
+static inline void client_open_with(struct client *client, const char *url, const char *password,
+                                    int replicas, const struct redis_library *library)
 {
     struct err err = ERR_INIT;
-    struct redis_options options = {url, password, replicas, 400};
+    struct redis_options options = {url, password, replicas, 400, library};
 
     memset(client, 0, sizeof(*client));
     client->loop = loop_new();
     assert_int_equal(redis_new(&client->redis, client->loop, &options, &err), 0);
     redis_on_state(client->redis, on_state, client);
+}
+
+static inline void client_open(struct client *client, const char *url, const char *password, int replicas)
+{
+    client_open_with(client, url, password, replicas, &test_library);
 }
 
 static inline void client_close(struct client *client)
@@ -264,21 +296,9 @@ static inline void on_answer(const struct redis_result *result, void *arg)
     }
 }
 
-static inline struct redis_script script(const char *name, const char *text, bool writes)
-{
-    struct redis_script s = {.name = name, .text = text, .len = strlen(text), .writes = writes};
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-
-    assert_int_equal(EVP_Digest(text, s.len, digest, &n, EVP_sha1(), NULL), 1);
-    for (unsigned i = 0; i < n; i++)
-        snprintf(s.sha1 + 2 * i, 3, "%02x", digest[i]);
-    return s;
-}
-
 static inline struct redis_script counting(void)
 {
-    return script("count", "return redis.call('incrby', KEYS[1], ARGV[1])", true);
+    return (struct redis_script){"count", "test_count", true, false};
 }
 
 static inline void eval_n(struct client *client, const struct redis_script *s, const struct span *args,

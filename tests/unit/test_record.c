@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/pii.h"
+#include "scripts.h"
 #include "workers/store/record.h"
 #include "workers/store/ref.h"
 
@@ -101,7 +102,7 @@ static int set_up(void **state)
                                     .pending_limit_ms = 60000,
                                     .give_up_ms = 60000,
                                     .unknown_callback_keep_ms = 60000};
-    const struct redis_options options = {.url = f->url, .timeout_ms = 5000};
+    const struct redis_options options = {.url = f->url, .timeout_ms = 5000, .library = &script_library};
     f->loop = loop_new();
     assert_int_equal(redis_new(&f->redis, f->loop, &options, &err), 0);
     assert_int_equal(store_new(&f->store, f->loop, f->redis, &f->settings, &err), 0);

@@ -24,7 +24,7 @@ static void ten_thousand_commands_of_one_turn_are_all_answered(void **state)
 {
     struct server *server = *state;
     struct client client;
-    struct redis_script s = script("long", "return redis.call('incrby', KEYS[1], #ARGV[1] - 500)", true);
+    struct redis_script s = {"long", "test_long", true, false};
     char text[501];
 
     memset(text, 'x', sizeof(text));
@@ -60,7 +60,7 @@ static void arguments_and_replies_are_binary_safe(void **state)
 {
     struct server *server = *state;
     struct client client;
-    struct redis_script s = script("echo", "return {ARGV[1] .. ARGV[2], false, 7}", false);
+    struct redis_script s = {"echo", "test_echo", false, false};
     struct span args[] = {SPAN_LIT("a\0\r\n$3\xff"), SPAN_NONE};
     struct echo echo = {SPAN_LIT("a\0\r\n$3\xff"), false};
 
@@ -72,7 +72,7 @@ static void arguments_and_replies_are_binary_safe(void **state)
     client_close(&client);
 }
 
-static void forgotten_script_is_sent_again_unnoticed(void **state)
+static void forgotten_functions_are_loaded_again_unnoticed(void **state)
 {
     struct server *server = *state;
     struct client client;
@@ -81,9 +81,9 @@ static void forgotten_script_is_sent_again_unnoticed(void **state)
     client_open(&client, server->url, NULL, 0);
     run_until(&client, is_up);
     eval_n(&client, &s, one_arg, 1, 10);
-    command(&client, "SCRIPT", "FLUSH", NULL);
+    command(&client, "FUNCTION", "FLUSH", NULL);
     eval_n(&client, &s, one_arg, 1, 100);
-    command(&client, "SCRIPT", "FLUSH", NULL);
+    command(&client, "FUNCTION", "FLUSH", NULL);
     eval_n(&client, &s, one_arg, 1, 100);
     run_until(&client, all_answered);
     assert_int_equal(client.ok, 212);
@@ -92,11 +92,146 @@ static void forgotten_script_is_sent_again_unnoticed(void **state)
     client_close(&client);
 }
 
+/* ---- our functions ---- */
+
+struct counter {
+    const char *name; /* "cmdstat_function|load:calls=" */
+    int64_t value;
+};
+
+static void on_stats(const struct redis_result *result, void *arg)
+{
+    struct counter *counter = arg;
+    struct span text = SPAN_NONE;
+    const char *at;
+
+    assert_true(redis_reply_span(result->reply, &text));
+    at = memmem(text.p, text.n, counter->name, strlen(counter->name));
+    counter->value = at != NULL ? strtoll(at + strlen(counter->name), NULL, 10) : 0;
+}
+
+static int64_t calls_of(struct client *client, const char *name)
+{
+    struct counter counter = {name, 0};
+
+    redis_command(client->redis, (struct span[]){SPAN_LIT("INFO"), SPAN_LIT("all")}, 2, -1, on_stats,
+                  &counter);
+    run_until(client, all_answered);
+    return counter.value;
+}
+
+static void what_a_pipeline_misses_is_loaded_once_and_called_once(void **state)
+{
+    struct server *server = *state;
+    struct client client;
+    struct redis_script s = counting();
+
+    client_open(&client, server->url, NULL, 0);
+    run_until(&client, is_up);
+    int64_t loads = calls_of(&client, "cmdstat_function|load:calls=");
+    command(&client, "FUNCTION", "FLUSH", NULL);
+    eval_n(&client, &s, one_arg, 1, 1000);
+    run_until(&client, all_answered);
+    assert_int_equal(client.ok, 1001);
+    assert_int_equal(client.last, 1000);
+    assert_int_equal(calls_of(&client, "cmdstat_function|load:calls="), loads + 1);
+    assert_int_equal(calls_of(&client, "cmdstat_incrby:calls="), 1000);
+    client_close(&client);
+}
+
+static void libraries_of_two_versions_stand_side_by_side(void **state)
+{
+    struct server *server = *state;
+    struct client old, new;
+    struct redis_library other = {"other",
+                                  "#!lua name=other\nredis.register_function('other_count', function(k, a) "
+                                  "return redis.call('incrby', k[1], 1000) end)",
+                                  0};
+    struct redis_script s = counting(), s_other = {"count", "other_count", true, false};
+
+    other.len = strlen(other.text);
+    client_open_with(&old, server->url, NULL, 0, &other);
+    run_until(&old, is_up);
+    client_open(&new, server->url, NULL, 0);
+    run_until(&new, is_up);
+    for (int i = 0; i < 3; i++) {
+        eval_n(&old, &s_other, one_arg, 1, 1);
+        run_until(&old, all_answered);
+        eval_n(&new, &s, one_arg, 1, 1);
+        run_until(&new, all_answered);
+    }
+    assert_int_equal(old.ok, 3);
+    assert_int_equal(new.ok, 3);
+    assert_int_equal(new.last, 3003);
+    assert_int_equal(calls_of(&new, "cmdstat_function|load:calls="), 2);
+    client_close(&old);
+    client_close(&new);
+}
+
+static void set_user(struct client *admin, const char *rule)
+{
+    redis_command(admin->redis,
+                  (struct span[]){SPAN_LIT("ACL"), SPAN_LIT("SETUSER"), SPAN_LIT("w"), SPAN_LIT("on"),
+                                  SPAN_LIT(">p"), SPAN_LIT("~*"), SPAN_LIT("+@all"), span_str(rule)},
+                  8, -1, on_answer, admin);
+    run_until(admin, all_answered);
+}
+
+static void library_that_may_not_be_loaded_is_named_until_it_may(void **state)
+{
+    struct server *server = *state;
+    struct client admin, client;
+    struct redis_script s = counting();
+    char url[200];
+
+    client_open(&admin, server->url, NULL, 0);
+    run_until(&admin, is_up);
+    command(&admin, "FUNCTION", "FLUSH", NULL);
+    set_user(&admin, "-function");
+    snprintf(url, sizeof(url), "unix://w:p@%s", server->socket);
+    client_open(&client, url, NULL, 0);
+    run_until(&client, is_up);
+    assert_false(is_ready(&client));
+    assert_non_null(strstr(client.error, "our functions cannot be loaded: NOPERM"));
+    eval_n(&client, &s, one_arg, 1, 10);
+    run_until(&client, all_answered);
+    assert_int_equal(client.refused, 10);
+    assert_non_null(strstr(client.error, "NOPERM"));
+    set_user(&admin, "+function");
+    run_until(&client, is_ready);
+    eval_n(&client, &s, one_arg, 1, 10);
+    run_until(&client, all_answered);
+    assert_int_equal(client.ok, 10);
+    assert_int_equal(client.last, 10);
+    assert_int_equal(client.downs, 0);
+    client_close(&client);
+    client_close(&admin);
+}
+
+static bool function_taken_away(struct client *client)
+{
+    return !is_ready(client) && strstr(client->error, "has its command FUNCTION taken away") != NULL;
+}
+
+static void server_without_functions_is_refused(void **state)
+{
+    struct server *server = *state;
+    struct client client;
+
+    server_kill(server);
+    server_configure(server, "rename-command FUNCTION \"\"");
+    server_start(server);
+    client_open(&client, server->url, NULL, 0);
+    run_until(&client, function_taken_away);
+    assert_false(redis_up(client.redis));
+    client_close(&client);
+}
+
 static void error_reply_is_refused_with_redis_words(void **state)
 {
     struct server *server = *state;
     struct client client;
-    struct redis_script s = script("refuse", "return redis.error_reply(ARGV[1])", false);
+    struct redis_script s = {"refuse", "test_refuse", false, false};
 
     client_open(&client, server->url, NULL, 0);
     run_until(&client, is_up);
@@ -171,7 +306,7 @@ static void server_killed_in_mid_pipeline_loses_each_command_once(void **state)
     struct server *server = *state;
     struct client client;
     /* Slow enough that the kill comes between the first reply and the last. */
-    struct redis_script s = script("slow", "for i = 1, 20000 do redis.sha1hex('x') end return 1", false);
+    struct redis_script s = {"slow", "test_slow", false, false};
 
     client_open(&client, server->url, NULL, 0);
     run_until(&client, is_up);
@@ -326,7 +461,11 @@ int main(void)
         WITH_SERVER(pipelined_scripts_are_answered_in_order),
         WITH_SERVER(ten_thousand_commands_of_one_turn_are_all_answered),
         WITH_SERVER(arguments_and_replies_are_binary_safe),
-        WITH_SERVER(forgotten_script_is_sent_again_unnoticed),
+        WITH_SERVER(forgotten_functions_are_loaded_again_unnoticed),
+        WITH_SERVER(what_a_pipeline_misses_is_loaded_once_and_called_once),
+        WITH_SERVER(libraries_of_two_versions_stand_side_by_side),
+        WITH_SERVER(library_that_may_not_be_loaded_is_named_until_it_may),
+        WITH_SERVER(server_without_functions_is_refused),
         WITH_SERVER(error_reply_is_refused_with_redis_words),
         WITH_SERVER(full_redis_refuses_and_keeps_the_connection),
         WITH_SERVER(stalled_server_condemns_the_connection),

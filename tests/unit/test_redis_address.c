@@ -89,7 +89,7 @@ static void user_without_password_is_refused(void **state)
 {
     struct redis *redis;
     struct loop *loop = loop_new();
-    struct redis_options options = {"redis://secret@h", NULL, 0, 100};
+    struct redis_options options = {.url = "redis://secret@h", .timeout_ms = 100};
     struct err err = ERR_INIT;
     (void)state;
 

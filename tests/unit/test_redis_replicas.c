@@ -6,7 +6,7 @@ static void too_few_replicas_leave_the_whole_batch_unacked(void **state)
     struct server *server = *state;
     struct client client;
     struct redis_script s = counting();
-    struct redis_script reads = script("read", "return tonumber(redis.call('get', KEYS[1]))", false);
+    struct redis_script reads = {"read", "test_read", false, false};
 
     client_open(&client, server->url, NULL, 1);
     run_until(&client, is_up);
@@ -92,7 +92,7 @@ static void retry_that_writes_nothing_still_waits_for_the_replicas(void **state)
     struct server *server = *state;
     struct server replica;
     struct client client;
-    struct redis_script s = script("once", "return redis.call('setnx', KEYS[1], 1) + 1", true);
+    struct redis_script s = {"once", "test_once", true, false};
 
     start_pair(server, &replica);
     client_open(&client, server->url, NULL, 1);

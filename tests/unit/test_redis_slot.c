@@ -63,7 +63,7 @@ static void error_replies_are_told_apart(void **state)
     assert_int_equal(error_of("LOADING Redis is loading the dataset in memory"), ERROR_REFUSAL);
     assert_int_equal(error_of("MASTERDOWN Link with MASTER is down"), ERROR_REFUSAL);
     assert_int_equal(error_of("OOM command not allowed"), ERROR_REFUSAL);
-    assert_int_equal(error_of("NOSCRIPT No matching script."), ERROR_NOSCRIPT);
+    assert_int_equal(error_of("ERR Function not found"), ERROR_NOFUNCTION);
     assert_int_equal(error_of("ERR unknown command"), ERROR_DEFECT);
     assert_int_equal(error_of("ASKED for nothing"), ERROR_DEFECT);
 }

@@ -256,7 +256,7 @@ static void a_reason_named_other_joins_the_others(void **state)
 
 /* ---- percentiles ---- */
 
-/* lib/call.lua's, in C. */
+/* lib/counters.lua's, in C. */
 static size_t bucket_of(int64_t seconds)
 {
     size_t b = 60;

@@ -4,6 +4,7 @@
 
 #include "common/loop.h"
 #include "common/redis.h"
+#include "scripts.h"
 
 enum { AGAIN_MS = 100, LOOK_MS = 100, REFUSALS = 6 };
 
@@ -93,7 +94,8 @@ static int open_store(struct ask *ask)
     const struct redis_options options = {.url = s->redis_url,
                                           .password = s->redis_password,
                                           .replicas = s->redis_replicas,
-                                          .timeout_ms = ASK_TIMEOUT_MS};
+                                          .timeout_ms = ASK_TIMEOUT_MS,
+                                          .library = &script_library};
     int rc = redis_new(&ask->redis, ask->loop, &options, ask->err);
     return rc != 0 ? rc : store_new(&ask->store, ask->loop, ask->redis, s, ask->err);
 }

@@ -1,42 +1,40 @@
 -- Admission to a channel: tickets in, tickets out in turn, send times, lines, and the circuit.
 --
--- KEYS[1] is the channel's slot, e.g. "{ivr:ch:ke-main}". What stands there are hints; the shards are the truth of calls.
--- A ticket, and a line, is named by its attempt: "tenant/call_id/attempt".
---   :state           hash: slot (the last send time given, us), queued, shut ('', "circuit", "suspended"), why, since, probe_at,
---                    backoff, fails, failed_at, epoch (how often it was shut), proved (fingerprints of the settings that the
---                    provider has accepted a request with, the newest first), proved_at (when it last did), proofs (how often it
---                    was proved), heard_by and heard_at (which worker asked last, and when), other_by and other_at (the one before it)
+-- KEYS[1] is the channel's slot, e.g. "{ivr:ch:ke-main}". What stands there are hints; the shards are the truth of
+-- calls. A ticket, and a line, is named by its attempt: "tenant/call_id/attempt".
+--   :state           hash: slot (the last send time given, us), queued, shut ('', "circuit", "suspended"), why,
+--                    since, probe_at, backoff, fails, failed_at, epoch (how often it was shut), proved (fingerprints
+--                    of the settings that the provider has accepted a request with, the newest first), proved_at (when
+--                    it last did), proofs (how often it was proved), heard_by and heard_at (which worker asked last,
+--                    and when), other_by and other_at (the one before it)
 --   :q:TENANT        zset of tickets, by priority and then arrival
 --   :turns           list of the tenants that have tickets, the next one first
 --   :served          hash by tenant: turns it had, and the lower priority that had one last
 --   :taken           zset of tickets that a worker has in hand, by the time from which another may have them
---   :trials          zset of the send times that were given while the settings were not proved, by the time from which they
+--   :trials          zset of the send times that were given while the settings were not proved, by the time from which
+--   they
 --                    count for nothing
 --   :lines           zset of lines in use, by their deadline; :lines:TENANT the same of one tenant
 -- ARGV[1] is a cmsgpack array, in the order of the first lines below:
---   between (us between two placements, 0 no rate), lines (0 no cap), tenants' caps (map), how far ahead a send time may be
---   (us), lease (ms in hand), tickets wanted, how many of them without a send time, send times wanted for tickets in hand, placements that left long after their send time, what
---   placements said since the last time (epoch, successes, failures since the last success, suspend 0/1, why), resume (when an
---   operator resumed the channel or its file was read again, ms, 0), the proof (fingerprint of the asker's settings; the asker, a
---   number; coming 1: its first question, going 1: it is about to end; accepted 1: the provider took a request; ended: trials that are over; the proofs
---   that there were when they began; ms that a trial may take), tickets to queue (ticket, priority, ...), done (claimed: ticket,
---   line ms, ...), dropped (not claimed), back (not claimed, to wait again: ticket, priority, ...).
--- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now; first for what is in hand, then
--- for the tickets in their order), us until a send time may be had, proved 0/1, proofs}.
+--   between (us between two placements, 0 no rate), lines (0 no cap), tenants' caps (map), how far ahead a send time
+--   may be (us), lease (ms in hand), tickets wanted, how many of them without a send time, send times wanted for
+--   tickets in hand, placements that left long after their send time, what placements said since the last time (epoch,
+--   successes, failures since the last success, suspend 0/1, why), resume (when an operator resumed the channel or its
+--   file was read again, ms, 0), the proof (fingerprint of the asker's settings; the asker, a number; coming 1: its
+--   first question, going 1: it is about to end; accepted 1: the provider took a request; ended: trials that are over;
+--   the proofs that there were when they began; ms that a trial may take), tickets to queue (ticket, priority, ...),
+--   done (claimed: ticket, line ms, ...), dropped (not claimed), back (not claimed, to wait again: ticket, priority,
+--   ...).
+-- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, tickets, send times (us from now; first for what is
+-- in hand, then for the tickets in their order), us until a send time may be had, proved 0/1, proofs}.
 --
--- Promises: send times are at least `between` apart, whoever asks, and tickets are handed out with theirs, so that turns are kept; a line is taken with its ticket, once, and never above a cap;
--- until the provider has accepted a request with the asker's settings, no more than TRIALS are on their way, whoever asks;
--- tenants have equal turns, and of a tenant's the lower priorities in rotation one in 16; a ticket whose holder died is handed out
--- again with its line; while the channel is shut one send time per probe is given. Asked twice: queued once, dropped once; tickets
--- of a lost answer come again after their lease, its send times are gone.
-local base = KEYS[1]
-local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, spare, want_slots, late, epoch, ok, fails, suspend, why, resumed,
-  proof, queue, done, dropped, back = unpack(cmsgpack.unpack(ARGV[1]))
-local fingerprint, asker, coming, going, accepted, trials_ended, trials_of, trial_ms = unpack(proof)
+-- Promises: send times are at least `between` apart, whoever asks, and tickets are handed out with theirs, so that
+-- turns are kept; a line is taken with its ticket, once, and never above a cap; until the provider has accepted a
+-- request with the asker's settings, no more than TRIALS are on their way, whoever asks; tenants have equal turns, and
+-- of a tenant's the lower priorities in rotation one in 16; a ticket whose holder died is handed out again with its
+-- line; while the channel is shut one send time per probe is given. Asked twice: queued once, dropped once; tickets of
+-- a lost answer come again after their lease, its send times are gone.
 local call, floor = redis.call, math.floor
-local clock = call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now = floor(now_us / 1000)
 
 local PRIORITY = 2 ^ 42 -- above any arrival in ms
 local LOWER_TURN = 16
@@ -44,11 +42,11 @@ local LOWER_TURN = 16
 local LINE_FIRST_MS = 12 * 3600 * 1000
 -- The last send time is at most so far ahead: what late placements cost beyond it is forgiven.
 local SLOT_AHEAD_US, SLOTS_AHEAD = 2000000, 4
--- So many in a row, each within so long of the one before, as circuit breakers elsewhere have it: a channel that carries a call a
--- minute needs none, and the doubts of an hour are no outage.
+-- So many in a row, each within so long of the one before, as circuit breakers elsewhere have it: a channel that
+-- carries a call a minute needs none, and the doubts of an hour are no outage.
 local CIRCUIT_FAILS, CIRCUIT_WITHIN_MS = 20, 10000
--- A probe of which nobody says anything is followed by another.
--- Requests on their way while nobody knows whether the key is right: a hundred that are refused at one moment lock an account.
+-- Requests on their way while nobody knows whether the key is right: a hundred that are refused at one moment lock an
+-- account.
 local TRIALS = 8
 -- A key that nobody has used for so long may have been taken away meanwhile.
 local PROOF_MS = 3600000
@@ -57,17 +55,19 @@ local ALONE_MS = 1000
 -- What is true of any moment need not be written at each.
 local PROVED_EVERY_MS, HEARD_EVERY_MS = 10000, 100
 local FINGERPRINTS_KEPT = 3 -- workers read a changed file one after the other
+-- A probe of which nobody says anything is followed by another.
 local PROBE_FIRST_MS, PROBE_MAX_MS, PROBE_SUSPENDED_MS, PROBE_LOST_MS = 1000, 60000, 30000, 10000
 
-local names = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch',
+-- What :state holds; those in TEXTS are no numbers.
+local STATE = {'slot', 'queued', 'shut', 'why', 'since', 'probe_at', 'backoff', 'fails', 'failed_at', 'epoch',
   'proved', 'proved_at', 'proofs', 'heard_by', 'heard_at', 'other_by', 'other_at'}
-local texts = {shut = true, why = true, proved = true}
-local read = call('HMGET', base .. ':state', unpack(names))
-local s, was = {}, {}
-for i, name in ipairs(names) do
-  local value = texts[name] and (read[i] or '') or tonumber(read[i] or 0)
-  s[name], was[name] = value, value
-end
+local TEXTS = {shut = true, why = true, proved = true}
+
+-- What one call works with: set anew by each.
+local base, now_us, now, s, was, lines
+local between, lines_cap, tenant_caps, ahead_us, lease_ms, want, spare, want_slots, late, epoch, ok, fails, suspend,
+  why, resumed
+local fingerprint, asker, coming, going, accepted, trials_ended, trials_of, trial_ms, proved
 
 local function tenant_of(ticket)
   return string.match(ticket, '^[^/]*')
@@ -76,10 +76,6 @@ end
 local function text_of(n)
   return string.format('%.0f', n)
 end
-
--- ---- the proof ----
-
-local proved
 
 local function unprove()
   s.proved, proved = '', false
@@ -268,8 +264,6 @@ end
 
 -- ---- handing out ----
 
-local lines
-
 -- What a holder that died left, with its line.
 local function take_left(tickets)
   local longest = now + 2 * lease_ms
@@ -349,46 +343,81 @@ end
 
 -- ---- all of it ----
 
-look_at_proof()
-hear()
-end_trials()
-lines_expire()
-for i = 1, #done, 2 do
-  call('ZREM', base .. ':taken', done[i])
-  line_set(done[i], done[i + 1])
-end
-for _, ticket in ipairs(dropped) do
-  if call('ZREM', base .. ':taken', ticket) == 1 then
-    line_end(ticket)
+local function read_state()
+  local read = call('HMGET', base .. ':state', unpack(STATE))
+  s, was = {}, {}
+  for i, name in ipairs(STATE) do
+    local value = TEXTS[name] and (read[i] or '') or tonumber(read[i] or 0)
+    s[name], was[name] = value, value
   end
 end
-for i = 1, #back, 2 do
-  if call('ZREM', base .. ':taken', back[i]) == 1 then
-    line_end(back[i])
-    queue_add(back[i], back[i + 1], 0)
+
+-- Only what has changed.
+local function write_state()
+  local values = {}
+  for _, name in ipairs(STATE) do
+    if s[name] ~= was[name] then
+      values[#values + 1] = name
+      values[#values + 1] = TEXTS[name] and s[name] or text_of(s[name])
+    end
+  end
+  if #values > 0 then
+    call('HSET', base .. ':state', unpack(values))
   end
 end
-for i = 1, #queue, 2 do
-  queue_add(queue[i], queue[i + 1], now)
-end
-lines = lines_of()
-local tickets, slots, left = {}, {}, slots_left()
-local for_hand = math.min(want_slots, left)
-want = math.min(want, left - for_hand + (s.shut == '' and spare or 0))
-if want > 0 then
-  take_left(tickets)
-  take_in_turn(tickets)
-end
-give_slots(slots, for_hand + math.min(#tickets, left - for_hand))
-local values = {}
-for _, name in ipairs(names) do
-  if s[name] ~= was[name] then
-    values[#values + 1] = name
-    values[#values + 1] = texts[name] and s[name] or text_of(s[name])
+
+-- What became of tickets in hand, and those that come.
+local function note_tickets(queue, done, dropped, back)
+  for i = 1, #done, 2 do
+    call('ZREM', base .. ':taken', done[i])
+    line_set(done[i], done[i + 1])
+  end
+  for _, ticket in ipairs(dropped) do
+    if call('ZREM', base .. ':taken', ticket) == 1 then
+      line_end(ticket)
+    end
+  end
+  for i = 1, #back, 2 do
+    if call('ZREM', base .. ':taken', back[i]) == 1 then
+      line_end(back[i])
+      queue_add(back[i], back[i + 1], 0)
+    end
+  end
+  for i = 1, #queue, 2 do
+    queue_add(queue[i], queue[i + 1], now)
   end
 end
-if #values > 0 then
-  call('HSET', base .. ':state', unpack(values))
+
+-- Tickets and send times for the asker.
+local function hand_out()
+  lines = lines_of()
+  local tickets, slots, left = {}, {}, slots_left()
+  local for_hand = math.min(want_slots, left)
+  want = math.min(want, left - for_hand + (s.shut == '' and spare or 0))
+  if want > 0 then
+    take_left(tickets)
+    take_in_turn(tickets)
+  end
+  give_slots(slots, for_hand + math.min(#tickets, left - for_hand))
+  return tickets, slots
 end
-return cmsgpack.pack({s.queued, lines_of(), s.shut, s.why, s.since, s.epoch, tickets, slots,
-  floor(math.max(next_slot() - ahead_us - now_us, 0)), proved and 1 or 0, s.proofs})
+
+return function(keys, args)
+  local clock = call('TIME')
+  local proof, queue, done, dropped, back
+  base, now_us = keys[1], clock[1] * 1000000 + clock[2]
+  now = floor(now_us / 1000)
+  between, lines_cap, tenant_caps, ahead_us, lease_ms, want, spare, want_slots, late, epoch, ok, fails, suspend, why,
+    resumed, proof, queue, done, dropped, back = unpack(cmsgpack.unpack(args[1]))
+  fingerprint, asker, coming, going, accepted, trials_ended, trials_of, trial_ms = unpack(proof)
+  read_state()
+  look_at_proof()
+  hear()
+  end_trials()
+  lines_expire()
+  note_tickets(queue, done, dropped, back)
+  local tickets, slots = hand_out()
+  write_state()
+  return cmsgpack.pack({s.queued, lines_of(), s.shut, s.why, s.since, s.epoch, tickets, slots,
+    floor(math.max(next_slot() - ahead_us - now_us, 0)), proved and 1 or 0, s.proofs})
+end

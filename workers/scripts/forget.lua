@@ -5,10 +5,12 @@
 -- Returns 1 when it is gone, 0 when it has to stay.
 --
 -- Promise: what changed a moment ago is not removed by somebody who looked before.
-local changed = redis.call('ZSCORE', KEYS[1] .. ':campaigns', ARGV[1])
-if changed and tonumber(changed) >= tonumber(ARGV[2]) then
-  return 0
+return function(keys, args)
+  local changed = redis.call('ZSCORE', keys[1] .. ':campaigns', args[1])
+  if changed and tonumber(changed) >= tonumber(args[2]) then
+    return 0
+  end
+  redis.call('DEL', keys[1] .. ':n:' .. args[1])
+  redis.call('ZREM', keys[1] .. ':campaigns', args[1])
+  return 1
 end
-redis.call('DEL', KEYS[1] .. ':n:' .. ARGV[1])
-redis.call('ZREM', KEYS[1] .. ':campaigns', ARGV[1])
-return 1

@@ -1,30 +1,42 @@
 -- Looks at the calls behind tickets that a worker has in hand (admit.lua), before a send time is spent on them.
 --
--- KEYS[1] the shard; ARGV[1] see lib/call.lua; ARGV[2..] one cmsgpack array each: {id, number of the attempt, lease ms, channel}
--- Returns {outbox id, events, results}; a result is {what, then what lib/offer.lua offers}: 'ready' (it may be claimed as that
--- attempt), 'live' (that attempt is under way with a line of the channel, which stays), 'gone' (the ticket is good for nothing).
+-- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each:
+--   {id, number of the attempt, lease ms, channel}
+-- Returns {outbox id, events, results}; a result is {what, then what offer() of lib/waiting.lua offers}: 'ready' (it
+-- may be claimed as that attempt), 'live' (that attempt is under way with a line of the channel, which stays), 'gone'
+-- (the ticket is good for nothing).
 --
 -- Promises: a call that is paused, cancelled or over is done with here and costs no send time.
---#include lib/call.lua
---#include lib/offer.lua
+local layout = require('layout')
+local attempts = require('attempts')
+local batch = require('batch')
+local counters = require('counters')
+local reading = require('reading')
+local run = require('run')
+local waiting = require('waiting')
+local A, PHASE, S = layout.A, layout.PHASE, layout.S
+local call = redis.call
 
 local function look(r)
   local id, life, lease_ms, channel = unpack(r)
-  local c = call_load(id)
+  local c = reading.load(id)
   if not c then
     return {'gone'}
   end
   local s = c.s
-  if s[PHASE] == WAITING and life_of(s) + 1 == life and s[NEXT_AT] <= now then
-    local offered = offer_call(c, lease_ms)
+  if s[S.PHASE] == PHASE.WAITING and attempts.life_of(s) + 1 == life and s[S.NEXT_AT] <= run.now then
+    local offered = waiting.offer(c, lease_ms)
     if offered and offered[4] > 0 then
       return {'ready', unpack(offered)}
     end
-  elseif c.a and c.a[A_LIFE] == life and c.a[A_LINE] == 1 and c.a[A_CHANNEL] == channel then
-    local deadline = call('ZSCORE', shard .. ':lined', channel .. '|' .. id .. '/' .. text_of(life))
-    return {'live', deadline and math.max(tonumber(deadline) - now, 1) or 1}
+  elseif c.a and c.a[A.LIFE] == life and c.a[A.LINE] == 1 and c.a[A.CHANNEL] == channel then
+    local deadline = call('ZSCORE', run.shard .. ':lined', channel .. '|' .. id .. '/' .. counters.text_of(life))
+    return {'live', deadline and math.max(tonumber(deadline) - run.now, 1) or 1}
   end
   return {'gone'}
 end
 
-return finish(each(look))
+return function(keys, args)
+  run.begin(keys, args)
+  return batch.finish(batch.each(look))
+end

@@ -5,9 +5,11 @@
 -- Returns how many were in use.
 --
 -- Promises: twice is once; a line that another attempt has is not touched.
-local base, freed = KEYS[1], 0
-for _, attempt in ipairs(ARGV) do
-  freed = freed + redis.call('ZREM', base .. ':lines', attempt)
-  redis.call('ZREM', base .. ':lines:' .. string.match(attempt, '^[^/]*'), attempt)
+return function(keys, args)
+  local base, freed = keys[1], 0
+  for _, attempt in ipairs(args) do
+    freed = freed + redis.call('ZREM', base .. ':lines', attempt)
+    redis.call('ZREM', base .. ':lines:' .. string.match(attempt, '^[^/]*'), attempt)
+  end
+  return freed
 end
-return freed

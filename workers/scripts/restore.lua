@@ -4,13 +4,15 @@
 -- Returns how many it had forgotten.
 --
 -- Promises: twice is once. One that is given back at the same moment may stand again until the next look (reclaim.h).
-local base, restored = KEYS[1], 0
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-for i = 1, #ARGV, 2 do
-  if tonumber(ARGV[i + 1]) > now then
-    restored = restored + redis.call('ZADD', base .. ':lines', 'NX', ARGV[i + 1], ARGV[i])
-    redis.call('ZADD', base .. ':lines:' .. string.match(ARGV[i], '^[^/]*'), 'NX', ARGV[i + 1], ARGV[i])
+return function(keys, args)
+  local base, restored = keys[1], 0
+  local clock = redis.call('TIME')
+  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  for i = 1, #args, 2 do
+    if tonumber(args[i + 1]) > now then
+      restored = restored + redis.call('ZADD', base .. ':lines', 'NX', args[i + 1], args[i])
+      redis.call('ZADD', base .. ':lines:' .. string.match(args[i], '^[^/]*'), 'NX', args[i + 1], args[i])
+    end
   end
+  return restored
 end
-return restored

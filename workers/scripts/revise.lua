@@ -5,13 +5,15 @@
 -- Returns the new revision, or '' on conflict (read again).
 --
 -- Promise: revisions of a key grow strictly, also after Redis forgot: they are at least the time in ms.
-local key = KEYS[1] .. ':rev:' .. ARGV[1]
-local stored = redis.call('GET', key) or ''
-if stored ~= ARGV[2] then
-  return ''
+return function(keys, args)
+  local key = keys[1] .. ':rev:' .. args[1]
+  local stored = redis.call('GET', key) or ''
+  if stored ~= args[2] then
+    return ''
+  end
+  local clock = redis.call('TIME')
+  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local revision = string.format('%.0f', math.max((tonumber(stored) or 0) + 1, now))
+  redis.call('SET', key, revision, 'PX', args[3])
+  return revision
 end
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local revision = string.format('%.0f', math.max((tonumber(stored) or 0) + 1, now))
-redis.call('SET', key, revision, 'PX', ARGV[3])
-return revision

@@ -2,36 +2,36 @@
 
 #include "common/json.h"
 #include "common/model/hop.h"
+#include "layout.h"
 #include "workers/store/pack.h"
 
 void event_read(struct event *event, const msgpack_object *packed)
 {
-    size_t i = 0;
-    event->type = pack_get_span(packed, i++);
-    event->id = pack_get_span(packed, i++);
-    event->seq = pack_get_int(packed, i++);
-    event->identity = pack_get_span(packed, i++);
-    event->campaign = pack_get_span(packed, i++);
-    event->attempt = (int)pack_get_int(packed, i++);
-    event->channel = pack_get_span(packed, i++);
-    event->provider = pack_get_span(packed, i++);
-    event->provider_call_id = pack_get_span(packed, i++);
-    event->placed_at_ms = pack_get_int(packed, i++);
-    event->status = (enum call_status)pack_get_int(packed, i++);
-    event->previous = (enum call_status)pack_get_int(packed, i++);
-    event->hop = (int)pack_get_int(packed, i++);
-    event->reason_code = pack_get_span(packed, i++);
-    event->reason_detail = pack_get_span(packed, i++);
-    event->final = pack_get_int(packed, i++) != 0;
-    event->next_attempt_at_ms = pack_get_int(packed, i++);
-    event->occurred_at_ms = pack_get_int(packed, i++);
-    event->recorded_at_ms = pack_get_int(packed, i++);
-    event->ring_seconds = pack_get_int(packed, i++);
-    event->talk_seconds = pack_get_int(packed, i++);
-    event->cost_micros = pack_get_int(packed, i++);
-    event->currency = pack_get_span(packed, i++);
-    event->drop_reason = pack_get_span(packed, i++);
-    struct span trace = pack_get_span(packed, i++);
+    event->type = pack_get_span(packed, LAYOUT_EVENT_TYPE);
+    event->id = pack_get_span(packed, LAYOUT_EVENT_ID);
+    event->seq = pack_get_int(packed, LAYOUT_EVENT_SEQ);
+    event->identity = pack_get_span(packed, LAYOUT_EVENT_IDENTITY);
+    event->campaign = pack_get_span(packed, LAYOUT_EVENT_CAMPAIGN);
+    event->attempt = (int)pack_get_int(packed, LAYOUT_EVENT_ATTEMPT);
+    event->channel = pack_get_span(packed, LAYOUT_EVENT_CHANNEL);
+    event->provider = pack_get_span(packed, LAYOUT_EVENT_PROVIDER);
+    event->provider_call_id = pack_get_span(packed, LAYOUT_EVENT_PROVIDER_CALL_ID);
+    event->placed_at_ms = pack_get_int(packed, LAYOUT_EVENT_PLACED_AT);
+    event->status = (enum call_status)pack_get_int(packed, LAYOUT_EVENT_STATUS);
+    event->previous = (enum call_status)pack_get_int(packed, LAYOUT_EVENT_PREVIOUS);
+    event->hop = (int)pack_get_int(packed, LAYOUT_EVENT_HOP);
+    event->reason_code = pack_get_span(packed, LAYOUT_EVENT_CODE);
+    event->reason_detail = pack_get_span(packed, LAYOUT_EVENT_DETAIL);
+    event->final = pack_get_int(packed, LAYOUT_EVENT_FINAL) != 0;
+    event->next_attempt_at_ms = pack_get_int(packed, LAYOUT_EVENT_NEXT_AT);
+    event->occurred_at_ms = pack_get_int(packed, LAYOUT_EVENT_OCCURRED);
+    event->recorded_at_ms = pack_get_int(packed, LAYOUT_EVENT_RECORDED);
+    event->ring_seconds = pack_get_int(packed, LAYOUT_EVENT_RING);
+    event->talk_seconds = pack_get_int(packed, LAYOUT_EVENT_TALK);
+    event->cost_micros = pack_get_int(packed, LAYOUT_EVENT_COST);
+    event->currency = pack_get_span(packed, LAYOUT_EVENT_CURRENCY);
+    event->drop_reason = pack_get_span(packed, LAYOUT_EVENT_DROP);
+    struct span trace = pack_get_span(packed, LAYOUT_EVENT_TRACE);
     const char *cut = trace.n > 0 ? memchr(trace.p, '\n', trace.n) : NULL;
     event->traceparent = cut != NULL ? span_of(trace.p, (size_t)(cut - trace.p)) : trace;
     event->tracestate = cut != NULL ? span_of(cut + 1, (size_t)(trace.p + trace.n - cut - 1)) : SPAN_LIT("");

@@ -1,5 +1,5 @@
 /*
- * A call event: from the values that a script packed (lib/call.lua, emit) to the record on ivr.call-events.
+ * A call event: from the values that a script packed (lib/events.lua, emit) to the record on ivr.call-events.
  * Rendering is a pure function of those values, so an event produced twice is identical by construction.
  */
 #ifndef IVR_STORE_EVENT_H

@@ -1,8 +1,8 @@
 /*
  * What an ended attempt gives back: its line of the channel (queue.h) and its line to the contact
  * (contact.h). The script that ends the attempt writes it into the shard's outbox beside its events
- * (lib/call.lua, release), and the entry stays until it is done, whoever does it. So no crash keeps a line,
- * and every step may run twice.
+ * (lib/attempts.lua, release), and the entry stays until it is done, whoever does it. So no crash keeps a
+ * line, and every step may run twice.
  */
 #ifndef IVR_STORE_FREED_H
 #define IVR_STORE_FREED_H

@@ -1,6 +1,6 @@
 /*
  * Lines that a channel's slot forgot, and lines that nobody gave back: the two lists beside each other. The
- * shards' list (":lined", lib/call.lua) changes with the calls and is the truth; the channel's (":lines",
+ * shards' list (":lined", lib/layout.lua) changes with the calls and is the truth; the channel's (":lines",
  * admit.lua) is the one that is counted. Ordinarily they agree within moments, by the outbox (freed.h); a
  * failover can lose either's last writes.
  */

@@ -13,8 +13,8 @@
 void pack_init(msgpack_packer *packer, struct buf *b);
 void pack_span(msgpack_packer *packer, struct span text);
 void pack_str(msgpack_packer *packer, const char *text);
-/* The array that lib/call.lua calls evidence; NULL packs evidence that says nothing. Providers quote numbers
- * in their words, codes too: they are shown as IVR_PII says before they are kept. */
+/* Evidence, in the order of layout.E (lib/layout.lua); NULL packs evidence that says nothing. Providers quote
+ * numbers in their words, codes too: they are shown as IVR_PII says before they are kept. */
 void pack_evidence(msgpack_packer *packer, const struct evidence *ev);
 
 /* Reading: what a script wrote. Missing or of another type: "", 0. */

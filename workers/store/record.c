@@ -7,44 +7,11 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/pii.h"
+#include "layout.h"
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
 
 enum { KEY_MAX = 360, REQUEST_JSON_MAX = 256 * 1024 };
-
-/* Positions in what lib/call.lua packs, counted from 0 here and from 1 there. */
-enum {
-    S_SEQ,
-    S_PHASE,
-    S_STATUS,
-    S_FINAL,
-    S_ATTEMPT,
-    S_CAMPAIGN,
-    S_CHANNEL,
-    S_CREATED,
-    S_UPDATED,
-    S_NEXT_AT,
-    S_DROP,
-    S_HOLD = 19,
-    S_CANCELLED = 21,
-};
-enum {
-    A_STATUS,
-    A_TERMINAL,
-    A_KIND,
-    A_CODE,
-    A_DETAIL,
-    A_CHANNEL,
-    A_PROVIDER,
-    A_ID,
-    A_ID_SURE,
-    A_PLACED,
-    A_RING,
-    A_TALK,
-    A_COST,
-    A_CURRENCY,
-    A_HOPS = 20,
-};
 
 /* ---- reading ---- */
 
@@ -67,26 +34,26 @@ static bool unpack(msgpack_zone *zone, struct span text, msgpack_object *out)
 
 static void read_state(struct record *r, const msgpack_object *s)
 {
-    r->seq = pack_get_int(s, S_SEQ);
-    r->phase = (enum call_phase)pack_get_int(s, S_PHASE);
-    r->status = (enum call_status)pack_get_int(s, S_STATUS);
-    r->final = pack_get_int(s, S_FINAL) != 0;
-    r->attempt = (int)pack_get_int(s, S_ATTEMPT);
-    r->campaign = pack_get_span(s, S_CAMPAIGN);
-    r->channel = pack_get_span(s, S_CHANNEL);
-    r->created_at_ms = pack_get_int(s, S_CREATED);
-    r->updated_at_ms = pack_get_int(s, S_UPDATED);
-    r->next_attempt_at_ms = pack_get_int(s, S_NEXT_AT);
-    r->drop_reason = pack_get_span(s, S_DROP);
-    r->paused_by = pack_get_span(s, S_HOLD);
-    r->cancelled = pack_get_int(s, S_CANCELLED) != 0;
+    r->seq = pack_get_int(s, LAYOUT_S_SEQ);
+    r->phase = (enum call_phase)pack_get_int(s, LAYOUT_S_PHASE);
+    r->status = (enum call_status)pack_get_int(s, LAYOUT_S_STATUS);
+    r->final = pack_get_int(s, LAYOUT_S_FINAL) != 0;
+    r->attempt = (int)pack_get_int(s, LAYOUT_S_ATTEMPT);
+    r->campaign = pack_get_span(s, LAYOUT_S_CAMPAIGN);
+    r->channel = pack_get_span(s, LAYOUT_S_CHANNEL);
+    r->created_at_ms = pack_get_int(s, LAYOUT_S_CREATED);
+    r->updated_at_ms = pack_get_int(s, LAYOUT_S_UPDATED);
+    r->next_attempt_at_ms = pack_get_int(s, LAYOUT_S_NEXT_AT);
+    r->drop_reason = pack_get_span(s, LAYOUT_S_DROP);
+    r->paused_by = pack_get_span(s, LAYOUT_S_HOLD);
+    r->cancelled = pack_get_int(s, LAYOUT_S_CANCELLED) != 0;
 }
 
 /* Three values a hop: the provider's time, ours (0: not seen), its detail. */
 static void read_hops(struct record_attempt *att, const msgpack_object *a)
 {
     for (size_t hop = 0; hop < HOP_COUNT; hop++) {
-        size_t at = A_HOPS + 3 * hop;
+        size_t at = LAYOUT_A_HOPS + 3 * hop;
         int64_t recorded_ms = pack_get_int(a, at + 1);
         att->hops[hop] =
             (struct record_hop){recorded_ms > 0, pack_get_int(a, at), recorded_ms, pack_get_span(a, at + 2)};
@@ -95,19 +62,19 @@ static void read_hops(struct record_attempt *att, const msgpack_object *a)
 
 static void read_attempt(struct record_attempt *att, const msgpack_object *a)
 {
-    att->status = (enum call_status)pack_get_int(a, A_STATUS);
-    att->terminal = pack_get_int(a, A_TERMINAL) != 0;
-    att->reason_code = pack_get_span(a, A_CODE);
-    att->reason_detail = pack_get_span(a, A_DETAIL);
-    att->channel = pack_get_span(a, A_CHANNEL);
-    att->provider = pack_get_span(a, A_PROVIDER);
-    att->provider_call_id = pack_get_span(a, A_ID);
-    att->id_sure = pack_get_int(a, A_ID_SURE) != 0;
-    att->placed_at_ms = pack_get_int(a, A_PLACED);
-    att->ring_seconds = pack_get_int(a, A_RING);
-    att->talk_seconds = pack_get_int(a, A_TALK);
-    att->cost_micros = pack_get_int(a, A_COST);
-    att->currency = pack_get_span(a, A_CURRENCY);
+    att->status = (enum call_status)pack_get_int(a, LAYOUT_A_STATUS);
+    att->terminal = pack_get_int(a, LAYOUT_A_TERMINAL) != 0;
+    att->reason_code = pack_get_span(a, LAYOUT_A_CODE);
+    att->reason_detail = pack_get_span(a, LAYOUT_A_DETAIL);
+    att->channel = pack_get_span(a, LAYOUT_A_CHANNEL);
+    att->provider = pack_get_span(a, LAYOUT_A_PROVIDER);
+    att->provider_call_id = pack_get_span(a, LAYOUT_A_ID);
+    att->id_sure = pack_get_int(a, LAYOUT_A_ID_SURE) != 0;
+    att->placed_at_ms = pack_get_int(a, LAYOUT_A_PLACED);
+    att->ring_seconds = pack_get_int(a, LAYOUT_A_RING);
+    att->talk_seconds = pack_get_int(a, LAYOUT_A_TALK);
+    att->cost_micros = pack_get_int(a, LAYOUT_A_COST);
+    att->currency = pack_get_span(a, LAYOUT_A_CURRENCY);
     read_hops(att, a);
 }
 
@@ -133,15 +100,15 @@ static int by_number(const void *a, const void *b)
 
 static bool is_state(const msgpack_object *s)
 {
-    int64_t phase = pack_get_int(s, S_PHASE), status = pack_get_int(s, S_STATUS);
-    return s->via.array.size > S_DROP && phase >= PHASE_WAITING && phase <= PHASE_DROPPED && status >= 0 &&
-           status < STATUS_COUNT;
+    int64_t phase = pack_get_int(s, LAYOUT_S_PHASE), status = pack_get_int(s, LAYOUT_S_STATUS);
+    return s->via.array.size > LAYOUT_S_DROP && phase >= PHASE_WAITING && phase <= PHASE_DROPPED &&
+           status >= 0 && status < STATUS_COUNT;
 }
 
 static bool is_attempt(const msgpack_object *a)
 {
-    int64_t status = pack_get_int(a, A_STATUS);
-    return a->via.array.size >= A_HOPS + 3 * HOP_COUNT && status >= 0 && status < STATUS_COUNT;
+    int64_t status = pack_get_int(a, LAYOUT_A_STATUS);
+    return a->via.array.size >= LAYOUT_A_HOPS + 3 * HOP_COUNT && status >= 0 && status < STATUS_COUNT;
 }
 
 /* HGETALL's reply: field, value, field, value, ... NULL, or the field that cannot be read. */

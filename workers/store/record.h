@@ -1,5 +1,5 @@
 /*
- * A call as it stands in Redis (lib/call.lua writes it), read for people and for decisions: GET /v1/calls,
+ * A call as it stands in Redis (lib/saving.lua writes it), read for people and for decisions: GET /v1/calls,
  * ivrctl call, the answer documents. One HGETALL; nothing here changes a call.
  */
 #ifndef IVR_STORE_RECORD_H

@@ -2,7 +2,7 @@
  * A campaign's or a window's counters, read from all shards and added up, as the value of
  * ivr.delivery-summaries.
  *
- * lib/call.lua writes the counters: hash :n:TENANT/CAMPAIGN with fields CHANNEL|what, hash
+ * lib/counters.lua writes the counters: hash :n:TENANT/CAMPAIGN with fields CHANNEL|what, hash
  * :w:TENANT/CAMPAIGN|CHANNEL|MINUTE with fields what; what is calls, waiting, retrying, attempts, d:REASON,
  * s:STATUS, r:CODE, h:HOP, ring:BUCKET, ringsum, talk:BUCKET, talksum, cost:CURRENCY (millionths). Each shard
  * is read in one atomic command and adds up by itself, so the sum adds up too, in every revision.
