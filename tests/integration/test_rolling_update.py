@@ -1,4 +1,5 @@
-"""A rolling update as Kubernetes does it, under load: a new replica until it is ready, then SIGTERM to an old one."""
+"""A rolling update as Kubernetes does it, under load: a new replica until it is ready, then SIGTERM to an old one. Of one version,
+and from an older version to ours and back."""
 
 import threading
 import time
@@ -6,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from harness.older import older_programs
+from harness.paths import BIN
 from harness.wait import wait_until
 
 RATE = 30  # calls a second
@@ -85,6 +88,16 @@ def roll(pipeline, kind):
     assert oldest.term() == 0, oldest.tail()
 
 
+def placed_more(pipeline, load):
+    """Until so many calls were placed that each replica had its share of them."""
+    placed = len(pipeline.provider.placements())
+    wait_until(
+        lambda: load.problems or len(pipeline.provider.placements()) > placed + 2 * RATE,
+        "calls to be placed by both versions",
+        timeout=30,
+    )
+
+
 def final_calls(pipeline):
     records = pipeline.tap.records(pipeline.topics["CALL_EVENTS"], lambda record: record.json["final"])
     return {record.json["call_id"]: record.json["status"] for record in records}
@@ -97,6 +110,20 @@ def longest_gap(placements, acknowledged):
         waiting_since = min(acknowledged[placement.to] for placement in placements[number + 1 :])
         longest = max(longest, after.at - max(before.at, waiting_since))
     return longest
+
+
+def check_each_was_dialled_once_and_ended(pipeline, load):
+    assert not load.problems, load.problems
+    placements = pipeline.provider.placements()
+    assert len(placements) == len(load.requests), "a call was dialled twice, or not at all"
+    assert len({placement.to for placement in placements}) == len(load.requests)
+    wait_until(
+        lambda: len(final_calls(pipeline)) == len(load.requests),
+        lambda: f"an end of each call; {len(final_calls(pipeline))} of {len(load.requests)} have one",
+        timeout=30,
+    )
+    assert set(final_calls(pipeline).values()) == {"Completed"}
+    assert not pipeline.dead_letters()
 
 
 @pytest.mark.timeout(120)
@@ -117,19 +144,31 @@ def test_a_rolling_update_loses_nothing_dials_nothing_twice_and_makes_no_gap(mak
         load.stop()
     finally:
         load.end()
-    assert not load.problems, load.problems
     assert not any(worker.alive() for worker in pipeline.workers if worker.name in before)
-
-    placements = pipeline.provider.placements()
-    assert len(placements) == len(load.requests), "a call was dialled twice, or not at all"
-    assert len({placement.to for placement in placements}) == len(load.requests)
-    gap = longest_gap(placements, load.acknowledged)
-    print(f"the longest time without a placement was {gap:.2f} s of {len(placements)} calls")
+    check_each_was_dialled_once_and_ended(pipeline, load)
+    gap = longest_gap(pipeline.provider.placements(), load.acknowledged)
+    print(f"the longest time without a placement was {gap:.2f} s of {len(load.requests)} calls")
     assert gap <= GAP_S, f"nothing was placed for {gap:.1f} s"
-    wait_until(
-        lambda: len(final_calls(pipeline)) == len(load.requests),
-        lambda: f"an end of each call; {len(final_calls(pipeline))} of {len(load.requests)} have one",
-        timeout=30,
-    )
-    assert set(final_calls(pipeline).values()) == {"Completed"}
-    assert not pipeline.dead_letters()
+
+
+@pytest.mark.timeout(300)
+def test_an_older_version_and_ours_lose_nothing_and_dial_nothing_twice_beside_each_other(make_pipeline):
+    """An update, and a rollback of it, both stopped half-way for a while: what one version wrote, the other goes on with."""
+    pipeline = make_pipeline(start=False, partitions=6)
+    pipeline.bin = older_programs()
+    kinds = ("gateway", "dispatch", "status", "report", "dispatch")
+    pipeline.start(*kinds)
+    load = Load(pipeline)
+    try:
+        placed_more(pipeline, load)
+        for folder in (BIN, older_programs()):
+            pipeline.bin = folder
+            for n, kind in enumerate(kinds):
+                roll(pipeline, kind)
+                if n == 2:
+                    assert {worker.folder for worker in pipeline.workers if worker.alive()} == {BIN, older_programs()}
+                    placed_more(pipeline, load)
+        load.stop()
+    finally:
+        load.end()
+    check_each_was_dialled_once_and_ended(pipeline, load)

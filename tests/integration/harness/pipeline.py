@@ -61,6 +61,7 @@ class Pipeline:
         self.topics = {kind: f"{self.name}.{kind.lower().replace('_', '-')}" for kind in TOPICS}
         self.partitions = partitions
         self.workers = []
+        self.bin = BIN  # whose programs start_worker() starts
         self.closed = False
         self.several_reporters = False
         self.spoiled = False  # a test changed calls or indexes in Redis by hand
@@ -118,7 +119,7 @@ class Pipeline:
 
     def start_worker(self, kind, **env):
         """One more replica; not waited for."""
-        worker = Worker(f"ivr-{kind}", self.directory, self.worker_env(f"ivr-{kind}", env))
+        worker = Worker(f"ivr-{kind}", self.directory, self.worker_env(f"ivr-{kind}", env), self.bin)
         self.workers.append(worker)
         if kind == "report":
             living = [other for other in self.workers if other.program == "ivr-report" and other.alive()]

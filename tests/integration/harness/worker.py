@@ -15,9 +15,9 @@ _numbers = itertools.count(1)
 class Worker(Process):
     """A worker on ports of its own choice, which it tells in its log."""
 
-    def __init__(self, program, directory, env):
-        self.program = program
-        path = BIN / program
+    def __init__(self, program, directory, env, folder=BIN):
+        self.program, self.folder = program, folder
+        path = folder / program
         assert path.exists(), f"{path} is missing: run `make`"
         super().__init__(f"{program}.{next(_numbers)}", wrapped([path]), directory, env)
 
