@@ -5,6 +5,7 @@
 #   tests/deps.sh test     additionally what `make test`, `make lint` and `make bench` need
 #   tests/deps.sh deploy   what `make deploy-test` needs besides: kubeconform, kustomize, promtool, schemas
 #   tests/deps.sh image    what `make image-test` needs: mmdebstrap, buildah
+#   tests/deps.sh servers  what `make scripts-servers` needs: mmdebstrap
 #
 # Debian 12 and 13 through apt; elsewhere the missing parts are named. Kafka's jars and the Python packages live
 # under build/ and are fetched again only when tests/kafka/pom.xml or tests/requirements.txt change; so is toxiproxy,
@@ -92,6 +93,8 @@ need_for_test() {
     need_program clang-format clang-format
     need_fuzzer
     need_program clang-tidy clang-tidy
+    need_program luacheck lua-check
+    need_program lua5.1 lua5.1
     need_program java default-jre-headless
     need_program mvn maven
     need_program python3 python3
@@ -229,8 +232,12 @@ main() {
         need_program buildah buildah
         install_missing
         ;;
+    servers)
+        need_program mmdebstrap mmdebstrap
+        install_missing
+        ;;
     *)
-        printf 'usage: tests/deps.sh build|test|deploy|image\n' >&2
+        printf 'usage: tests/deps.sh build|test|deploy|image|servers\n' >&2
         exit 2
         ;;
     esac
