@@ -156,16 +156,27 @@ static inline int free_port(void)
 
 /* ---- what it can be asked: one library, as the workers have one ---- */
 
-#define FUNCTION(name, body) "redis.register_function('test_" name "', function(KEYS, ARGV) " body " end)\n"
+#define FLAGGED(name, flags, body)                                                                           \
+    "redis.register_function{function_name='test_" name "', flags={" flags "}, "                             \
+    "callback=function(KEYS, ARGV) " body " end}\n"
+#define FUNCTION(name, body) FLAGGED(name, "", body)
 
+/* clang-format off */
 static const char test_text[] =
-    "#!lua name=test\n" FUNCTION("count", "return redis.call('incrby', KEYS[1], ARGV[1])")
-        FUNCTION("long", "return redis.call('incrby', KEYS[1], #ARGV[1] - 500)")
-            FUNCTION("once", "return redis.call('setnx', KEYS[1], 1) + 1")
-                FUNCTION("read", "return tonumber(redis.call('get', KEYS[1]))")
-                    FUNCTION("echo", "return {ARGV[1] .. ARGV[2], false, 7}")
-                        FUNCTION("refuse", "return redis.error_reply(ARGV[1])")
-                            FUNCTION("slow", "for i = 1, 20000 do redis.sha1hex('x') end return 1");
+    "#!lua name=test\n"
+    FUNCTION("count", "return redis.call('incrby', KEYS[1], ARGV[1])")
+    FUNCTION("long", "return redis.call('incrby', KEYS[1], #ARGV[1] - 500)")
+    FUNCTION("once", "return redis.call('setnx', KEYS[1], 1) + 1")
+    FUNCTION("read", "return tonumber(redis.call('get', KEYS[1]))")
+    FUNCTION("echo", "return {ARGV[1] .. ARGV[2], false, 7}")
+    FUNCTION("refuse", "return redis.error_reply(ARGV[1])")
+    FUNCTION("slow", "for i = 1, 20000 do redis.sha1hex('x') end return 1")
+    FUNCTION("probe", "return redis.call('SET', KEYS[1] .. ':probe', '1', 'XX')")
+    FUNCTION("denied", "return redis.error_reply('NOPERM not for you')")
+    FUNCTION("nonsense", "return redis.error_reply('ERR of mine')")
+    FLAGGED("reads", "'no-writes'", "return redis.call('EXISTS', KEYS[1])")
+    FLAGGED("removes", "'allow-oom'", "return redis.call('DEL', KEYS[1])");
+/* clang-format on */
 static const struct redis_library test_library = {"test", test_text, sizeof(test_text) - 1};
 
 /* ---- a client on a loop ---- */

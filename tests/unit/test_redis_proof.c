@@ -5,7 +5,7 @@ static const struct span keys[] = {{"{t}", 3}};
 
 static struct redis_script probe(void)
 {
-    return script("probe", "return redis.call('SET', KEYS[1] .. ':probe', '1', 'XX')", true);
+    return (struct redis_script){"probe", "test_probe", true, false};
 }
 
 static void proving_open(struct client *client, const char *url, const struct redis_script *proof)
@@ -59,8 +59,8 @@ static void what_reads_or_removes_is_asked_all_the_same(void **state)
     struct server *server = *state;
     struct client client;
     struct redis_script proof = probe();
-    struct redis_script reads = script("reads", "return redis.call('EXISTS', KEYS[1])", false);
-    struct redis_script removes = script("removes", "return redis.call('DEL', KEYS[1])", true);
+    struct redis_script reads = {"reads", "test_reads", false, false};
+    struct redis_script removes = {"removes", "test_removes", true, false};
 
     removes.removes = true;
     proving_open(&client, server->url, &proof);
@@ -78,7 +78,7 @@ static void one_that_is_refused_from_the_start_is_never_up(void **state)
 {
     struct server *server = *state;
     struct client client;
-    struct redis_script proof = script("probe", "return redis.error_reply('NOPERM not for you')", true);
+    struct redis_script proof = {"probe", "test_denied", true, false};
     struct buf why;
 
     proving_open(&client, server->url, &proof);
@@ -102,8 +102,7 @@ static void script_that_is_refused_though_the_proof_is_granted_is_heard(void **s
 {
     struct server *server = *state;
     struct client client;
-    struct redis_script proof = probe(),
-                        s = script("nonsense", "return redis.error_reply('ERR of mine')", true);
+    struct redis_script proof = probe(), s = {"nonsense", "test_nonsense", true, false};
     struct buf why;
 
     proving_open(&client, server->url, &proof);
