@@ -2,5 +2,5 @@
 -- shadows, 120 columns.
 std = 'lua51'
 max_line_length = 120
-files['workers/scripts'] = {read_globals = {'redis', 'cmsgpack', 'bit', 'cjson'}}
+files['workers'] = {read_globals = {'redis', 'cmsgpack', 'bit', 'cjson'}}
 files['tests/lua'] = {globals = {'redis', 'cmsgpack', 'bit'}}

@@ -42,7 +42,7 @@ PROGRAMS  := ivr-dispatch ivr-status ivr-report ivr-gateway ivrctl ivr-sandbox
 
 # A program is its main file plus what it links; everything shared is in one archive, so a new .c file needs no list.
 src        = $(wildcard $(addsuffix /*.c,$(1)))
-SHARED_SRC := $(call src,common common/model workers workers/providers workers/store)
+SHARED_SRC := $(call src,common/* workers/program workers/store workers/calls workers/channel workers/contact workers/providers workers/providers/*)
 dispatch_SRC := $(call src,workers/dispatch)
 status_SRC   := $(call src,workers/status)
 report_SRC   := $(call src,workers/report)
@@ -57,7 +57,7 @@ SCHEMAS_SRC := $(call src,tests/schemas)
 HOURS_SRC := $(call src,tests/hours)
 FUZZ_SRC   := $(call src,tests/fuzz)
 DEPLOY_SRC := $(call src,tests/deploy)
-LUA        := $(wildcard workers/scripts/*.lua workers/scripts/lib/*.lua)
+LUA        := $(wildcard workers/*/*.lua workers/*/lib/*.lua)
 
 obj        = $(patsubst %.c,$(B)/%.o,$(1))
 SHARED_OBJ := $(call obj,$(SHARED_SRC)) $(B)/gen/scripts.o
@@ -66,7 +66,7 @@ PARTS_OBJ  := $(filter-out %/main.o,$(call obj,$(dispatch_SRC) $(status_SRC) $(r
 UNITS      := $(patsubst tests/unit/%.c,$(TESTBIN)/unit/%,$(UNIT_SRC))
 C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gateway_SRC) $(ivrctl_SRC) \
               $(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC) $(FUZZ_SRC) $(DEPLOY_SRC)
-H_FILES     = $(wildcard common/*.h common/model/*.h workers/*.h workers/*/*.h tools/*/*.h tests/*/*.h)
+H_FILES     = $(wildcard common/*/*.h workers/*/*.h workers/*/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
@@ -106,11 +106,11 @@ $(B)/gen/%.o: $(GEN)/%.c $(B)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
 
-# The Lua scripts become one library of Redis Functions, and a C string (workers/scripts/library.sh says how).
-$(GEN)/scripts.c $(GEN)/scripts.h $(GEN)/layout.h $(GEN)/library.lua &: $(LUA) workers/scripts/library.sh
+# The Lua scripts become one library of Redis Functions, and a C string (workers/store/library.sh says how).
+$(GEN)/scripts.c $(GEN)/scripts.h $(GEN)/layout.h $(GEN)/library.lua &: $(LUA) workers/store/library.sh
 	@mkdir -p $(GEN)
 	@echo "  LUA   $(GEN)/library.lua"
-	$(Q)sh workers/scripts/library.sh $(GEN) workers/scripts
+	$(Q)sh workers/store/library.sh $(GEN) $(LUA)
 
 $(SHARED_OBJ) $(PARTS_OBJ): | $(GEN)/scripts.h
 $(call obj,$(sandbox_SRC) $(simulator_SRC) $(UNIT_SRC) $(CORPUS_SRC) $(BENCH_SRC) $(SCHEMAS_SRC) $(HOURS_SRC)): | $(GEN)/scripts.h
@@ -337,7 +337,7 @@ lint: $(GEN)/scripts.h ## formatting, our own rules and clang-tidy
 	@$(if $(call has_14,$(CLANG_FORMAT)),$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) $(H_FILES),\
 	  echo "lint: formatting is checked with clang-format 14 only: skipped")
 	@sh tests/rules.sh
-	@$(LUACHECK) -q --no-color workers/scripts tests/lua
+	@$(LUACHECK) -q --no-color $(LUA) tests/lua
 	@$(if $(call has_14,$(CLANG_TIDY)),$(MAKE) --no-print-directory -k -j$$(nproc) --output-sync=target linted,\
 	  echo "lint: warnings are checked with clang-tidy 14 only: skipped")
 

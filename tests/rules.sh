@@ -16,11 +16,11 @@ complain "calls with a safer form (snprintf, buf_*, gmtime_r, strtol):" \
     "$(printf '%s\n' $sources | xargs grep -nwE '(sprintf|vsprintf|strcpy|strcat|atoi|atol|strtok|gmtime|localtime)[[:space:]]*\(' || true)"
 
 complain "each library sits behind few files; include ours instead:" \
-    "$(printf '%s\n' $sources | grep -vE '^(common/(http|kafka|redis)|tests/unit/|tools/ivrctl/(topic|send)|tools/sandbox/broker|tests/deploy/broker)' |
+    "$(printf '%s\n' $sources | grep -vE '^(common/(http|kafka|redis)/|tests/unit/|tools/ivrctl/(topic|send)|tools/sandbox/broker|tests/deploy/broker)' |
        xargs grep -nE '#include <(curl/|librdkafka/|hiredis/)' || true)"
 
-complain "GLib reads time zones for common/zone.c, and knows Unicode's characters for common/phone_mark.c, alone:" \
-    "$(printf '%s\n' $sources | grep -vE '^common/(zone|phone_mark).c$' | xargs grep -nE '#include <(glib|gio)' || true)"
+complain "GLib reads time zones for common/base/zone.c, and knows Unicode's characters for common/base/phone_mark.c, alone:" \
+    "$(printf '%s\n' $sources | grep -vE '^common/base/(zone|phone_mark).c$' | xargs grep -nE '#include <(glib|gio)' || true)"
 
 complain "common/model is free of I/O:" \
     "$(printf '%s\n' $sources | grep '^common/model/' | xargs grep -nE '#include <(uv|curl|librdkafka|hiredis)' || true)"

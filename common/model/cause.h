@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
+#include "common/base/span.h"
 #include "common/model/status.h"
-#include "common/span.h"
 
 struct cause {
     const char

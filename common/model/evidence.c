@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/phone.h"
+#include "common/base/phone.h"
 
 void evidence_init(struct evidence *ev)
 {

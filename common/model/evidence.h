@@ -1,6 +1,6 @@
 /*
  * Evidence: what one HTTP response, callback or look-up says about one attempt. Adapters fill it,
- * workers/scripts merge it.
+ * workers/calls/lib/merging.lua merges it.
  *
  * Everything in it merges commutatively: the status is the maximum; the reason is that of the highest status
  * (ties: a named cause over a SIP code over text, then bytewise the lesser); hops are a set, each with its
@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/span.h"
 #include "common/model/hop.h"
 #include "common/model/status.h"
-#include "common/span.h"
 
 enum reason_kind {
     REASON_NONE = 0,

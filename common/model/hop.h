@@ -2,7 +2,7 @@
 #ifndef IVR_MODEL_HOP_H
 #define IVR_MODEL_HOP_H
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 enum hop {
     HOP_MESSAGE_OUT,       /* the request may have left us; in doubt and refused attempts have it too */

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 enum { DAYS_OF_WEEK = 7, DAY_MIN = 24 * 60 };
 

@@ -7,7 +7,8 @@
  * decides: where it jumps forward, the part of a window that it jumps over does not exist, and where it is
  * put back, what comes twice is open twice.
  *
- * Times are wall_ms (common/clock.h). Pure but for zone_find(), which reads a zone when it is first named.
+ * Times are wall_ms (common/base/clock.h). Pure but for zone_find(), which reads a zone when it is first
+ * named.
  */
 #ifndef IVR_MODEL_HOURS_H
 #define IVR_MODEL_HOURS_H
@@ -16,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/zone.h"
+#include "common/base/buf.h"
+#include "common/base/zone.h"
 
 enum { HOURS_ALL_DAYS = 0x7F };
 

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "common/crypto.h"
-#include "common/json.h"
+#include "common/base/crypto.h"
+#include "common/base/phone.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "common/model/request_read.h"
-#include "common/phone.h"
-#include "common/url.h"
 
 enum {
     CALL_ID_MAX = 64,

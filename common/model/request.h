@@ -17,11 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 #include "common/model/hours.h"
 #include "common/model/status.h"
-#include "common/span.h"
 
 enum {
     REQUEST_MAX_BYTES = 64 * 1024,

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/pii.h"
-#include "common/url.h"
+#include "common/base/pii.h"
+#include "common/base/url.h"
 
 enum {
     MAX_FIELDS = 20,

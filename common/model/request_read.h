@@ -7,8 +7,8 @@
 #ifndef IVR_MODEL_REQUEST_READ_H
 #define IVR_MODEL_REQUEST_READ_H
 
-#include "common/buf.h"
-#include "common/json.h"
+#include "common/base/buf.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 
 enum { REQUEST_FIELD_MAX = 64 };

@@ -1,7 +1,7 @@
 /* When a call may be placed, and placed again: not_before, expires_at, calling_hours, retry. */
 #include <stdio.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "common/model/request_read.h"
 
 enum {

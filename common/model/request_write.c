@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 
 static void add_optional(struct buf *b, const char *key, struct span text)

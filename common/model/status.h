@@ -2,7 +2,7 @@
  * The seven statuses, in the order of their evidence: a status is the maximum of its evidence.
  *
  * So duplicates, re-deliveries and any order of callbacks end in the same state; there is no transition
- * table. The numbers are stored in Redis (workers/scripts/lib/layout.lua uses the same) and never change
+ * table. The numbers are stored in Redis (workers/calls/lib/layout.lua uses the same) and never change
  * their meaning.
  */
 #ifndef IVR_MODEL_STATUS_H
@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 enum call_status {
     STATUS_NONE = 0,                  /* never attempted, or evidence that says nothing of the status */

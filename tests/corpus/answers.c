@@ -1,5 +1,5 @@
 /* What a call is told to do. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/corpus/corpus.h"
 
 enum { DOCUMENT_MAX = 256 * 1024 };

@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/json_memory.h"
-#include "common/mem.h"
-#include "common/url.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
+#include "common/json/json_memory.h"
 
 #define RECEIVED "2026-11-22T18:50:50Z"
 

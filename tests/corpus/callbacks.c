@@ -2,8 +2,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
 #include "tests/corpus/corpus.h"
 
 static struct span header_of(const struct callback *callback, const char *name)

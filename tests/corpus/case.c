@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/json.h"
-#include "common/json_memory.h"
+#include "common/json/json.h"
+#include "common/json/json_memory.h"
 
 static const struct corpus_kind *const kinds[] = {
     &corpus_place, &corpus_lookup, &corpus_hang_up,  &corpus_open,   &corpus_response, &corpus_looked_up,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json_memory.h"
+#include "common/json/json_memory.h"
 
 enum { NAME_MAX_LEN = 200, LONG_TEXT = 120, TEXT_BEFORE = 30, SHOWN_MAX = 400 };
 

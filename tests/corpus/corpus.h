@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 #include "workers/providers/channels.h"
 
 #define CORPUS_DIR "tests/corpus"

@@ -1,6 +1,6 @@
 #include "tests/corpus/corpus.h"
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 static void add_hops(struct buf *came, unsigned hops)
 {

@@ -4,9 +4,9 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/json_memory.h"
+#include "common/base/clock.h"
+#include "common/json/json.h"
+#include "common/json/json_memory.h"
 #include "tests/corpus/corpus.h"
 
 enum { TOKEN_MAX = 8192, CLOCK_SLACK_S = 60, DAY_S = 86400, JTI_MIN_LEN = 16 };

@@ -1,7 +1,7 @@
 /* What a provider replies: to a placement, to a look-up, to a search. */
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/corpus/corpus.h"
 #include "workers/providers/reply.h"
 

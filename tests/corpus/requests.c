@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tests/corpus/corpus.h"
 
 /* ---- the HTTP request ---- */

@@ -146,7 +146,7 @@ def test_every_setting_is_one_that_the_programs_know():
 def test_the_grace_is_longer_than_the_drain(name):
     pod = manifests.base("Deployment")[name]["spec"]["template"]["spec"]
     sleep = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-    flush = 5  # FLUSH_MS of workers/worker.c
+    flush = 5  # FLUSH_MS of workers/program/worker.c
     assert pod["terminationGracePeriodSeconds"] >= sleep + seconds(settings()["IVR_DRAIN_TIMEOUT"]) + flush + 10
 
 

@@ -1,5 +1,5 @@
 /* A provider's callback: body, query, content type and signature header, each up to a byte 0xFF. */
-#include "common/err.h"
+#include "common/base/err.h"
 #include "tests/fuzz/fuzz.h"
 #include "workers/providers/channels.h"
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "common/run/log.h"
 #include "workers/providers/channels.h"
 
 enum { CHANNEL_FILE_MAX = 64 * 1024 };

@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "common/model/evidence.h"
-#include "common/span.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* The head of a request, and a chunked body, each up to a byte 0xFF. */
-#include "common/httpd_chunked.h"
-#include "common/httpd_head.h"
+#include "common/http/httpd_chunked.h"
+#include "common/http/httpd_head.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool has_line_end(struct span text)

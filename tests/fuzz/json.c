@@ -1,6 +1,6 @@
 /* JSON of people, producers and strangers: each takes what the one before takes, and what was read and
  * written again is JSON, and the same. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { TEXT_MAX = 8 * 1024 * 1024 };

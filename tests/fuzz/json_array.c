@@ -1,6 +1,6 @@
 /* A body of POST /v1/calls: an array's elements, cut out, are those that a whole parse has. */
-#include "common/json_array.h"
-#include "common/json.h"
+#include "common/json/json_array.h"
+#include "common/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST = 1024 * 1024 };

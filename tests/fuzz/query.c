@@ -1,6 +1,6 @@
 /* The path and query of a request to the gateway, each up to a byte 0xFF, and a form. */
 #include "workers/gateway/query.h"
-#include "common/url.h"
+#include "common/base/url.h"
 #include "tests/fuzz/fuzz.h"
 #include "workers/gateway/route.h"
 

@@ -1,7 +1,7 @@
 /* IVR_REDIS_URL. */
 #include <stdlib.h>
 
-#include "common/redis_url.h"
+#include "common/redis/redis_url.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 /* CSV as `ivrctl request` takes it: header and rows to requests. */
 #include <stdio.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/ivrctl/csv.h"
 #include "tools/ivrctl/row.h"

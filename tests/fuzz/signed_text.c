@@ -1,10 +1,10 @@
 /*
  * A form of Twilio's, and places to cut its signed text elsewhere (a byte each), up to a byte 0xFF. What has
- * the same signature says the same, or nothing (workers/providers/twilio_text.h).
+ * the same signature says the same, or nothing (workers/providers/twilio/twilio_text.h).
  */
-#include "common/url.h"
+#include "common/base/url.h"
 #include "tests/fuzz/fuzz.h"
-#include "workers/providers/twilio.h"
+#include "workers/providers/twilio/twilio.h"
 
 enum { TEXT_MAX = 64 * 1024, CUTS_MAX = 64 };
 

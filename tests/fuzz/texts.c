@@ -1,6 +1,6 @@
 /* Times, durations and phone numbers: what is read and written again reads the same. */
-#include "common/clock.h"
-#include "common/phone.h"
+#include "common/base/clock.h"
+#include "common/base/phone.h"
 #include "tests/fuzz/fuzz.h"
 
 static void times(struct span text)

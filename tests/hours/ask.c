@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "common/model/hours.h"
 
 enum { WINDOW_MAX = 4096 };

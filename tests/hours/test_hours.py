@@ -1,4 +1,4 @@
-"""Calling hours in C (common/model/hours.c, common/zone.c) and by Python's zoneinfo are the same, at random instants
+"""Calling hours in C (common/model/hours.c, common/base/zone.c) and by Python's zoneinfo are the same, at random instants
 and around every kind of change that a clock goes through. Seeded: the same seed asks the same questions."""
 
 import json

@@ -12,7 +12,7 @@ from harness.provider import accept, hold
 from harness.wait import wait_until
 
 ENV = {"IVR_MAX_IN_FLIGHT": "1"}  # one call on its way makes it full
-HOLD_AFTER = 1  # seconds that a full worker leaves its partitions fetching (common/kafka_consumer.c)
+HOLD_AFTER = 1  # seconds that a full worker leaves its partitions fetching (common/kafka/kafka_consumer.c)
 READERS = {"CALL_REQUESTS": "dispatch", "CALLBACKS": "status", "CALL_EVENTS": "report"}
 
 pytestmark = pytest.mark.timeout(90)

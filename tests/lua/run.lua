@@ -1,6 +1,6 @@
--- Runs every test_*.lua beside it in the plain interpreter: what is pure of workers/scripts/lib needs no Redis. A test
+-- Runs every test_*.lua beside it in the plain interpreter: what is pure of workers/calls/lib needs no Redis. A test
 -- file returns {name of a promise = function}; one that fails raises an error. `lua5.1 run.lua [FILE]` in this folder.
-package.path = '../../workers/scripts/lib/?.lua;?.lua;' .. package.path
+package.path = '../../workers/calls/lib/?.lua;?.lua;' .. package.path
 
 local function bits(op)
   return function(a, b)

@@ -17,7 +17,7 @@ function tests.the_hops_of_a_set_come_in_their_order()
   equal(table.concat(hops.within(31), ','), '0,1,2,3,4')
 end
 
--- counters_bucket_seconds() of workers/store/counters.c: the upper edge of a bucket.
+-- counters_bucket_seconds() of workers/calls/counters.c: the upper edge of a bucket.
 function tests.a_bucket_is_exact_to_a_minute_and_five_percent_wide_above()
   local before = 0
   for seconds = 0, 90000 do
@@ -39,7 +39,7 @@ function tests.a_change_rides_on_the_hop_that_proves_it()
   equal(events.carrier(STATUS.FAILED, 0), -1)
 end
 
--- The positions that workers/store/event.c reads by (build/gen/layout.h).
+-- The positions that workers/calls/event.c reads by (build/gen/layout.h).
 function tests.an_event_stands_where_its_layout_says()
   calls.begin(NOW + 5)
   local c = calls.call({STATUS = STATUS.COMPLETED, FINAL = 1, NEXT_AT = 11, DROP = 'd', SEQ = 6},

@@ -10,9 +10,9 @@ PATH = ROOT / "build" / "gen" / "library.lua"
 
 
 def layout():
-    """{table: {name: number}} as workers/scripts/lib/layout.lua declares them; positions count from 1 there."""
+    """{table: {name: number}} as workers/calls/lib/layout.lua declares them; positions count from 1 there."""
     tables = {}
-    for line in (ROOT / "workers/scripts/lib/layout.lua").read_text().splitlines():
+    for line in (ROOT / "workers/calls/lib/layout.lua").read_text().splitlines():
         if begun := re.match(r"layout\.(\w+) = \{", line):
             rows = tables.setdefault(begun[1], {})
         elif row := re.match(r"  (\w+) = (\d+),", line):

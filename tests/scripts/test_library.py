@@ -63,6 +63,6 @@ def test_every_verb_is_a_function_with_its_flags(store):
     listed = store.redis.function_list(store.scripts.name)[0]
     functions = {entry[1].decode(): {flag.decode() for flag in entry[5]} for entry in listed[5]}
     assert set(functions) == {store.scripts.function(verb) for verb in store.scripts.verbs}
-    for path in pathlib.Path(ROOT / "workers/scripts").glob("*.lua"):
+    for path in pathlib.Path(ROOT / "workers").glob("*/*.lua"):
         reads_only = "-- Reads only." in path.read_text().split("\n")[:12]
         assert ("no-writes" in functions[store.scripts.function(path.stem)]) == reads_only, path.name

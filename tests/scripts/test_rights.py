@@ -130,7 +130,7 @@ def test_the_documented_user_is_the_least(store, limited):
     rules = documented_rules()
     granted = {rule[1:].upper() for rule in rules if rule.startswith("+")}
     sent = set(COMMANDS)
-    for file in (ROOT / "common").glob("redis*.c"):
+    for file in (ROOT / "common/redis").glob("*.c"):
         words = re.findall(r'SPAN_LIT\("([A-Z]{3,})"\)', file.read_text())
         sent |= {word for word in words if word not in ("AUTH", "SENTINEL", "MASTER", "CLUSTER", "CONFIG", "SLOTS", "INFO", "FUNCTION", "LOAD")}
     assert granted == sent | {"CONFIG|GET", "CLUSTER|SLOTS", "CLUSTER|INFO"}

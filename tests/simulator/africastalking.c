@@ -11,8 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tests/simulator/ident.h"
 #include "tests/simulator/text.h"
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/url.h"
+#include "common/base/url.h"
 
 /* Which of the forms a call's callbacks have: bits of one die of the call. */
 enum { SPACE_IN_TIME = 3, COUNTRY_AS_CODE = 4, OLD_FORM = 0xf00 };

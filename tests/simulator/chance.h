@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 /* 64 well mixed bits of a text; not for secrets. */
 uint64_t sim_hash(uint64_t seed, struct span text);

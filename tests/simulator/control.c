@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 enum { MAX_ANSWER = 512 * 1024 * 1024 };
 

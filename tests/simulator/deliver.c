@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
 
 /* Far enough apart that the order of arrival is the order of sending, near enough that a test need not wait.
  */

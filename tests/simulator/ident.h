@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 enum { SIM_HEX_LEN = 32 };
 

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 /* Between the placement and the first sign of the network; a phone that is reached rings within a few
  * seconds. */

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "common/loop.h"
+#include "common/base/descriptors.h"
+#include "common/run/log.h"
+#include "common/run/loop.h"
 #include "tests/simulator/options.h"
 #include "tests/simulator/simulator.h"
 

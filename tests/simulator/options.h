@@ -2,8 +2,8 @@
 #ifndef IVR_SIMULATOR_OPTIONS_H
 #define IVR_SIMULATOR_OPTIONS_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 #include "tests/simulator/simulator.h"
 
 enum sim_wish { SIM_WISH_RUN, SIM_WISH_HELP, SIM_WISH_VERSION };

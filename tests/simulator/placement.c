@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 
 static void add_faults(struct buf *out, uint32_t faults)
 {

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "tests/simulator/tally.h"
 
 enum { SIM_RATES_MOST = 256, SIM_RATES_FROM = 32 };

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/http.h"
-#include "common/span.h"
+#include "common/base/span.h"
+#include "common/http/http.h"
 
 enum sim_retry_on {
     SIM_RETRY_CT = 1, /* the connection failed */

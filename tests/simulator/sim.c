@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/crypto.h"
-#include "common/jwt.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "common/http/jwt.h"
+#include "common/run/log.h"
 
 enum {
     MAX_BODY = 64 * 1024,

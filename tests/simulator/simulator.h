@@ -64,12 +64,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/http.h"
-#include "common/httpd.h"
-#include "common/loop.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/http/http.h"
+#include "common/http/httpd.h"
+#include "common/run/loop.h"
 #include "tests/simulator/rates.h"
 #include "tests/simulator/retry.h"
 #include "tests/simulator/switches.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/simulator/text.h"
 
 const char *const sim_outcome_names[SIM_OUTCOMES] = {

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 #include "tests/simulator/chance.h"
 
 /* How a call that exists ends. ABSENT: the network could not reach the phone (Twilio: no-answer with SIP

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 #include "tests/simulator/chance.h"
 
 /* The part of `rest` before `mark`; both are cut off it. Without a mark that is all of it, and `rest` is then

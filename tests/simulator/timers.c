@@ -7,8 +7,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 
 /* The due time stands beside the pointer, so that sifting reads the heap and not the calls, which lie all
  * over the memory; four children a node make it half as deep, in as many cache lines. */

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/loop.h"
+#include "common/base/err.h"
+#include "common/run/loop.h"
 
 /* Zeroed is idle. It must not be freed while it is set. */
 struct sim_timer {

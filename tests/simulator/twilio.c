@@ -12,10 +12,10 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/crypto.h"
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/clock.h"
+#include "common/base/crypto.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tests/simulator/ident.h"
 #include "tests/simulator/text.h"
 #include "tests/simulator/twilio_sign.h"

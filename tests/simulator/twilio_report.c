@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/url.h"
+#include "common/base/url.h"
 #include "tests/simulator/twilio_sign.h"
 
 enum { MAX_PARAMETERS = 40, NUMBER_LEN = 24 };

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/crypto.h"
+#include "common/base/crypto.h"
 
 static int compare_bytes(struct span a, struct span b)
 {

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/span.h"
-#include "common/url.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
+#include "common/base/url.h"
 
 /*
  * Appends X-Twilio-Signature to `out`: base64(HMAC-SHA1(token, data)), where data is the URL and then each

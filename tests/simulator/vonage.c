@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tests/simulator/ident.h"
 #include "tests/simulator/text.h"
 

@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/clock.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tests/simulator/ident.h"
 
 /* Which of the forms a call's events have: bits of one die of the call. */

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/clock.h"
-#include "common/crypto.h"
-#include "common/json.h"
-#include "common/jwt.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/crypto.h"
+#include "common/http/jwt.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
 
 /* A token without `exp` lives for 15 minutes, none for more than a day; clocks may differ by a minute. */
 enum { USUAL_LIFE_S = 15 * 60, LONGEST_LIFE_S = 24 * 3600, SKEW_S = 60 };

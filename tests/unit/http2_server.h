@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "tests/unit/http_caller.h"
 #include "tests/unit/http_identity.h"
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "common/http.h"
+#include "common/http/http.h"
 
 struct seen {
     int times;

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
 #include "tests/unit/http_caller.h"
 
 enum { MAX_CONNECTIONS = 1200, CONNECTION_BYTES = 8192, MANY = 1000, HELD_AT_MOST_MS = 20000 };

@@ -19,10 +19,10 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
-#include "common/clock.h"
-#include "common/kafka.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/run/metrics.h"
 
 enum { RECORDS_MAX = 30000, PARTITIONS = 4, OUT_MAX = 1000 };
 

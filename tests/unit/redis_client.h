@@ -21,8 +21,8 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/redis.h"
+#include "common/base/clock.h"
+#include "common/redis/redis.h"
 
 /* ---- a server ---- */
 

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
-#include "common/url.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tests/simulator/options.h"
 #include "tests/simulator/simulator.h"
 

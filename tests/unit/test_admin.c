@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "common/admin.h"
+#include "common/http/admin.h"
 
 struct fixture {
     struct loop *loop;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 static void the_clocks_go_forward(void **state)
 {

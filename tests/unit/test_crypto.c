@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "common/crypto.h"
+#include "common/base/crypto.h"
 
 static void check_hex(const uint8_t *bytes, size_t n, const char *expected)
 {

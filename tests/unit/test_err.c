@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 
 static void setting_an_error_returns_its_code_and_keeps_the_sentence(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "common/model/hours.h"
 
 enum { MON = 1, FRI = 1 << 4, SAT = 1 << 5, SUN = 1 << 6, LATE = 22 * 60, EARLY = 6 * 60 };

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/http2_server.h"
 
 enum { MANY = 1000, SLOTS_A_CONNECTION = 16 };

@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/httpd.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/http/httpd.h"
 
 /* cmocka's own assertions may only be used on the test's thread. */
 #define must(condition) ((condition) ? (void)0 : fail_hard(__LINE__, #condition))

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "common/buf.h"
-#include "common/httpd_chunked.h"
-#include "common/httpd_head.h"
+#include "common/base/buf.h"
+#include "common/http/httpd_chunked.h"
+#include "common/http/httpd_head.h"
 
 static void assert_span(struct span span, const char *text)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json_memory.h"
+#include "common/json/json_memory.h"
 #include "tools/ivrctl/row.h"
 
 enum { COLUMNS = 8 };

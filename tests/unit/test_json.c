@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 static void a_document_is_a_straight_run_of_calls(void **state)
 {

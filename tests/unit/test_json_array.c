@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "common/json_array.h"
+#include "common/json/json_array.h"
 
 static void elements_come_one_by_one_as_they_stand(void **state)
 {

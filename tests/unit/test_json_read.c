@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 enum { MAX = 100 * 1024 };
 

@@ -12,9 +12,9 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "common/crypto.h"
-#include "common/json.h"
-#include "common/jwt.h"
+#include "common/base/crypto.h"
+#include "common/http/jwt.h"
+#include "common/json/json.h"
 #include "tests/unit/jwt_keys.h"
 
 #define SECRET SPAN_LIT("qwertyuiopasdfghjklzxcvbnm123456")

@@ -1,4 +1,4 @@
-/* workers/scripts/lib/layout.lua, as the build gives it to C, against what C writes and means. */
+/* workers/calls/lib/layout.lua, as the build gives it to C, against what C writes and means. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,8 @@
 #include "common/model/evidence.h"
 #include "common/model/hop.h"
 #include "layout.h"
+#include "workers/calls/record.h"
 #include "workers/store/pack.h"
-#include "workers/store/record.h"
 
 static void numbers_mean_the_same_in_lua_and_in_c(void **state)
 {

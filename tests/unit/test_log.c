@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/json.h"
-#include "common/log.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
 
 /* Stderr goes into a pipe for the length of one test. */
 static int real_stderr = -1, read_end = -1;

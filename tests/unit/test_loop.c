@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/loop.h"
+#include "common/base/clock.h"
+#include "common/run/loop.h"
 
 struct fixture {
     struct loop *loop;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/metrics.h"
+#include "common/run/metrics.h"
 
 static struct buf text;
 
@@ -48,7 +48,7 @@ static void every_metric_has_its_help_and_type_once(void **state)
 #define METRIC(id, name, type, labels, help)                                                                 \
     assert_int_equal(lines_starting(page, "# HELP " name " "), 1);                                           \
     assert_int_equal(lines_starting(page, "# TYPE " name " "), 1);
-#include "common/metrics_table.h"
+#include "common/run/metrics_table.h"
 #undef METRIC
     assert_int_equal(lines_starting(page, "process_resident_memory_bytes "), 1);
     assert_int_equal(lines_starting(page, "process_cpu_seconds_total "), 1);

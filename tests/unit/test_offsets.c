@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/offsets.h"
+#include "common/base/clock.h"
+#include "common/kafka/offsets.h"
 
 static void nothing_is_committed_before_something_is_done(void **state)
 {

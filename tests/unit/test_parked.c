@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "workers/store/parked.h"
+#include "workers/calls/parked.h"
 
 static const struct kafka_record callback = {
     .key = {"acme/call-1", 11},

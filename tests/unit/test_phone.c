@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/phone.h"
+#include "common/base/phone.h"
 
 static void e164_numbers_are_plus_and_7_to_15_digits(void **state)
 {

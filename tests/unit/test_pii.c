@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/pii.h"
+#include "common/base/pii.h"
 
 static void check(void (*add)(struct buf *, struct span), const char *text, const char *expected)
 {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "common/program.h"
+#include "common/run/program.h"
 
 #define VAR(text) ((char[]){text})
 

@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/pii.h"
+#include "common/base/clock.h"
+#include "common/base/pii.h"
+#include "common/json/json.h"
 #include "scripts.h"
-#include "workers/store/record.h"
-#include "workers/store/ref.h"
+#include "workers/calls/record.h"
+#include "workers/calls/ref.h"
 
 #define ID    SPAN_LIT("acme/c-1")
 #define TOKEN SPAN_LIT("0123456789abcdef")

@@ -1,5 +1,5 @@
 /* Which addresses of a Redis are taken, and what is said of the others. */
-#include "common/redis_tls.h"
+#include "common/redis/redis_tls.h"
 #include "tests/unit/redis_client.h"
 
 static void addresses_that_do_not_fit_are_named(void **state)

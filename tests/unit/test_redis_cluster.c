@@ -1,6 +1,6 @@
-/* common/redis_cluster.c where a real cluster cannot be brought to on purpose: tests/integration has the
- * rest. */
-#include "common/redis_slot.h"
+/* common/redis/redis_cluster.c where a real cluster cannot be brought to on purpose: tests/integration has
+ * the rest. */
+#include "common/redis/redis_slot.h"
 #include "tests/unit/redis_client.h"
 
 enum { ALL_SLOTS = 16384 };

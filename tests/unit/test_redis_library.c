@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "common/redis_library.h"
-#include "common/redis_reply.h"
+#include "common/redis/redis_library.h"
+#include "common/redis/redis_reply.h"
 
 static const struct redis_library library = {"ivr_1", "#!lua name=ivr_1\n", 17};
 

@@ -1,4 +1,5 @@
-/* What is proved of a Redis again and again, and what a refusal does (common/redis_look.c, redis_fit.c). */
+/* What is proved of a Redis again and again, and what a refusal does (common/redis/redis_look.c,
+ * redis_fit.c). */
 #include "tests/unit/redis_client.h"
 
 static const struct span keys[] = {{"{t}", 3}};

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "common/redis_answer.h"
-#include "common/redis_reply.h"
-#include "common/redis_slot.h"
+#include "common/redis/redis_answer.h"
+#include "common/redis/redis_reply.h"
+#include "common/redis/redis_slot.h"
 
 /* The cluster specification's own test value, and what CLUSTER KEYSLOT of Redis 7.0 answers. */
 static void crc16_is_the_specifications(void **state)

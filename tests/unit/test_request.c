@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 
 #define IDS   "\"call_id\": \"c-1\", \"tenant\": \"acme\", \"campaign\": \"maize\", \"to\": \"+254722000111\""

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/secrecy.h"
+#include "common/base/secrecy.h"
 
 enum { NOBODY = 65534, DUMPABLE = 1, LIMITED = 2, OWN_FDS = 4, KEY_LOG = 8 };
 

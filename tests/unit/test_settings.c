@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/settings.h"
+#include "common/run/settings.h"
 
 /* What one reading gave. */
 struct outcome {

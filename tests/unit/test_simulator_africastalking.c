@@ -1,6 +1,6 @@
 #include "tests/unit/simulated.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/simulator/africastalking.h"
 
 #define NUMBER   "%2B254711082000"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/simulator/chance.h"
 #include "tests/simulator/timers.h"
 

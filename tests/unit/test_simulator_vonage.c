@@ -3,9 +3,9 @@
 #include <openssl/pem.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/crypto.h"
-#include "common/jwt.h"
+#include "common/base/clock.h"
+#include "common/base/crypto.h"
+#include "common/http/jwt.h"
 #include "tests/simulator/vonage.h"
 #include "tests/unit/jwt_keys.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 static void spans_compare_by_content_and_length(void **state)
 {

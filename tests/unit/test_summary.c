@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
-#include "workers/store/counters.h"
-#include "workers/store/summary.h"
+#include "common/json/json.h"
+#include "workers/calls/counters.h"
+#include "workers/calls/summary.h"
 
 /* ---- a summary's counters as a JSON object ---- */
 

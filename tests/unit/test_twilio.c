@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "workers/providers/channels.h"
-#include "workers/providers/twilio.h"
+#include "workers/providers/twilio/twilio.h"
 
 #define FORM "application/x-www-form-urlencoded; charset=utf-8"
 

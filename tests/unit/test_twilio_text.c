@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "common/url.h"
-#include "workers/providers/twilio.h"
-#include "workers/providers/twilio_text.h"
+#include "common/base/url.h"
+#include "workers/providers/twilio/twilio.h"
+#include "workers/providers/twilio/twilio_text.h"
 
 #define FORM "application/x-www-form-urlencoded; charset=utf-8"
 #define SID  "CA35c0f00dbeef35c0f00dbeef35c0f00d"

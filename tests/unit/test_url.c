@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "common/url.h"
+#include "common/base/url.h"
 
 static void only_unreserved_characters_stay_as_they_are(void **state)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/visible.h"
+#include "common/base/visible.h"
+#include "common/json/json.h"
 
 static void check(void (*add)(struct buf *, struct span), struct span text, const char *expected)
 {

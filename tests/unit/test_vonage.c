@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/jwt.h"
+#include "common/base/clock.h"
+#include "common/http/jwt.h"
+#include "common/json/json.h"
 #include "tests/unit/jwt_keys.h"
 #include "workers/providers/channels.h"
-#include "workers/providers/vonage.h"
+#include "workers/providers/vonage/vonage.h"
 
 enum { NOW_S = 1763837450 };
 

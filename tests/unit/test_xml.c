@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "common/xml.h"
+#include "common/base/xml.h"
 
 static void check(struct span text, const char *expected)
 {

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 enum { ARGS_MAX_OPTIONS = 24, ARGS_MAX_WORDS = 8 };
 

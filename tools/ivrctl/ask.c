@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "common/loop.h"
-#include "common/redis.h"
+#include "common/redis/redis.h"
+#include "common/run/loop.h"
 #include "scripts.h"
 
 enum { AGAIN_MS = 100, LOOK_MS = 100, REFUSALS = 6 };

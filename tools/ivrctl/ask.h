@@ -5,8 +5,8 @@
 #ifndef IVR_TOOLS_ASK_H
 #define IVR_TOOLS_ASK_H
 
-#include "common/err.h"
-#include "common/settings.h"
+#include "common/base/err.h"
+#include "common/run/settings.h"
 #include "workers/store/store.h"
 
 enum { ASK_TIMEOUT_MS = 5000, ASK_SHORTLY_MS = 1000 };

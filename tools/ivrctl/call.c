@@ -1,11 +1,11 @@
 /* ivrctl call: a call's status, attempts and hop log, from its record in Redis. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_call.h"
-#include "workers/store/record.h"
+#include "workers/calls/record.h"
 
 enum { CALL_JSON_MAX = 1024 * 1024 };
 

@@ -1,16 +1,16 @@
 /* ivrctl campaign: a campaign's summary, from the live counters or as it was published. */
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show.h"
 #include "tools/ivrctl/show_summary.h"
 #include "tools/ivrctl/topic_reader.h"
-#include "workers/store/summary.h"
+#include "workers/calls/summary.h"
 
 enum { SUMMARY_MAX = 1024 * 1024, POLL_MS = 100 };
 

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/show.h"
 
 static void add_list(struct buf *b, const char *key, char **items)

@@ -2,10 +2,10 @@
 #ifndef IVR_TOOLS_CHANNEL_LIST_H
 #define IVR_TOOLS_CHANNEL_LIST_H
 
-#include "common/buf.h"
+#include "common/base/buf.h"
+#include "workers/calls/control.h"
+#include "workers/channel/queue.h"
 #include "workers/providers/channels.h"
-#include "workers/store/control.h"
-#include "workers/store/queue.h"
 
 /* What the file does not say of a channel. */
 struct channel_live {

@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/channel_list.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "workers/calls/control.h"
 #include "workers/providers/channels.h"
-#include "workers/store/control.h"
 
 /* A file of 4 MiB, with all its defaults written out. */
 enum { TEXT_MAX = 32 * 1024 * 1024 };

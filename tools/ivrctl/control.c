@@ -1,6 +1,6 @@
 /* ivrctl pause, resume, cancel: what an operator says of a campaign, a tenant, a channel or a call. */
-#include "workers/store/control.h"
-#include "common/json.h"
+#include "workers/calls/control.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "workers/providers/channels.h"

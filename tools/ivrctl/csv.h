@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 
 enum { CSV_MAX_CELLS = 256, CSV_MAX_RECORD = 256 * 1024 };
 

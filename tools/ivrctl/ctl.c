@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/pii.h"
-#include "common/visible.h"
+#include "common/base/pii.h"
+#include "common/base/visible.h"
 #include "tools/ivrctl/ivrctl.h"
 
 enum { SAID_MAX = 64 * 1024, PRINTED_MAX = 1024 * 1024 * 1024 };

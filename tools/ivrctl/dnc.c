@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/base/pii.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
-#include "common/pii.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
-#include "workers/store/dnc.h"
+#include "workers/contact/dnc.h"
 
 enum {
     NUMBERS_MAX_BYTES = 512 * 1024 * 1024,

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Some hundred thousand requests; pods that have ivrctl in them have room for it. */
 enum { INPUT_MEMORY = 32 * 1024 * 1024 };

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/base/pii.h"
+#include "common/base/visible.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
-#include "common/pii.h"
-#include "common/visible.h"
 #include "tools/ivrctl/csv.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/row.h"

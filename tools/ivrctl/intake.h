@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 
 enum intake_format { INTAKE_GUESS, INTAKE_NDJSON, INTAKE_CSV };
 

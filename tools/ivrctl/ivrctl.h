@@ -10,11 +10,11 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/program.h"
-#include "common/settings.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/run/program.h"
+#include "common/run/settings.h"
 #include "tools/ivrctl/args.h"
 
 struct ivrctl {
@@ -44,7 +44,7 @@ void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Lines as they are, each with its end: what is wrong with the configuration. */
 void ctl_say_lines(struct span lines);
 /* What asking again later may mend: Kafka or Redis cannot be reached, or refuses. Beside those of
- * common/program.h. */
+ * common/run/program.h. */
 enum { EXIT_UNAVAILABLE = 3 };
 
 /* 2 for ERR_CONFIG, 3 for ERR_UNAVAILABLE, else 1. */
@@ -55,8 +55,8 @@ int ctl_fail(const struct err *err);
  * IVR_PII says. */
 int ctl_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Writes all of it to stdout at once; returns EXIT_DONE, or EXIT_FATAL when stdout does not take it. Nothing
- * that a terminal obeys gets through (common/visible.h), in text and in JSON; line breaks within values are
- * the business of who lays them out (show_make_visible). */
+ * that a terminal obeys gets through (common/base/visible.h), in text and in JSON; line breaks within values
+ * are the business of who lays them out (show_make_visible). */
 int ctl_print(struct span text);
 /* Splits "TENANT/NAME" at its first slash; false when a half is empty or there is no slash. */
 bool ctl_split(const char *text, struct span *tenant, struct span *name);

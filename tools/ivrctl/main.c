@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/descriptors.h"
-#include "common/kafka.h"
-#include "common/log.h"
-#include "common/pii.h"
-#include "common/redis.h"
-#include "common/secrecy.h"
+#include "common/base/descriptors.h"
+#include "common/base/pii.h"
+#include "common/base/secrecy.h"
+#include "common/kafka/kafka.h"
+#include "common/redis/redis.h"
+#include "common/run/log.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "workers/providers/channels.h"
 

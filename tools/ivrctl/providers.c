@@ -1,5 +1,5 @@
 /* ivrctl providers: which providers this build speaks to, and what a channel of each needs. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show.h"
 #include "workers/providers/provider.h"

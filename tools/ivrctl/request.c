@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/input.h"
 #include "tools/ivrctl/intake.h"
 #include "tools/ivrctl/ivrctl.h"

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto.h"
-#include "common/json.h"
-#include "common/json_memory.h"
-#include "common/mem.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/json/json_memory.h"
 
 /* Every field of a request; what "metadata." has below it is free. */
 static const struct {

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/err.h"
-#include "common/span.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 
 enum row_kind { ROW_TEXT, ROW_NUMBER, ROW_YES_NO, ROW_TEXTS, ROW_NUMBERS, ROW_NAMELESS, ROW_IGNORED };
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
-#include "common/crypto.h"
-#include "common/mem.h"
+#include "common/base/buf.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
 
 enum { FIRST_SIZE = 1024 };
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/span.h"
 #include "common/model/request.h"
-#include "common/span.h"
 
 enum seen_what { SEEN_NEW, SEEN_SAME, SEEN_OTHER };
 

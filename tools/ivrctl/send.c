@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/kafka_conf.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka_conf.h"
 
 enum { REACH_TIMEOUT_MS = 10000, POLL_MS = 100, PROGRESS_EVERY_MS = 200 };
 

@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "common/err.h"
-#include "common/settings.h"
-#include "common/span.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/run/settings.h"
 
 struct sender;
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/visible.h"
+#include "common/base/clock.h"
+#include "common/base/visible.h"
 
 enum { SHOWN_MAX = 8 * 1024 * 1024 };
 

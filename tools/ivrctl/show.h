@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "common/model/status.h"
-#include "common/span.h"
 
 /* Strings and names in it, at any depth, as visible_add() has them: before it is laid out as text, so that no
  * value begins a line of its own. */

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 
 /* Whatever is missing or of another type is left out. */
 void show_call(struct buf *out, const json_t *call);

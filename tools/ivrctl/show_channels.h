@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 
 /* Six columns of channels at most, in the summary's order; where it has more, the largest five and the rest
  * together as "others". The last column is all of them, with its shares. */

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/pii.h"
-#include "common/visible.h"
+#include "common/base/clock.h"
+#include "common/base/pii.h"
+#include "common/base/visible.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/show.h"
 
 enum { VALUE_MAX = 1024 * 1024, TIME_AT = 11, TIME_LEN = 12 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 #include "common/model/hop.h"
 #include "common/model/status.h"
 #include "tools/ivrctl/show.h"

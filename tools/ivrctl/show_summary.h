@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 
 void show_summary(struct buf *out, const json_t *summary);
 

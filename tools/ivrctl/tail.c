@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tools/ivrctl/ivrctl.h"
 #include "tools/ivrctl/show_line.h"
 #include "tools/ivrctl/topic_reader.h"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
-#include "common/kafka_conf.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka_conf.h"
 
 enum { OPEN_TIMEOUT_MS = 10000, SILENT_MS = 10000 };
 

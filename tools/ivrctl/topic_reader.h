@@ -1,6 +1,6 @@
 /*
  * Reads a whole topic without a consumer group: every partition is assigned, nothing is committed, nobody
- * else notices. For commands that show what is there (workers use common/kafka.h).
+ * else notices. For commands that show what is there (workers use common/kafka/kafka.h).
  *
  * Opening looks up each partition's end: "the end" of topic_reader_at_end() is that moment's. Partitions that
  * are added later are not seen.
@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/settings.h"
-#include "common/span.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/run/settings.h"
 
 enum reader_start { READ_ALL, READ_NEW };
 

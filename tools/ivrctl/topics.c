@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/kafka_conf.h"
-#include "common/log.h"
+#include "common/json/json.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/run/log.h"
 #include "tools/ivrctl/ivrctl.h"
 
 enum { METADATA_TIMEOUT_MS = 10000, CREATE_TIMEOUT_MS = 30000, POLL_MS = 200, TEXT_MAX = 64 * 1024 };

@@ -2,7 +2,7 @@
 #ifndef IVR_TOOLS_TOPICS_H
 #define IVR_TOOLS_TOPICS_H
 
-#include "common/settings.h"
+#include "common/run/settings.h"
 
 enum { TOPICS_REPLICATION = 3, TOPICS_MIN_INSYNC = 2 };
 

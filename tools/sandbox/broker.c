@@ -4,7 +4,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <stdlib.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 /* What a partition keeps, less a margin, and about what a request takes there. */
 enum { PARTITION_BYTES = 4 * 1000 * 1000, REQUEST_BYTES = 800, PARTITIONS_MIN = 4, PARTITIONS_MAX = 128 };

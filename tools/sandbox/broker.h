@@ -5,8 +5,8 @@
 #ifndef IVR_SANDBOX_BROKER_H
 #define IVR_SANDBOX_BROKER_H
 
-#include "common/err.h"
-#include "common/settings.h"
+#include "common/base/err.h"
+#include "common/run/settings.h"
 
 struct broker;
 

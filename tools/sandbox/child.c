@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 enum { LINE_MAX_BYTES = 1024 * 1024, LOG_END_BYTES = 8192, ARGV_MAX = CHILD_MAX_ARGS + 4 };
 

@@ -13,10 +13,10 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/loop.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/run/loop.h"
 
 enum { CHILD_MAX_ARGS = 32 };
 

@@ -10,11 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "common/program.h"
-#include "common/secrecy.h"
+#include "common/base/clock.h"
+#include "common/base/descriptors.h"
+#include "common/base/secrecy.h"
+#include "common/run/log.h"
+#include "common/run/program.h"
 #include "tools/sandbox/sandbox.h"
 
 enum { LOOK_EVERY_MS = 20, LOG_LINES_SHOWN = 15 };

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/program.h"
+#include "common/run/program.h"
 
 static const char help[] =
     "ivr-sandbox [options]\n"

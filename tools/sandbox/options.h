@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 enum { OPTIONS_PATH_MAX = 512, OPTIONS_MAX_CALLS = 1000000 };
 

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 
 bool probe_unix(const char *path);
 bool probe_tcp(int port);

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/buf.h"
-#include "common/json.h"
+#include "common/base/buf.h"
+#include "common/json/json.h"
 
 enum {
     SUMMARY_MAX = 1024 * 1024,

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/span.h"
 #include "common/model/status.h"
-#include "common/span.h"
 
 enum { PROGRESS_MARKS = 16 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tools/sandbox/probe.h"
 #include "tools/sandbox/sandbox.h"
 

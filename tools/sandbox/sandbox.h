@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/loop.h"
+#include "common/base/err.h"
+#include "common/run/loop.h"
 #include "tools/sandbox/broker.h"
 #include "tools/sandbox/child.h"
 #include "tools/sandbox/options.h"

@@ -9,10 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/mem.h"
-#include "common/url.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "tools/sandbox/probe.h"
 #include "tools/sandbox/sandbox.h"
 

@@ -3,16 +3,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/json.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
-#include "common/pii.h"
+#include "common/base/mem.h"
+#include "common/base/pii.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "workers/channel/queue.h"
+#include "workers/contact/contact.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/placing.h"
-#include "workers/store/contact.h"
-#include "workers/store/queue.h"
 
 enum {
     CLAIM_SLACK_MS = 5000, /* a claim is settled by others request_timeout + this after it was taken

@@ -20,8 +20,8 @@
 #ifndef IVR_DISPATCH_DISPATCH_H
 #define IVR_DISPATCH_DISPATCH_H
 
-#include "common/http.h"
-#include "workers/worker.h"
+#include "common/http/http.h"
+#include "workers/program/worker.h"
 
 struct attempt;
 struct lanes;

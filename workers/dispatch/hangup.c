@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
 
 struct hangup {
     struct hangups *owner;

@@ -9,8 +9,8 @@
 #ifndef IVR_DISPATCH_HANGUP_H
 #define IVR_DISPATCH_HANGUP_H
 
+#include "workers/calls/control.h"
 #include "workers/dispatch/dispatch.h"
-#include "workers/store/control.h"
 
 enum { HANGUP_MAX = 16 };
 

@@ -2,9 +2,9 @@
  */
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/route.h"
 

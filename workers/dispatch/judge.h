@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#include "common/http.h"
+#include "common/http/http.h"
 #include "workers/providers/channels.h"
 #include "workers/store/store.h"
 

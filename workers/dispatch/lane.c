@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "workers/channel/queue.h"
 #include "workers/dispatch/telling.h"
 #include "workers/dispatch/ticket.h"
-#include "workers/store/queue.h"
 
 enum {
     LOOK_MS = 250,         /* without anything to ask: is the channel shut, does something wait */

@@ -1,6 +1,6 @@
 /*
- * A channel as this replica sees it: what it asks of the channel's queue (workers/store/queue.h), and whether
- * the channel takes calls. The first step of admit -> claim -> outcome -> release.
+ * A channel as this replica sees it: what it asks of the channel's queue (workers/channel/queue.h), and
+ * whether the channel takes calls. The first step of admit -> claim -> outcome -> release.
  *
  * A call goes straight from its record to its claim where the channel has no limits and is open. Otherwise
  * (lane_queues) it is stored, and an attempt brings its ticket here:

@@ -2,9 +2,9 @@
  * ivr-dispatch: takes call requests from the topic, claims each call in Redis, places it through its
  * provider, and records what became of it.
  */
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "common/metrics.h"
+#include "common/base/descriptors.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/dispatch/attempt.h"
 #include "workers/dispatch/hangup.h"
 #include "workers/dispatch/lane.h"

@@ -1,10 +1,10 @@
 #include "workers/dispatch/placing.h"
 
-#include "common/log.h"
-#include "common/metrics.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "workers/calls/parked.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/route.h"
-#include "workers/store/parked.h"
 
 /* ---- recording ---- */
 

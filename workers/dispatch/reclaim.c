@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/crypto.h"
-#include "common/mem.h"
-#include "workers/store/lines.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "workers/channel/lines.h"
 
 /* One page after the other; the next step goes on where this one ended. */
 struct walk {

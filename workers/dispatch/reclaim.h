@@ -1,7 +1,7 @@
 /*
- * Lines found again, and given back for others (workers/store/lines.h): a walk over the shards puts back what
- * the channels forgot, a walk over the channels with lines gives back what no attempt has any more. Both go
- * round in about RECLAIM_ROUND_MS, in small steps, in every replica.
+ * Lines found again, and given back for others (workers/channel/lines.h): a walk over the shards puts back
+ * what the channels forgot, a walk over the channels with lines gives back what no attempt has any more. Both
+ * go round in about RECLAIM_ROUND_MS, in small steps, in every replica.
  */
 #ifndef IVR_DISPATCH_RECLAIM_H
 #define IVR_DISPATCH_RECLAIM_H

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
-#include "workers/store/parked.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "workers/calls/parked.h"
 
 /* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
 enum { CLOCKS_DIFFER_MS = 5000 };

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/crypto.h"
-#include "common/mem.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "workers/calls/control.h"
 #include "workers/dispatch/hangup.h"
 #include "workers/dispatch/lane.h"
-#include "workers/store/control.h"
 
 enum { ROUND_MS = 250, WHEN_MAX = 24 };
 

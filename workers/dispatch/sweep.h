@@ -1,5 +1,5 @@
 /*
- * What operators said (workers/store/control.h), carried out with the calls that stand in Redis: what is
+ * What operators said (workers/calls/control.h), carried out with the calls that stand in Redis: what is
  * paused no longer comes back, what is cancelled and waits ends, what is cancelled and on its way is hung up;
  * a channel that was resumed is open again. A round over the shards every 250 ms, in small steps, whatever
  * replica is there: they share the work through the shard. Nothing here decides whether a call is dialled:

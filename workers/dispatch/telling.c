@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "common/pii.h"
+#include "common/base/pii.h"
 
 enum { UNREACHED_COUNTS = 2 /* a doubt may be the fault of one reply; who cannot be contacted is gone */ };
 

@@ -5,8 +5,8 @@
 #ifndef IVR_DISPATCH_TELLING_H
 #define IVR_DISPATCH_TELLING_H
 
+#include "workers/channel/queue.h"
 #include "workers/dispatch/fifo.h"
-#include "workers/store/queue.h"
 
 enum { TELLING_WHY_MAX = 320 };
 

@@ -1,7 +1,7 @@
 #include "workers/dispatch/ticket.h"
 
-#include "common/log.h"
-#include "common/metrics.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/route.h"

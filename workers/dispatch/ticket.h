@@ -5,8 +5,8 @@
 #ifndef IVR_DISPATCH_TICKET_H
 #define IVR_DISPATCH_TICKET_H
 
+#include "workers/channel/queue.h"
 #include "workers/dispatch/attempt.h"
-#include "workers/store/queue.h"
 
 /* `lane`, `id`, `number` and `channel` are set. Ends in lane_ready() where the call may be dialled. */
 void ticket_look(struct attempt *attempt);

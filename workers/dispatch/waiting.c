@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/mem.h"
+#include "common/run/metrics.h"
 
 enum { ROUND_MS = 5000, MAX_CHANNELS = 256 };
 

@@ -5,7 +5,7 @@
 #ifndef IVR_DISPATCH_WAITING_H
 #define IVR_DISPATCH_WAITING_H
 
-#include "common/loop.h"
+#include "common/run/loop.h"
 #include "workers/store/store.h"
 
 struct waiting;

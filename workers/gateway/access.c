@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#include "common/crypto.h"
+#include "common/base/crypto.h"
 
 bool access_granted(struct span authorization, const char *token)
 {

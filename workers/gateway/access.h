@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "common/span.h"
+#include "common/base/span.h"
 
 /* `authorization` is the header's value, SPAN_NONE without; `token` is not NULL. The time taken says nothing
  * of where they differ. */

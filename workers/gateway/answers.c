@@ -2,15 +2,15 @@
 
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "workers/calls/record.h"
+#include "workers/calls/ref.h"
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
 #include "workers/providers/channels.h"
-#include "workers/store/record.h"
-#include "workers/store/ref.h"
 
 enum { ID_MAX = 64 * 1024 + 64, DOCUMENT_MAX = 256 * 1024 };
 

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "common/crypto.h"
+#include "common/base/crypto.h"
 
 /* W3C Trace Context: a traceparent has 55 characters (later versions may be longer), a tracestate should be
  * kept up to 512. */

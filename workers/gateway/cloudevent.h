@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "common/clock.h"
-#include "common/kafka.h"
+#include "common/base/clock.h"
+#include "common/kafka/kafka.h"
 
 enum { CLOUDEVENT_ID_LEN = 32 };
 

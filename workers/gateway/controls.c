@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "workers/contact/contact.h"
+#include "workers/contact/dnc.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
-#include "workers/store/contact.h"
-#include "workers/store/dnc.h"
 
 enum { TEXT_MAX = 1024, JSON_MAX = 4096 };
 

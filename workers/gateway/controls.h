@@ -1,5 +1,5 @@
 /*
- * What operators say over HTTP, as ivrctl says it (workers/store/control.h, dnc.h):
+ * What operators say over HTTP, as ivrctl says it (workers/calls/control.h, dnc.h):
  *
  *     POST /v1/campaigns/{tenant}/{campaign}/pause      resume, cancel; "?ahead=true": also before its first
  * request POST /v1/tenants/{tenant}/pause POST /v1/channels/{name}/pause POST

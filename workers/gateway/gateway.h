@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
-#include "common/buf.h"
-#include "common/httpd.h"
-#include "workers/worker.h"
+#include "common/base/buf.h"
+#include "common/http/httpd.h"
+#include "workers/program/worker.h"
 
 enum {
     GATEWAY_MAX_CALLBACK = 64 * 1024,    /* contract: 413 above */

@@ -2,11 +2,11 @@
  * ivr-gateway: what providers and clients talk to over HTTP. It opens the public listener, takes callbacks
  * and answers "what should the call do" until SIGTERM, answers what is in, and leaves.
  */
-#include "common/descriptors.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/metrics.h"
-#include "common/url.h"
+#include "common/base/descriptors.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/gateway/access.h"
 #include "workers/gateway/answers.h"
 #include "workers/gateway/callbacks.h"

@@ -1,6 +1,6 @@
 #include "workers/gateway/query.h"
 
-#include "common/url.h"
+#include "common/base/url.h"
 
 enum { NAME_MAX_BYTES = 3 * (sizeof("token") - 1) }; /* every letter as %XX */
 

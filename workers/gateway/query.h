@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "common/buf.h"
-#include "common/span.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
 
 /* Appends the query without every parameter called "token", however its name is spelled; the rest byte for
  * byte. */

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/log.h"
-#include "common/metrics.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/gateway/query.h"
 #include "workers/gateway/respond.h"
 

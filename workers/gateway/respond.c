@@ -1,6 +1,6 @@
 #include "workers/gateway/respond.h"
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 void respond(const struct gateway *g, struct httpd_request *req, int status, const char *type,
              struct span body, const char *extra)

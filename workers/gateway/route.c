@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
+#include "common/base/phone.h"
+#include "common/base/url.h"
 #include "common/model/request.h"
-#include "common/phone.h"
-#include "common/url.h"
-#include "workers/store/dnc.h"
+#include "workers/contact/dnc.h"
 
 enum { ATTEMPT_MAX_DIGITS = 9 };
 

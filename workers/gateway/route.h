@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "common/buf.h"
-#include "common/span.h"
-#include "workers/store/control.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
+#include "workers/calls/control.h"
 
 enum route_kind {
     ROUTE_NONE,     /* nothing of ours */

@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "workers/calls/record.h"
+#include "workers/calls/summary.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
-#include "workers/store/record.h"
-#include "workers/store/summary.h"
 
 enum { JSON_MAX = 4 * 1024 * 1024 };
 

@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "common/json.h"
-#include "common/json_array.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/base/pii.h"
+#include "common/json/json.h"
+#include "common/json/json_array.h"
 #include "common/model/request.h"
-#include "common/pii.h"
+#include "common/run/log.h"
 #include "workers/gateway/cloudevent.h"
 #include "workers/gateway/respond.h"
 

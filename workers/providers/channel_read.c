@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/mem.h"
-#include "common/phone.h"
-#include "common/url.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/base/phone.h"
+#include "common/base/url.h"
 
 enum {
     FIELD_MAX = 128,

@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-#include "common/buf.h"
-#include "common/json.h"
+#include "common/base/buf.h"
+#include "common/json/json.h"
 #include "workers/providers/channels.h"
 
 struct reader {

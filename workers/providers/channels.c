@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto.h"
-#include "common/json.h"
-#include "common/mem.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
 #include "workers/providers/channel_read.h"
 #include "workers/providers/country_hours.h"
 #include "workers/providers/tenant_caps.h"

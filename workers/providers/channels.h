@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/crypto.h"
+#include "common/base/buf.h"
+#include "common/base/crypto.h"
+#include "common/base/span.h"
 #include "common/model/hours.h"
-#include "common/span.h"
 #include "workers/providers/provider.h"
 
 enum { CHANNEL_MAX_SECRETS = 8, CHANNEL_MAX_CREDENTIALS = 8 };

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/json.h"
-#include "common/span.h"
-#include "common/url.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/base/url.h"
+#include "common/json/json.h"
 #include "workers/providers/provider.h"
 
 /* The media type of a form; parameters may follow. */

@@ -14,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/http.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/http/http.h"
 #include "common/model/evidence.h"
 #include "common/model/request.h"
-#include "common/span.h"
 
 struct channel; /* channels.h */
 

@@ -1,6 +1,6 @@
 #include "workers/providers/provider.h"
 
-#include "common/url.h"
+#include "common/base/url.h"
 #include "workers/providers/channels.h"
 
 #define ADDRESS_OF(name) &name##_provider,

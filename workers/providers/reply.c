@@ -1,6 +1,6 @@
 #include "workers/providers/reply.h"
 
-#include "common/url.h"
+#include "common/base/url.h"
 #include "workers/providers/channels.h"
 
 bool reply_is_redirect(int status)

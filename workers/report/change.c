@@ -1,7 +1,7 @@
 #include "workers/report/change.h"
 
-#include "common/clock.h"
-#include "common/json.h"
+#include "common/base/clock.h"
+#include "common/json/json.h"
 #include "common/model/request.h"
 
 /* An event of an attempt has both; those of a call that waits have neither. */

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/span.h"
-#include "workers/store/summary.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "workers/calls/summary.h"
 
 enum { CHANGE_MAX_BYTES = 256 * 1024, CHANGE_MINUTE_MS = 60000 };
 

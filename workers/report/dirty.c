@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/mem.h"
+#include "common/base/mem.h"
 
 enum { FIRST_BUCKETS = 256, FIRST_HEAP = 64, NOT_WAITING = -1 };
 

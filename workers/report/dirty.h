@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/kafka.h"
-#include "workers/store/summary.h"
+#include "common/kafka/kafka.h"
+#include "workers/calls/summary.h"
 
 struct dirty; /* all of them */
 struct dirty_entry;

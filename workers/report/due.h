@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "workers/store/summary.h"
+#include "workers/calls/summary.h"
 
 /* How long after its end a minute counts as closed: events of its last moments have mostly come by then. */
 enum { DUE_GRACE_MS = 3000 };

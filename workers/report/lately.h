@@ -13,9 +13,9 @@
 
 #include <stdint.h>
 
-#include "common/kafka.h"
+#include "common/kafka/kafka.h"
+#include "workers/program/worker.h"
 #include "workers/report/dirty.h"
-#include "workers/worker.h"
 
 struct lately;
 

@@ -3,9 +3,9 @@
 #ifndef IVR_REPORT_LETTERS_H
 #define IVR_REPORT_LETTERS_H
 
-#include "common/err.h"
-#include "common/kafka.h"
-#include "workers/worker.h"
+#include "common/base/err.h"
+#include "common/kafka/kafka.h"
+#include "workers/program/worker.h"
 
 struct letters;
 

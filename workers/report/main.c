@@ -2,8 +2,8 @@
  * ivr-report: takes the events of calls from ivr.call-events, and publishes how their campaigns and
  * one-minute windows stand to ivr.delivery-summaries, always adding up, each with a revision.
  */
+#include "workers/program/worker.h"
 #include "workers/report/report.h"
-#include "workers/worker.h"
 
 static const struct worker_info info = {
     .name = "ivr-report",

@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 
 enum {
     OUT_MAX = 32,    /* each reads all shards */

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
+#include "workers/program/worker.h"
 #include "workers/report/dirty.h"
 #include "workers/report/lately.h"
-#include "workers/worker.h"
 
 struct publisher;
 

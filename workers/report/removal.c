@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
 #include "scripts.h"
+#include "workers/calls/summary.h"
 #include "workers/store/private.h"
-#include "workers/store/summary.h"
 
 enum {
     SWEEP_MS = 60000,

@@ -5,8 +5,8 @@
 #ifndef IVR_REPORT_REMOVAL_H
 #define IVR_REPORT_REMOVAL_H
 
-#include "common/kafka.h"
-#include "workers/worker.h"
+#include "common/kafka/kafka.h"
+#include "workers/program/worker.h"
 
 struct removal;
 

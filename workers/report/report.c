@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/report/change.h"
 #include "workers/report/dirty.h"
 #include "workers/report/due.h"

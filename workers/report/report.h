@@ -15,8 +15,8 @@
 
 #include <stddef.h>
 
-#include "common/err.h"
-#include "workers/worker.h"
+#include "common/base/err.h"
+#include "workers/program/worker.h"
 
 struct report;
 

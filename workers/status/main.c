@@ -3,9 +3,9 @@
  * calls in Redis; the changes go out as call events, what cannot be read or belongs to nobody as dead
  * letters.
  */
+#include "workers/program/worker.h"
 #include "workers/status/overdue.h"
 #include "workers/status/status.h"
-#include "workers/worker.h"
 
 static const struct worker_info info = {
     .name = "ivr-status",

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "workers/store/parked.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "workers/calls/parked.h"
 
 enum { TURN_MS = 5000 };
 

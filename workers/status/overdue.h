@@ -6,7 +6,7 @@
 #ifndef IVR_STATUS_OVERDUE_H
 #define IVR_STATUS_OVERDUE_H
 
-#include "workers/worker.h"
+#include "workers/program/worker.h"
 
 struct overdue;
 

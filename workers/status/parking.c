@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "workers/store/parked.h"
-#include "workers/store/ref.h"
+#include "workers/calls/parked.h"
+#include "workers/calls/ref.h"
 
 static void dead_unknown(struct work *work, const char *what)
 {

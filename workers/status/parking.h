@@ -1,5 +1,5 @@
 /* Callbacks of calls that are not known (yet): found by the provider's id, or parked
- * (workers/store/parked.h). */
+ * (workers/calls/parked.h). */
 #ifndef IVR_STATUS_PARKING_H
 #define IVR_STATUS_PARKING_H
 

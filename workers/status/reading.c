@@ -2,9 +2,9 @@
 
 #include <assert.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "common/model/request.h"
-#include "workers/store/parked.h"
+#include "workers/calls/parked.h"
 
 enum { ATTEMPT_DIGITS = 9, SHOWN = 60 };
 

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/kafka.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
+#include "common/kafka/kafka.h"
 #include "common/model/evidence.h"
-#include "common/span.h"
 #include "workers/providers/provider.h"
 #include "workers/store/store.h"
 

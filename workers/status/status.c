@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "workers/status/parking.h"
 
 enum { AGAIN_FIRST_MS = 100, AGAIN_MAX_MS = 2000 };

@@ -28,10 +28,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/kafka.h"
+#include "common/base/err.h"
+#include "common/kafka/kafka.h"
+#include "workers/program/worker.h"
 #include "workers/status/reading.h"
-#include "workers/worker.h"
 
 struct status;
 

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/mem.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
 #include "workers/store/private.h"
@@ -78,7 +78,7 @@ static void batch_put(struct batch *batch)
     batch->owner->free = batch;
 }
 
-/* {'unreadable', sentence} instead of a result: lib/call.lua, not_read(). */
+/* {'unreadable', sentence} instead of a result: lib/reading.lua, not_read(). */
 static bool is_unreadable(const msgpack_object *result)
 {
     return result->type == MSGPACK_OBJECT_ARRAY && result->via.array.size == 2 &&

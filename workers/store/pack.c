@@ -1,6 +1,6 @@
 #include "workers/store/pack.h"
 
-#include "common/pii.h"
+#include "common/base/pii.h"
 
 static int append(void *data, const char *bytes, size_t n)
 {

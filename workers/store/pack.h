@@ -5,9 +5,9 @@
 
 #include <msgpack.h>
 
-#include "common/buf.h"
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "common/model/evidence.h"
-#include "common/span.h"
 
 /* Ready to write into `b` (appends). */
 void pack_init(msgpack_packer *packer, struct buf *b);

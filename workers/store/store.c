@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/crypto.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/metrics.h"
+#include "common/base/crypto.h"
+#include "common/base/mem.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
 #include "scripts.h"
 #include "workers/store/batch.h"
 #include "workers/store/pack.h"

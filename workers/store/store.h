@@ -28,13 +28,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/loop.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/span.h"
 #include "common/model/evidence.h"
-#include "common/redis.h"
-#include "common/settings.h"
-#include "common/span.h"
+#include "common/redis/redis.h"
+#include "common/run/loop.h"
+#include "common/run/settings.h"
 
 enum {
     STORE_BATCH =
@@ -56,7 +56,7 @@ enum store_status {
 };
 
 /* A script's events: the outbox entry that holds them, to be produced and then removed
- * (workers/store/outbox.h). */
+ * (workers/calls/outbox.h). */
 typedef void (*store_events_fn)(unsigned shard, struct span entry, struct span packed, void *arg);
 
 /* A reply was lost: what the script may have written to this shard's outbox is nobody's now. */

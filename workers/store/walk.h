@@ -6,7 +6,7 @@
 #ifndef IVR_STORE_WALK_H
 #define IVR_STORE_WALK_H
 
-#include "common/span.h"
+#include "common/base/span.h"
 #include "workers/store/store.h"
 
 enum { WALK_PAGE = 256, WALK_CURSOR_MAX = 24 };

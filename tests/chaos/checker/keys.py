@@ -1,6 +1,6 @@
 """The names of the keys that are read, and of what type each is: the one place to change when a script renames one.
 
-A shard's keys begin with {PREFIX:NN}, those of a channel with {PREFIX:ch:NAME}; workers/scripts/lib/layout.lua, admit.lua
+A shard's keys begin with {PREFIX:NN}, those of a channel with {PREFIX:ch:NAME}; workers/calls/lib/layout.lua, admit.lua
 and contact.lua describe them. Lines, locks and tickets are named by claims: one that is given back leaves the attempt's
 number to the next, and its own to nobody.
 """

@@ -1,6 +1,6 @@
 """The calls as they stand in Redis, read raw: hashes and MessagePack, none of the project's own code between.
 
-The layout is the one that workers/scripts/lib/layout.lua describes. DIR/redis.ndjson, a copy that --save made, stands in for a
+The layout is the one that workers/calls/lib/layout.lua describes. DIR/redis.ndjson, a copy that --save made, stands in for a
 Redis that is gone: one key a line, {"key", "type", "value"}; hashes as {field: base64}.
 """
 

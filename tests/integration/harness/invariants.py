@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import msgpack
 
-WAITING, PLACING, PLACED = 1, 2, 3  # workers/scripts/lib/call.lua: a call's phases; where they, and its hold, stand in its state
+WAITING, PLACING, PLACED = 1, 2, 3  # workers/calls/lib/layout.lua: a call's phases; where they, and its hold, stand in its state
 PHASE, FINAL, HOLD = 1, 3, 19
 
 

@@ -1,0 +1,523 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/kafka/kafka.h"
+#include "common/kafka/kafka_conf.h"
+#include "common/kafka/kafka_health.h"
+#include "common/kafka/kafka_wake.h"
+#include "common/run/log.h"
+
+enum {
+    FULL_AT = 100000, /* pending messages; well below queue.buffering.max.messages */
+    TOPICS_MAX = 16,
+    TICK_MS = 50,
+    DEFAULT_TIMEOUT_MS = 300000, /* librdkafka's own */
+    CHUNK = 256,                 /* acks are allocated so many at a time and kept */
+};
+
+/* A message that librdkafka had no room for, as one block: the struct, its headers, then the bytes they point
+ * to. */
+struct waiting {
+    struct waiting *next;
+    rd_kafka_topic_t *topic;
+    struct span key;
+    struct span value;
+    size_t header_n;
+    struct ack *ack;
+    struct kafka_header headers[];
+};
+
+/*
+ * One message from kafka_produce() to librdkafka's delivery report. Its caller is answered once: by the
+ * report, or before it by our timer; in the latter case the struct stays until the report comes. It is in
+ * `timed` while a timer may answer.
+ */
+struct ack {
+    struct kafka_producer *producer;
+    struct ack *next;  /* in `failed` or in the pool */
+    struct ack *later; /* in `timed`, by deadline */
+    struct ack *sooner;
+    kafka_ack_fn fn; /* NULL once answered, or nobody wants to know */
+    void *arg;
+    int64_t deadline_mono_ms; /* 0: not in `timed` */
+    const char *error;        /* in `failed`: static text */
+};
+
+struct chunk {
+    struct chunk *next;
+    struct ack acks[CHUNK];
+};
+
+struct kafka_producer {
+    struct kafka_producer *next; /* in `open_ones` */
+    struct loop *loop;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;
+    struct kafka_wake *wake;
+    struct kafka_health *health;
+    struct loop_timer *tick;
+    rd_kafka_topic_t *topics[TOPICS_MAX];
+    size_t topic_n;
+    size_t pending; /* produced and no report yet */
+    struct ack *pool;
+    struct chunk *chunks;
+    struct ack *timed_first;
+    struct ack *timed_last;
+    struct ack *failed; /* refused at once, to be told at the end of the turn */
+    struct ack **failed_end;
+    struct waiting *waiting; /* in order */
+    struct waiting **waiting_end;
+};
+
+/* Those that the hooks serve: a hook cannot be unregistered. */
+static struct kafka_producer *open_ones;
+
+/* ---- acks ---- */
+
+static struct ack *ack_new(struct kafka_producer *producer, kafka_ack_fn fn, void *arg)
+{
+    struct ack *ack;
+
+    if (producer->pool == NULL) {
+        struct chunk *chunk = mem_alloc(sizeof(*chunk));
+        chunk->next = producer->chunks;
+        producer->chunks = chunk;
+        for (size_t i = 0; i < CHUNK; i++) {
+            chunk->acks[i].next = producer->pool;
+            producer->pool = &chunk->acks[i];
+        }
+    }
+    ack = producer->pool;
+    producer->pool = ack->next;
+    *ack = (struct ack){.producer = producer, .fn = fn, .arg = arg};
+    producer->pending++;
+    return ack;
+}
+
+static void timed_remove(struct ack *ack)
+{
+    struct kafka_producer *producer = ack->producer;
+
+    if (ack->deadline_mono_ms == 0)
+        return;
+    *(ack->sooner != NULL ? &ack->sooner->later : &producer->timed_first) = ack->later;
+    *(ack->later != NULL ? &ack->later->sooner : &producer->timed_last) = ack->sooner;
+    ack->deadline_mono_ms = 0;
+    ack->later = ack->sooner = NULL;
+}
+
+/* Callers mostly use one time-out, so the place is nearly always at the end. */
+static void timed_insert(struct ack *ack, int64_t deadline_mono_ms)
+{
+    struct kafka_producer *producer = ack->producer;
+    struct ack *after = producer->timed_last;
+
+    while (after != NULL && after->deadline_mono_ms > deadline_mono_ms)
+        after = after->sooner;
+    ack->deadline_mono_ms = deadline_mono_ms;
+    ack->sooner = after;
+    ack->later = after != NULL ? after->later : producer->timed_first;
+    *(after != NULL ? &after->later : &producer->timed_first) = ack;
+    *(ack->later != NULL ? &ack->later->sooner : &producer->timed_last) = ack;
+}
+
+/* Tells the caller, once. */
+static void ack_answer(struct ack *ack, const char *error)
+{
+    kafka_ack_fn fn = ack->fn;
+
+    timed_remove(ack);
+    ack->fn = NULL;
+    if (fn != NULL)
+        fn(error, ack->arg);
+}
+
+/* The message is done with. */
+static void ack_end(struct ack *ack, const char *error)
+{
+    struct kafka_producer *producer = ack->producer;
+
+    producer->pending--;
+    ack_answer(ack, error);
+    ack->next = producer->pool;
+    producer->pool = ack;
+}
+
+static void ack_fail_later(struct ack *ack, const char *error)
+{
+    struct kafka_producer *producer = ack->producer;
+
+    timed_remove(ack);
+    ack->error = error;
+    ack->next = NULL;
+    *producer->failed_end = ack;
+    producer->failed_end = &ack->next;
+}
+
+static bool tell_failed(struct kafka_producer *producer)
+{
+    struct ack *ack = producer->failed;
+
+    producer->failed = NULL;
+    producer->failed_end = &producer->failed;
+    if (ack == NULL)
+        return false;
+    for (struct ack *next; ack != NULL; ack = next) {
+        next = ack->next;
+        ack_end(ack, ack->error);
+    }
+    return true;
+}
+
+const char KAFKA_TOO_LARGE[] = "the message is larger than Kafka takes";
+
+static const char *words_of(rd_kafka_resp_err_t code)
+{
+    bool large =
+        code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+    return large ? KAFKA_TOO_LARGE : rd_kafka_err2str(code);
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+    (void)rk;
+
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (kafka_health_is_refused(producer->health))
+            kafka_health_allowed(producer->health, rd_kafka_topic_name(message->rkt));
+        ack_end(message->_private, NULL);
+        return;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        kafka_health_refused(producer->health, rd_kafka_topic_name(message->rkt), "writing (WRITE)");
+    LOG_LIMITED(LOG_LEVEL_WARN, "a message could not be produced",
+                LOG_STR("topic", rd_kafka_topic_name(message->rkt)),
+                LOG_STR("error", rd_kafka_err2str(message->err)));
+    ack_end(message->_private, words_of(message->err));
+}
+
+/* ---- producing ---- */
+
+static rd_kafka_topic_t *topic_of(struct kafka_producer *producer, const char *name)
+{
+    for (size_t i = 0; i < producer->topic_n; i++) {
+        if (strcmp(rd_kafka_topic_name(producer->topics[i]), name) == 0)
+            return producer->topics[i];
+    }
+    if (producer->topic_n == TOPICS_MAX)
+        return NULL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer->rk, name, NULL);
+    if (topic != NULL)
+        producer->topics[producer->topic_n++] = topic;
+    return topic;
+}
+
+static rd_kafka_headers_t *headers_of(const struct kafka_header *headers, size_t n)
+{
+    rd_kafka_headers_t *list = rd_kafka_headers_new(n);
+
+    for (size_t i = 0; i < n; i++)
+        rd_kafka_header_add(list, headers[i].name.p, (ssize_t)headers[i].name.n,
+                            headers[i].value.p ? headers[i].value.p : "", (ssize_t)headers[i].value.n);
+    return list;
+}
+
+/* Hands the message to librdkafka, which copies it. Null (SPAN_NONE) and empty differ, for keys and values.
+ */
+static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, rd_kafka_topic_t *topic,
+                                     struct span key, struct span value, const struct kafka_header *headers,
+                                     size_t header_n, struct ack *ack)
+{
+    rd_kafka_headers_t *list = header_n > 0 ? headers_of(headers, header_n) : NULL;
+    rd_kafka_vu_t args[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.p, value.n}},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = ack},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.p, key.n}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = list},
+    };
+    rd_kafka_error_t *error =
+        rd_kafka_produceva(producer->rk, args, sizeof(args) / sizeof(args[0]) - (list == NULL));
+    rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && list != NULL)
+        rd_kafka_headers_destroy(list);
+    return code;
+}
+
+static struct span put(char **at, struct span s)
+{
+    char *start = *at;
+
+    if (s.p == NULL)
+        return SPAN_NONE;
+    memcpy(start, s.p, s.n);
+    *at += s.n;
+    return span_of(start, s.n);
+}
+
+static void wait_for_room(struct kafka_producer *producer, rd_kafka_topic_t *topic, struct span key,
+                          struct span value, const struct kafka_header *headers, size_t header_n,
+                          struct ack *ack)
+{
+    size_t n = key.n + value.n;
+    struct waiting *waiting;
+    char *at;
+
+    for (size_t i = 0; i < header_n; i++)
+        n += headers[i].name.n + headers[i].value.n;
+    waiting = mem_alloc(sizeof(*waiting) + header_n * sizeof(headers[0]) + n);
+    at = (char *)&waiting->headers[header_n];
+    waiting->next = NULL;
+    waiting->topic = topic;
+    waiting->ack = ack;
+    waiting->key = put(&at, key);
+    waiting->value = put(&at, value);
+    waiting->header_n = header_n;
+    for (size_t i = 0; i < header_n; i++)
+        waiting->headers[i] = (struct kafka_header){put(&at, headers[i].name), put(&at, headers[i].value)};
+    *producer->waiting_end = waiting;
+    producer->waiting_end = &waiting->next;
+}
+
+static void waiting_take(struct kafka_producer *producer)
+{
+    struct waiting *waiting = producer->waiting;
+
+    producer->waiting = waiting->next;
+    if (producer->waiting == NULL)
+        producer->waiting_end = &producer->waiting;
+    free(waiting);
+}
+
+/* In order, until librdkafka is full again. One whose caller was told that it is too late is not sent any
+ * more. */
+static void send_waiting(struct kafka_producer *producer)
+{
+    for (struct waiting *w; (w = producer->waiting) != NULL; waiting_take(producer)) {
+        rd_kafka_resp_err_t code;
+        if (w->ack->error != NULL) {
+            ack_end(w->ack, w->ack->error);
+            continue;
+        }
+        code = hand_over(producer, w->topic, w->key, w->value, w->headers, w->header_n, w->ack);
+        if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            return;
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            ack_fail_later(w->ack, words_of(code));
+    }
+}
+
+void kafka_produce(struct kafka_producer *producer, const char *topic, struct span key, struct span value,
+                   const struct kafka_header *headers, size_t header_n, int64_t timeout_ms, kafka_ack_fn fn,
+                   void *arg)
+{
+    struct ack *ack = ack_new(producer, fn, arg);
+    rd_kafka_topic_t *handle = topic_of(producer, topic);
+    rd_kafka_resp_err_t code;
+
+    if (handle == NULL) {
+        ack_fail_later(ack, "the topic name is not valid");
+        return;
+    }
+    if (timeout_ms > 0 && fn != NULL)
+        timed_insert(ack, loop_mono_ms(producer->loop) + timeout_ms);
+    code = producer->waiting == NULL ? hand_over(producer, handle, key, value, headers, header_n, ack)
+                                     : RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        wait_for_room(producer, handle, key, value, headers, header_n, ack);
+    else if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        ack_fail_later(ack, words_of(code));
+}
+
+/* ---- the loop ---- */
+
+static void on_wake(void *arg)
+{
+    struct kafka_producer *producer = arg;
+
+    rd_kafka_poll(producer->rk, 0);
+    send_waiting(producer);
+}
+
+static bool tell_hook(void *loop)
+{
+    bool told = false;
+    struct kafka_producer *next;
+
+    for (struct kafka_producer *producer = open_ones; producer != NULL; producer = next) {
+        next = producer->next;
+        if (producer->loop == loop)
+            told = tell_failed(producer) || told;
+    }
+    return told;
+}
+
+/* Too late for the caller. What librdkafka has may still arrive; what waits for room is not sent any more. */
+static void on_tick(void *arg)
+{
+    static const char too_late[] = "Kafka did not acknowledge in time";
+    struct kafka_producer *producer = arg;
+    int64_t now = loop_mono_ms(producer->loop);
+
+    while (producer->timed_first != NULL && producer->timed_first->deadline_mono_ms <= now) {
+        struct ack *ack = producer->timed_first;
+        ack->error = too_late;
+        ack_answer(ack, too_late);
+    }
+    if (producer->waiting != NULL)
+        send_waiting(producer);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+
+    if (producer->health != NULL)
+        kafka_health_error(producer->health, rk, code, reason);
+}
+
+/* ---- opening and closing ---- */
+
+static int open_handle(struct kafka_producer *producer, const struct settings *settings, struct err *err)
+{
+    rd_kafka_conf_t *conf;
+    int rc = kafka_conf_build(&conf, settings, KAFKA_PRODUCER, err);
+
+    if (rc != 0)
+        return rc;
+    rd_kafka_conf_set_opaque(conf, producer);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if ((rc = kafka_handle_new(&producer->rk, conf, KAFKA_PRODUCER, err)) != 0)
+        return rc;
+    producer->queue = rd_kafka_queue_get_main(producer->rk);
+    return kafka_wake_new(&producer->wake, producer->loop, producer->queue, on_wake, producer, err);
+}
+
+static void producer_free(struct kafka_producer *producer)
+{
+    kafka_wake_free(&producer->wake);
+    kafka_health_free(&producer->health);
+    loop_timer_stop(&producer->tick);
+    for (size_t i = 0; i < producer->topic_n; i++)
+        rd_kafka_topic_destroy(producer->topics[i]);
+    if (producer->queue != NULL)
+        rd_kafka_queue_destroy(producer->queue);
+    if (producer->rk != NULL)
+        rd_kafka_destroy(producer->rk);
+    while (producer->chunks != NULL) {
+        struct chunk *chunk = producer->chunks;
+        producer->chunks = chunk->next;
+        free(chunk);
+    }
+    free(producer);
+}
+
+int kafka_producer_new(struct kafka_producer **pointer, struct loop *loop, const struct settings *settings,
+                       struct err *err)
+{
+    struct kafka_producer *producer = mem_calloc(1, sizeof(*producer));
+    int rc;
+
+    *pointer = NULL;
+    producer->loop = loop;
+    producer->failed_end = &producer->failed;
+    producer->waiting_end = &producer->waiting;
+    if ((rc = open_handle(producer, settings, err)) != 0) {
+        producer_free(producer);
+        return rc;
+    }
+    producer->health = kafka_health_new(loop, producer->rk);
+    producer->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, producer);
+    producer->next = open_ones;
+    open_ones = producer;
+    loop_at_turn_end(loop, tell_hook, loop);
+    *pointer = producer;
+    return 0;
+}
+
+/* What is left after the time given: every caller is told. */
+static void give_up(struct kafka_producer *producer)
+{
+    LOG_WARN("messages were not acknowledged before the end", LOG_INT("count", producer->pending));
+    while (producer->waiting != NULL) {
+        ack_end(producer->waiting->ack, "shutting down");
+        waiting_take(producer);
+    }
+    rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    for (int i = 0; i < 100 && producer->pending > 0; i++)
+        rd_kafka_poll(producer->rk, 10);
+    tell_failed(producer);
+}
+
+void kafka_producer_close(struct kafka_producer **pointer, int64_t timeout_ms)
+{
+    struct kafka_producer *producer = *pointer;
+    struct kafka_producer **link = &open_ones;
+    int64_t deadline = clock_mono_ms() + timeout_ms;
+
+    if (producer == NULL)
+        return;
+    tell_failed(producer);
+    while (producer->pending > 0 && clock_mono_ms() < deadline) {
+        send_waiting(producer);
+        rd_kafka_flush(producer->rk, 20); /* sends without lingering, and serves reports */
+        tell_failed(producer);
+    }
+    if (producer->pending > 0)
+        give_up(producer);
+    while (*link != producer)
+        link = &(*link)->next;
+    *link = producer->next;
+    producer_free(producer);
+    *pointer = NULL;
+}
+
+/* ---- the rest of the outside ---- */
+
+int32_t kafka_key_partition(struct span key, int32_t partitions)
+{
+    return rd_kafka_msg_partitioner_murmur2(NULL, key.p ? key.p : "", key.n, partitions, NULL, NULL);
+}
+
+size_t kafka_producer_pending(const struct kafka_producer *producer)
+{
+    return producer->pending;
+}
+
+bool kafka_producer_full(const struct kafka_producer *producer)
+{
+    return producer->pending >= FULL_AT || producer->waiting != NULL;
+}
+
+void kafka_producer_needs_topic(struct kafka_producer *producer, const char *topic)
+{
+    kafka_health_topic(producer->health, topic);
+}
+
+int64_t kafka_producer_timeout_ms(const struct kafka_producer *producer)
+{
+    char text[32];
+    size_t n = sizeof(text);
+    rd_kafka_conf_res_t known =
+        rd_kafka_conf_get(rd_kafka_conf(producer->rk), "message.timeout.ms", text, &n);
+    return known == RD_KAFKA_CONF_OK ? strtoll(text, NULL, 10) : DEFAULT_TIMEOUT_MS;
+}
+
+bool kafka_producer_away(const struct kafka_producer *producer)
+{
+    return kafka_health_away(producer->health);
+}
+
+bool kafka_producer_ready(struct kafka_producer *producer, struct buf *why)
+{
+    return kafka_health_ready(producer->health, why);
+}

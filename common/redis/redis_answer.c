@@ -1,0 +1,97 @@
+#include "common/redis/redis_answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/redis/redis_reply.h"
+#include "common/run/metrics.h"
+
+/* Redis has no word of its own for it. */
+#define NO_FUNCTION "ERR Function not found"
+
+static const struct {
+    const char *word; /* what the error begins with */
+    enum redis_error error;
+} words[] = {
+    {"MOVED", ERROR_MOVED},          {"ASK", ERROR_ASK},           {"TRYAGAIN", ERROR_TRYAGAIN},
+    {NO_FUNCTION, ERROR_NOFUNCTION}, {"READONLY", ERROR_CONDEMNS}, {"NOAUTH", ERROR_CONDEMNS},
+    {"OOM", ERROR_REFUSAL},          {"LOADING", ERROR_REFUSAL},   {"BUSY", ERROR_REFUSAL},
+    {"MASTERDOWN", ERROR_REFUSAL},   {"MISCONF", ERROR_REFUSAL},   {"NOPERM", ERROR_REFUSAL},
+    {"NOREPLICAS", ERROR_REFUSAL},   {"WRONGPASS", ERROR_REFUSAL}, {"CLUSTERDOWN", ERROR_CLUSTERDOWN},
+};
+
+enum redis_error redis_error_of(const struct redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR)
+        return ERROR_NONE;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (redis_reply_error_is(reply, words[i].word))
+            return words[i].error;
+    }
+    return ERROR_DEFECT;
+}
+
+/* Digits up to `end`, at most `max`; -1 otherwise. */
+static int number_before(const char *p, const char *end, int max)
+{
+    int value = 0;
+
+    if (p == end)
+        return -1;
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9')
+            return -1;
+        value = value * 10 + (*p - '0');
+        if (value > max)
+            return -1;
+    }
+    return value;
+}
+
+bool redis_redirect_parse(const char *text, int *slot, struct span *host, int *port)
+{
+    const char *number = strchr(text, ' ');
+    const char *address = number != NULL ? strchr(number + 1, ' ') : NULL;
+    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
+
+    if (colon == NULL)
+        return false;
+    *slot = number_before(number + 1, address, 16383);
+    *host = span_of(address + 1, (size_t)(colon - address - 1));
+    *port = number_before(colon + 1, colon + strlen(colon), 65535);
+    return *slot >= 0 && *port > 0;
+}
+
+static void give(struct redis_cmd *cmd, const struct redis_result *result)
+{
+    if (cmd->use != NULL && result->status != REDIS_LOST)
+        metric_observe(cmd->use->seconds, (double)(clock_mono_us() - cmd->queued_mono_us) / 1e6);
+    if (cmd->fn != NULL)
+        cmd->fn(result, cmd->arg);
+    redis_cmd_free(&cmd);
+}
+
+void redis_answer_failed(struct redis_cmd *cmd, enum redis_status status, const char *error)
+{
+    give(cmd, &(struct redis_result){status, NULL, error});
+}
+
+void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, const char *unacked)
+{
+    if (reply->type != REDIS_REPLY_ERROR) {
+        give(cmd, &(struct redis_result){unacked ? REDIS_UNACKED : REDIS_OK, reply, unacked ? unacked : ""});
+        return;
+    }
+    redis_answer_failed(cmd, REDIS_REFUSED, reply->str);
+}
+
+void redis_answer_all_failed(struct redis_cmds *list, enum redis_status status, const char *error)
+{
+    struct redis_cmds mine;
+
+    redis_cmds_init(&mine);
+    redis_cmds_move(&mine, list);
+    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&mine)) != NULL;)
+        redis_answer_failed(cmd, status, error);
+}

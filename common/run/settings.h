@@ -1,0 +1,86 @@
+/*
+ * Configuration from the environment: one table, everything else is derived from it (parsing, --help,
+ * --check, the README's table, which a test compares).
+ *
+ * All problems are reported at once, each naming its variable. A variable marked `secret` also reads from
+ * NAME_FILE (its trailing newline dropped) and is never printed. An empty variable counts as unset. An
+ * unknown IVR_ variable is a warning. IVR_KAFKA_X_Y sets librdkafka's property x.y and is checked by
+ * common/kafka.
+ */
+#ifndef IVR_COMMON_SETTINGS_H
+#define IVR_COMMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/phone.h"
+#include "common/run/log.h"
+
+enum settings_topic {
+    TOPIC_CALL_REQUESTS,
+    TOPIC_CALLBACKS,
+    TOPIC_CALL_EVENTS,
+    TOPIC_DELIVERY_SUMMARIES,
+    TOPIC_DEAD_LETTERS,
+    TOPIC_COUNT
+};
+
+/* One IVR_KAFKA_X_Y=value as "x.y" and value. */
+struct settings_kafka_property {
+    char *name;
+    char *value;
+};
+
+/* All strings are owned by the struct and never NULL unless said so. Durations in milliseconds. */
+struct settings {
+    const char *program;
+    struct settings_kafka_property *kafka; /* includes bootstrap.servers */
+    size_t kafka_n;
+    char *redis_url;
+    char *redis_password; /* NULL: as in the URL */
+    char *redis_prefix;
+    int redis_shards;
+    int redis_replicas;
+    char *channels_path;
+    char *topics[TOPIC_COUNT];
+    char *group_id;
+    int max_in_flight;
+    char *admin_listen;
+    char *gateway_listen;
+    char *public_url; /* without trailing slash; NULL when unset */
+    int64_t report_interval_ms;
+    int64_t pending_check_ms;
+    int64_t pending_limit_ms;
+    int64_t drain_timeout_ms;
+    int64_t retention_ms;
+    int64_t give_up_ms;
+    int64_t unknown_callback_keep_ms;
+    enum log_level log_level;
+    enum log_format log_format;
+    enum phone_shown pii;
+    char *pii_key;       /* NULL when unset; required (ERR_CONFIG) when pii is hash */
+    char *api_token;     /* NULL: /v1 is off; 16 characters and more, no blanks */
+    unsigned core_dumps; /* 0: none */
+};
+
+/*
+ * Reads `environ`-like `env` ("NAME=value", NULL-terminated). `problems` collects one line an error ("IVR_X:
+ * …\n"), `warnings` one line a warning. Returns 0, or ERR_CONFIG when there was a problem; settings_free() in
+ * any case.
+ */
+int settings_read(struct settings *s, const char *program, char *const *env, struct buf *problems,
+                  struct buf *warnings);
+void settings_free(struct settings *s);
+
+/* The table for --help: name, default, meaning, wrapped at 100 columns. */
+void settings_add_help(struct buf *out);
+/* The same as Markdown table rows, for the README and the test that compares. */
+void settings_add_markdown(struct buf *out);
+/* The effective values, one "NAME=value" a line, secrets as "(set)": what --check prints with --verbose, what
+ * debug logs. */
+void settings_add_effective(struct buf *out, const struct settings *s);
+
+#endif

@@ -1,0 +1,245 @@
+#include "workers/calls/control.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/model/request.h"
+#include "scripts.h"
+#include "workers/store/pack.h"
+#include "workers/store/private.h"
+
+enum { KEY_MAX = 512, SWEEP_LIMIT = 64, RESUMED_MAX = 256 };
+
+static const char *const whats[] = {
+    [CONTROL_PAUSE] = "pause", [CONTROL_RESUME] = "resume", [CONTROL_CANCEL] = "cancel"};
+static const char *const kinds[] = {[CONTROL_CAMPAIGN] = "campaign",
+                                    [CONTROL_TENANT] = "tenant",
+                                    [CONTROL_CHANNEL] = "channel",
+                                    [CONTROL_CALL] = "call"};
+static const char *const states[] = {
+    [CONTROL_UNKNOWN] = "unknown",     [CONTROL_RUNNING] = "running",         [CONTROL_PAUSED] = "paused",
+    [CONTROL_CANCELLED] = "cancelled", [CONTROL_NOT_WAITING] = "not_waiting", [CONTROL_FINAL] = "final"};
+
+#define COUNT(words) (sizeof(words) / sizeof((words)[0]))
+
+static bool read_word(struct span word, const char *const *words, size_t n, unsigned *out)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (span_is(word, words[i])) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool control_what_read(struct span word, enum control_what *what)
+{
+    unsigned i = 0;
+    bool found = read_word(word, whats, COUNT(whats), &i);
+    *what = (enum control_what)i;
+    return found;
+}
+
+bool control_kind_read(struct span word, enum control_kind *kind)
+{
+    unsigned i = 0;
+    bool found = read_word(word, kinds, COUNT(kinds), &i);
+    *kind = (enum control_kind)i;
+    return found;
+}
+
+const char *control_kind_name(enum control_kind kind)
+{
+    return kinds[kind];
+}
+
+const char *control_state_name(enum control_state state)
+{
+    return states[state];
+}
+
+bool control_name_valid(enum control_kind kind, struct span name)
+{
+    if (kind == CONTROL_TENANT || kind == CONTROL_CHANNEL)
+        return request_valid_tenant(name); /* channels are named alike */
+    const char *slash = name.n > 0 ? memchr(name.p, '/', name.n) : NULL;
+    if (slash == NULL)
+        return false;
+    struct span tenant = span_of(name.p, (size_t)(slash - name.p));
+    struct span rest = span_of(slash + 1, name.n - tenant.n - 1);
+    return request_valid_tenant(tenant) &&
+           (kind == CONTROL_CALL ? request_valid_call_id(rest) : request_valid_campaign(rest));
+}
+
+static enum control_state state_of(const msgpack_object *results)
+{
+    unsigned state = CONTROL_UNKNOWN;
+    read_word(pack_get_span(results, 0), states, COUNT(states), &state);
+    return (enum control_state)state;
+}
+
+/* ---- a call ---- */
+
+static void deliver_call(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+{
+    ((control_fn)fn)(status, results != NULL ? state_of(results) : CONTROL_UNKNOWN, arg);
+}
+
+static void set_call(struct store *store, const struct control *control, control_fn fn, void *arg)
+{
+    const struct span args[] = {control->name, span_str(whats[control->what])};
+    batch_run(store_batches(store), &script_control, store_shard_of(store, control->name), args, 2,
+              deliver_call, (void (*)(void))fn, arg);
+}
+
+/* ---- a campaign, a tenant, a channel: every shard is told ---- */
+
+struct telling {
+    struct store *store;
+    const char *what; /* what is asked now */
+    const char *then; /* after a look: what is said when the campaign is known; NULL: nothing */
+    unsigned out;
+    enum store_status status; /* the worst so far */
+    enum control_state state; /* the weightiest so far */
+    bool known;
+    control_fn fn;
+    void *arg;
+    struct buf key;
+};
+
+static void tell_all(struct telling *telling);
+
+static void all_told(struct telling *telling)
+{
+    bool known = telling->known || telling->state != CONTROL_RUNNING;
+    if (telling->status == STORE_OK && telling->then != NULL && known) {
+        telling->what = telling->then;
+        telling->then = NULL;
+        telling->known = true;
+        tell_all(telling);
+        return;
+    }
+    telling->fn(telling->status, known ? telling->state : CONTROL_UNKNOWN, telling->arg);
+    buf_done(&telling->key);
+    free(telling);
+}
+
+static void on_told(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+{
+    struct telling *telling = arg;
+    (void)fn;
+    if (status != STORE_OK)
+        telling->status = status;
+    if (results != NULL) {
+        enum control_state state = state_of(results);
+        telling->state = state > telling->state ? state : telling->state;
+        telling->known = telling->known || pack_get_int(results, 1) != 0;
+    }
+    if (--telling->out == 0)
+        all_told(telling);
+}
+
+static void tell_all(struct telling *telling)
+{
+    const struct span args[] = {span_str(telling->what), buf_span(&telling->key)};
+    telling->status = STORE_OK;
+    telling->state = CONTROL_RUNNING;
+    telling->out = store_shards(telling->store);
+    for (unsigned shard = 0; shard < store_shards(telling->store); shard++)
+        batch_run(store_batches(telling->store), &script_controls, shard, args, 2, on_told, NULL, telling);
+}
+
+static struct telling *telling_new(struct store *store, enum control_kind kind, struct span name,
+                                   control_fn fn, void *arg)
+{
+    struct telling *telling = mem_calloc(1, sizeof(*telling));
+    telling->store = store;
+    telling->known = kind != CONTROL_CAMPAIGN;
+    telling->fn = fn;
+    telling->arg = arg;
+    buf_init(&telling->key, KEY_MAX);
+    buf_addf(&telling->key, "%s:%.*s", kinds[kind], SPAN_ARG(name));
+    return telling;
+}
+
+void control_set(struct store *store, const struct control *control, control_fn fn, void *arg)
+{
+    if (control->kind == CONTROL_CALL) {
+        set_call(store, control, fn, arg);
+        return;
+    }
+    struct telling *telling = telling_new(store, control->kind, control->name, fn, arg);
+    telling->known = telling->known || control->ahead;
+    telling->what = telling->known ? whats[control->what] : "look";
+    telling->then = telling->known ? NULL : whats[control->what];
+    tell_all(telling);
+}
+
+void control_read(struct store *store, enum control_kind kind, struct span name, control_fn fn, void *arg)
+{
+    struct telling *telling = telling_new(store, kind, name, fn, arg);
+    telling->what = "look";
+    tell_all(telling);
+}
+
+/* ---- carrying it out ---- */
+
+static void deliver_sweep(enum store_status status, const msgpack_object *results, void (*fn)(void),
+                          void *arg)
+{
+    struct control_resumed resumed[RESUMED_MAX];
+    size_t n = 0;
+    bool more = false;
+    if (results != NULL) {
+        const msgpack_object *channels = &results->via.array.ptr[1];
+        more = pack_get_int(results, 0) != 0;
+        /* A script's empty table may come as a map. */
+        bool some = channels->type == MSGPACK_OBJECT_ARRAY;
+        for (size_t i = 0; some && i + 1 < channels->via.array.size && n < RESUMED_MAX; i += 2)
+            resumed[n++] =
+                (struct control_resumed){pack_get_span(channels, i), pack_get_span(channels, i + 1)};
+    }
+    ((control_sweep_fn)fn)(status, more, resumed, n, arg);
+}
+
+void control_sweep(struct store *store, unsigned shard, control_sweep_fn fn, void *arg)
+{
+    char most[16];
+    snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
+    const struct span args[] = {span_str(most)};
+    batch_run(store_batches(store), &script_sweep, shard, args, 1, deliver_sweep, (void (*)(void))fn, arg);
+}
+
+static void deliver_hangups(enum store_status status, const msgpack_object *results, void (*fn)(void),
+                            void *arg)
+{
+    struct control_hangup items[STORE_BATCH];
+    size_t n = 0;
+    for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
+        const msgpack_object *item = &results->via.array.ptr[n];
+        items[n] = (struct control_hangup){pack_get_span(item, 0), (int)pack_get_int(item, 1),
+                                           pack_get_span(item, 2), pack_get_span(item, 3)};
+    }
+    ((control_hangup_fn)fn)(status, items, n, arg);
+}
+
+void control_hangups(struct store *store, unsigned shard, unsigned limit, control_hangup_fn fn, void *arg)
+{
+    char most[16];
+    snprintf(most, sizeof(most), "%u", limit < STORE_BATCH ? limit : STORE_BATCH);
+    const struct span args[] = {span_str(most)};
+    batch_run(store_batches(store), &script_hangup, shard, args, 1, deliver_hangups, (void (*)(void))fn, arg);
+}
+
+static void on_hung_up(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+{
+    (void)status, (void)results, (void)fn, (void)arg;
+}
+
+void control_hung_up(struct store *store, struct span id)
+{
+    const struct span args[] = {id};
+    batch_run(store_batches(store), &script_hung_up, store_shard_of(store, id), args, 1, on_hung_up, NULL,
+              NULL);
+}

@@ -1,0 +1,120 @@
+#include "workers/calls/event.h"
+
+#include "common/json/json.h"
+#include "common/model/hop.h"
+#include "layout.h"
+#include "workers/store/pack.h"
+
+void event_read(struct event *event, const msgpack_object *packed)
+{
+    event->type = pack_get_span(packed, LAYOUT_EVENT_TYPE);
+    event->id = pack_get_span(packed, LAYOUT_EVENT_ID);
+    event->seq = pack_get_int(packed, LAYOUT_EVENT_SEQ);
+    event->identity = pack_get_span(packed, LAYOUT_EVENT_IDENTITY);
+    event->campaign = pack_get_span(packed, LAYOUT_EVENT_CAMPAIGN);
+    event->attempt = (int)pack_get_int(packed, LAYOUT_EVENT_ATTEMPT);
+    event->channel = pack_get_span(packed, LAYOUT_EVENT_CHANNEL);
+    event->provider = pack_get_span(packed, LAYOUT_EVENT_PROVIDER);
+    event->provider_call_id = pack_get_span(packed, LAYOUT_EVENT_PROVIDER_CALL_ID);
+    event->placed_at_ms = pack_get_int(packed, LAYOUT_EVENT_PLACED_AT);
+    event->status = (enum call_status)pack_get_int(packed, LAYOUT_EVENT_STATUS);
+    event->previous = (enum call_status)pack_get_int(packed, LAYOUT_EVENT_PREVIOUS);
+    event->hop = (int)pack_get_int(packed, LAYOUT_EVENT_HOP);
+    event->reason_code = pack_get_span(packed, LAYOUT_EVENT_CODE);
+    event->reason_detail = pack_get_span(packed, LAYOUT_EVENT_DETAIL);
+    event->final = pack_get_int(packed, LAYOUT_EVENT_FINAL) != 0;
+    event->next_attempt_at_ms = pack_get_int(packed, LAYOUT_EVENT_NEXT_AT);
+    event->occurred_at_ms = pack_get_int(packed, LAYOUT_EVENT_OCCURRED);
+    event->recorded_at_ms = pack_get_int(packed, LAYOUT_EVENT_RECORDED);
+    event->ring_seconds = pack_get_int(packed, LAYOUT_EVENT_RING);
+    event->talk_seconds = pack_get_int(packed, LAYOUT_EVENT_TALK);
+    event->cost_micros = pack_get_int(packed, LAYOUT_EVENT_COST);
+    event->currency = pack_get_span(packed, LAYOUT_EVENT_CURRENCY);
+    event->drop_reason = pack_get_span(packed, LAYOUT_EVENT_DROP);
+    struct span trace = pack_get_span(packed, LAYOUT_EVENT_TRACE);
+    const char *cut = trace.n > 0 ? memchr(trace.p, '\n', trace.n) : NULL;
+    event->traceparent = cut != NULL ? span_of(trace.p, (size_t)(cut - trace.p)) : trace;
+    event->tracestate = cut != NULL ? span_of(cut + 1, (size_t)(trace.p + trace.n - cut - 1)) : SPAN_LIT("");
+}
+
+void event_add_id(struct buf *b, const struct event *event)
+{
+    buf_addspan(b, event->id);
+    buf_addc(b, '/');
+    buf_addint(b, event->seq);
+}
+
+static void text_or_null(struct buf *b, const char *key, struct span text)
+{
+    if (text.n > 0)
+        json_kstr(b, key, text);
+    else
+        json_knull(b, key);
+}
+
+static void int_or_null(struct buf *b, const char *key, int64_t value, bool present)
+{
+    if (present)
+        json_kint(b, key, value);
+    else
+        json_knull(b, key);
+}
+
+static void add_reason(struct buf *b, const struct event *event)
+{
+    json_key(b, "reason");
+    if (event->reason_code.n == 0 && event->reason_detail.n == 0) {
+        buf_adds(b, "null");
+        return;
+    }
+    buf_addc(b, '{');
+    json_kstr(b, "code", event->reason_code);
+    json_kstr(b, "detail", event->reason_detail);
+    buf_addc(b, '}');
+}
+
+static void add_cost(struct buf *b, const struct event *event)
+{
+    json_key(b, "cost");
+    if (event->cost_micros < 0) {
+        buf_adds(b, "null");
+        return;
+    }
+    buf_addc(b, '{');
+    json_kmicros(b, "amount", event->cost_micros);
+    json_kstr(b, "currency", event->currency);
+    buf_addc(b, '}');
+}
+
+/* The fields in the contract's order; the identity fragment holds tenant, campaign, call_id, to and metadata.
+ */
+void event_add_json(struct buf *b, const struct event *event)
+{
+    buf_adds(b, "{\"v\":1,\"id\":\"");
+    event_add_id(b, event);
+    buf_addc(b, '"');
+    json_kint(b, "seq", event->seq);
+    buf_adds(b, ",\"type\":\"call.");
+    buf_addspan(b, event->type);
+    buf_adds(b, "\",");
+    buf_addspan(b, event->identity);
+    int_or_null(b, "attempt", event->attempt, event->attempt > 0);
+    text_or_null(b, "channel", event->channel);
+    text_or_null(b, "provider", event->provider);
+    text_or_null(b, "provider_call_id", event->provider_call_id);
+    json_ktime(b, "placed_at", event->placed_at_ms);
+    json_kstrz(b, "status", status_name(event->status));
+    json_kstrz(b, "previous_status", status_name(event->previous));
+    json_kstrz(b, "hop", event->hop >= 0 ? hop_name((enum hop)event->hop) : NULL);
+    add_reason(b, event);
+    json_kbool(b, "final", event->final);
+    json_ktime(b, "next_attempt_at", event->next_attempt_at_ms);
+    json_ktime(b, "occurred_at", event->occurred_at_ms);
+    json_ktime(b, "recorded_at", event->recorded_at_ms);
+    int_or_null(b, "ring_seconds", event->ring_seconds, event->ring_seconds >= 0);
+    int_or_null(b, "talk_seconds", event->talk_seconds, event->talk_seconds >= 0);
+    add_cost(b, event);
+    if (event->drop_reason.n > 0)
+        json_kstr(b, "drop_reason", event->drop_reason);
+    buf_addc(b, '}');
+}

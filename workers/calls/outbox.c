@@ -1,0 +1,346 @@
+#include "workers/calls/outbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/json/json.h"
+#include "common/run/log.h"
+#include "common/run/metrics.h"
+#include "scripts.h"
+#include "workers/calls/event.h"
+#include "workers/calls/freed.h"
+#include "workers/store/private.h"
+
+enum {
+    LEFT_BEHIND_MS = 10000, /* older entries are nobody's */
+    SWEEP_TURN_MS = 5000,   /* all shards once */
+    SUSPECT_AGE_MS = 1000,  /* entries of a shard whose reply was lost */
+    SWEEP_LIMIT = 50,
+    ENTRY_ID_MAX = 48,
+    MAX_HEADERS = 8,
+    EVENT_TYPES = 6,
+};
+
+/* An outbox entry on its way: removed when none of its events is out. */
+struct entry {
+    struct outbox *outbox;
+    struct entry *next;
+    unsigned shard;
+    size_t out;
+    bool failed;
+    char id[ENTRY_ID_MAX];
+};
+
+struct outbox {
+    struct store *store;
+    struct kafka_producer *producer;
+    struct loop_timer *sweeper;
+    char *topic;
+    char *source; /* "ivr/ivr-dispatch" */
+    struct entry *free;
+    struct buf json, id, type;
+    size_t pending;
+    unsigned sweep_next;
+    bool *suspect;        /* by shard: a reply was lost since its last sweep */
+    struct entry **acked; /* by shard: acknowledged in this turn */
+    struct metric_series *swept, *by_status[STATUS_COUNT], *by_type[EVENT_TYPES];
+};
+
+static void put_entry(struct entry *entry)
+{
+    entry->next = entry->outbox->free;
+    entry->outbox->free = entry;
+    entry->outbox->pending--;
+}
+
+static void on_removed(const struct redis_result *result, void *arg)
+{
+    (void)result; /* lost: the sweeper finds it and produces it again */
+    store_command_ended(((struct outbox *)arg)->store);
+}
+
+static void remove_acked(struct outbox *outbox, unsigned shard)
+{
+    struct span argv[2 + STORE_BATCH];
+    char key[200];
+    struct span base = store_shard_key(outbox->store, shard);
+    snprintf(key, sizeof(key), "%.*s:out", SPAN_ARG(base));
+    while (outbox->acked[shard] != NULL) {
+        size_t n = 2;
+        argv[0] = SPAN_LIT("XDEL");
+        argv[1] = span_str(key);
+        for (struct entry *e = outbox->acked[shard]; e != NULL && n < 2 + STORE_BATCH; e = e->next)
+            argv[n++] = span_str(e->id);
+        store_command_began(outbox->store);
+        redis_command(store_redis(outbox->store), argv, n, 1, on_removed, outbox);
+        for (size_t i = 2; i < n; i++) {
+            struct entry *entry = outbox->acked[shard];
+            outbox->acked[shard] = entry->next;
+            put_entry(entry);
+        }
+    }
+}
+
+static bool flush(void *arg)
+{
+    struct outbox *outbox = arg;
+    bool did = false;
+    for (unsigned shard = 0; shard < store_shards(outbox->store); shard++) {
+        if (outbox->acked[shard] == NULL)
+            continue;
+        remove_acked(outbox, shard);
+        did = true;
+    }
+    return did;
+}
+
+static void on_ack(const char *error, void *arg)
+{
+    struct entry *entry = arg;
+    assert(entry->out > 0);
+    if (error != NULL) {
+        entry->failed = true;
+        LOG_LIMITED(LOG_LEVEL_WARN, "event not acknowledged, it stays in the outbox",
+                    LOG_STR("error", error));
+    }
+    if (--entry->out > 0)
+        return;
+    if (entry->failed) {
+        put_entry(entry);
+        return;
+    }
+    entry->next = entry->outbox->acked[entry->shard];
+    entry->outbox->acked[entry->shard] = entry;
+}
+
+static void produce(struct outbox *outbox, const struct event *event, struct entry *entry)
+{
+    char time[CLOCK_RFC3339_LEN + 1];
+    struct kafka_header headers[MAX_HEADERS];
+    size_t n = 0;
+    buf_clear(&outbox->json);
+    buf_clear(&outbox->id);
+    buf_clear(&outbox->type);
+    event_add_json(&outbox->json, event);
+    event_add_id(&outbox->id, event);
+    buf_adds(&outbox->type, "ivr.call.");
+    buf_addspan(&outbox->type, event->type);
+    clock_rfc3339(event->recorded_at_ms, time);
+    headers[n++] = (struct kafka_header){SPAN_LIT("ce_specversion"), SPAN_LIT("1.0")};
+    headers[n++] = (struct kafka_header){SPAN_LIT("ce_id"), buf_span(&outbox->id)};
+    headers[n++] = (struct kafka_header){SPAN_LIT("ce_source"), span_str(outbox->source)};
+    headers[n++] = (struct kafka_header){SPAN_LIT("ce_type"), buf_span(&outbox->type)};
+    headers[n++] = (struct kafka_header){SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)};
+    headers[n++] = (struct kafka_header){SPAN_LIT("content-type"), SPAN_LIT("application/json")};
+    if (event->traceparent.n > 0)
+        headers[n++] = (struct kafka_header){SPAN_LIT("traceparent"), event->traceparent};
+    if (event->tracestate.n > 0)
+        headers[n++] = (struct kafka_header){SPAN_LIT("tracestate"), event->tracestate};
+    kafka_produce(outbox->producer, outbox->topic, event->campaign, buf_span(&outbox->json), headers, n, 0,
+                  on_ack, entry);
+}
+
+static void on_freed(enum store_status status, void *arg)
+{
+    on_ack(status == STORE_OK ? NULL : "Redis did not confirm that a line is free", arg);
+}
+
+static void give_back(struct outbox *outbox, const msgpack_object *packed, struct entry *entry)
+{
+    struct freed freed;
+    freed_read(&freed, packed);
+    freed_release(outbox->store, &freed, on_freed, entry);
+}
+
+static struct entry *entry_new(struct outbox *outbox, unsigned shard, struct span id)
+{
+    struct entry *entry = outbox->free;
+    if (entry != NULL)
+        outbox->free = entry->next;
+    else
+        entry = mem_alloc(sizeof(*entry));
+    *entry = (struct entry){.outbox = outbox, .shard = shard};
+    assert(id.n < ENTRY_ID_MAX);
+    memcpy(entry->id, id.p, id.n);
+    outbox->pending++;
+    return entry;
+}
+
+static const char *const event_types[] = {"accepted", "waiting", "status", "hop", "final", "dropped"};
+
+static void count_event(const struct outbox *outbox, const struct event *event)
+{
+    for (size_t i = 0; i < EVENT_TYPES; i++)
+        if (span_is(event->type, event_types[i]))
+            metric_add(outbox->by_type[i], 1);
+    if (event->status != event->previous && event->status != STATUS_NONE)
+        metric_add(outbox->by_status[event->status], 1);
+}
+
+/* All from 0: a rate of answers has a zero to begin with, and calls that get no status are seen to get none.
+ */
+static void count_from_zero(struct outbox *outbox)
+{
+    static_assert(sizeof(event_types) / sizeof(event_types[0]) == EVENT_TYPES, "a place for each type");
+    for (size_t i = 0; i < EVENT_TYPES; i++)
+        outbox->by_type[i] = metric_series(M_EVENTS, event_types[i], NULL);
+    for (int status = STATUS_NONE + 1; status < STATUS_COUNT; status++)
+        outbox->by_status[status] =
+            metric_series(M_STATUS_CHANGES, status_name((enum call_status)status), NULL);
+}
+
+static void take(struct outbox *outbox, unsigned shard, struct span id, struct span packed, bool first_time)
+{
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    msgpack_unpack_return rc = msgpack_unpack_next(&unpacked, packed.p, packed.n, NULL);
+    assert(rc == MSGPACK_UNPACK_SUCCESS && unpacked.data.type == MSGPACK_OBJECT_ARRAY);
+    (void)rc;
+    const msgpack_object_array *events = &unpacked.data.via.array;
+    struct entry *entry = entry_new(outbox, shard, id);
+    entry->out = events->size;
+    for (uint32_t i = 0; i < events->size; i++) {
+        struct event event;
+        if (freed_is(&events->ptr[i])) {
+            give_back(outbox, &events->ptr[i], entry);
+            continue;
+        }
+        event_read(&event, &events->ptr[i]);
+        if (first_time)
+            count_event(outbox, &event);
+        produce(outbox, &event, entry);
+    }
+    msgpack_unpacked_destroy(&unpacked);
+}
+
+static void on_events(unsigned shard, struct span entry, struct span packed, void *arg)
+{
+    take(arg, shard, entry, packed, true);
+}
+
+/* ---- sweeping ---- */
+
+struct sweep {
+    struct outbox *outbox;
+    unsigned shard;
+};
+
+static void on_found(const struct redis_result *result, void *arg)
+{
+    struct sweep *sweep = arg;
+    struct outbox *outbox = sweep->outbox;
+    store_command_ended(outbox->store);
+    for (long i = 0; result->status == REDIS_OK && i + 1 < redis_reply_len(result->reply); i += 2) {
+        struct span id = SPAN_NONE, packed = SPAN_NONE;
+        redis_reply_span(redis_reply_at(result->reply, (size_t)i), &id);
+        redis_reply_span(redis_reply_at(result->reply, (size_t)i + 1), &packed);
+        take(outbox, sweep->shard, id, packed, false);
+        metric_add(outbox->swept, 1);
+    }
+    if (result->status == REDIS_OK && redis_reply_len(result->reply) >= 2 * (long)SWEEP_LIMIT)
+        outbox->suspect[sweep->shard] = true; /* there is more: the next turn goes on here */
+    free(sweep);
+}
+
+static void sweep_shard(struct outbox *outbox, unsigned shard, int age_ms)
+{
+    char age[16], most[16];
+    struct sweep *sweep = mem_alloc(sizeof(*sweep));
+    *sweep = (struct sweep){outbox, shard};
+    snprintf(age, sizeof(age), "%d", age_ms);
+    snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
+    const struct span args[] = {span_str(age), span_str(most)};
+    store_command_began(outbox->store);
+    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, shard), args, 2,
+               on_found, sweep);
+}
+
+/* A shard whose reply was lost comes first. While our own acknowledgements lag (brokers away), old entries
+ * are ours: sweeping them would only double the load. */
+static void sweep_one(void *arg)
+{
+    struct outbox *outbox = arg;
+    unsigned shards = store_shards(outbox->store), shard = outbox->sweep_next++ % shards;
+    bool busy = outbox->pending > 0 && kafka_producer_pending(outbox->producer) > SWEEP_LIMIT;
+    if (busy || !redis_up(store_redis(outbox->store)))
+        return;
+    int age_ms = LEFT_BEHIND_MS;
+    for (unsigned i = 0; i < shards && age_ms == LEFT_BEHIND_MS; i++) {
+        if (!outbox->suspect[(shard + i) % shards])
+            continue;
+        shard = (shard + i) % shards;
+        age_ms = SUSPECT_AGE_MS;
+        outbox->suspect[shard] = false;
+    }
+    sweep_shard(outbox, shard, age_ms);
+}
+
+/* Younger than SUSPECT_AGE_MS by the time Redis answers again is possible: then the ordinary sweep finds it.
+ */
+static void on_lost(unsigned shard, void *arg)
+{
+    ((struct outbox *)arg)->suspect[shard] = true;
+}
+
+struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_producer *producer,
+                          const char *program, const char *topic)
+{
+    struct outbox *outbox = mem_calloc(1, sizeof(*outbox));
+    outbox->store = store;
+    outbox->producer = producer;
+    outbox->topic = mem_strdup(topic);
+    outbox->swept = metric_series(M_OUTBOX_SWEPT, NULL, NULL);
+    count_from_zero(outbox);
+    buf_init(&outbox->json, 64 * 1024);
+    buf_init(&outbox->id, 1024);
+    buf_init(&outbox->type, 64);
+    buf_adds(&outbox->type, "ivr/");
+    buf_adds(&outbox->type, program);
+    size_t n;
+    outbox->source = buf_take(&outbox->type, &n);
+    outbox->suspect = mem_calloc(store_shards(store), sizeof(bool));
+    outbox->acked = mem_calloc(store_shards(store), sizeof(struct entry *));
+    outbox->sweep_next = (unsigned)clock_mono_us();
+    kafka_producer_needs_topic(producer, topic);
+    store_on_events(store, on_events, on_lost, outbox);
+    loop_at_turn_end(loop, flush, outbox);
+    int64_t every = SWEEP_TURN_MS / store_shards(store);
+    outbox->sweeper = loop_timer_start(loop, every, every > 0 ? every : 1, sweep_one, outbox);
+    return outbox;
+}
+
+size_t outbox_pending(const struct outbox *outbox)
+{
+    return outbox->pending;
+}
+
+void outbox_free(struct outbox **outbox)
+{
+    struct outbox *o = *outbox;
+    *outbox = NULL;
+    if (o == NULL)
+        return;
+    loop_timer_stop(&o->sweeper);
+    store_on_events(o->store, NULL, NULL, NULL);
+    for (unsigned shard = 0; shard < store_shards(o->store); shard++)
+        while (o->acked[shard] != NULL) {
+            struct entry *entry = o->acked[shard];
+            o->acked[shard] = entry->next;
+            put_entry(entry);
+        }
+    while (o->free != NULL) {
+        struct entry *entry = o->free;
+        o->free = entry->next;
+        free(entry);
+    }
+    buf_done(&o->json);
+    buf_done(&o->id);
+    buf_done(&o->type);
+    free(o->acked);
+    free(o->suspect);
+    free(o->topic);
+    free(o->source);
+    free(o);
+}

@@ -1,0 +1,152 @@
+/* Provider ids and early callbacks: link.lua, park.lua, parked.lua, unpark.lua. */
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "scripts.h"
+#include "workers/store/private.h"
+
+enum {
+    MAX_PARKED = 32, /* of an id, in one answer */
+    MAX_OVERDUE = 16,
+    OVERDUE_BYTES = 1024 * 1024, /* in one answer, about */
+    OVERDUE_LEASE_MS = 30000,    /* longer than Kafka takes for an acknowledgement, but for an outage */
+};
+
+/* A script call outside the batches, and whom to tell. */
+struct command {
+    struct store *store;
+    void (*fn)(void);
+    void *arg;
+};
+
+static void run(struct store *store, const struct redis_script *script, unsigned shard,
+                const struct span *args, size_t argc, redis_fn on_reply, void (*fn)(void), void *arg)
+{
+    struct command *command = mem_alloc(sizeof(*command));
+    *command = (struct command){store, fn, arg};
+    store_command_began(store);
+    redis_eval(store_redis(store), script, store_shard_key(store, shard), args, argc, on_reply, command);
+}
+
+static struct command command_end(void *arg)
+{
+    struct command command = *(struct command *)arg;
+    free(arg);
+    store_command_ended(command.store);
+    return command;
+}
+
+static struct span number(char out[24], int64_t value)
+{
+    snprintf(out, 24, "%lld", (long long)value);
+    return span_str(out);
+}
+
+/* {field, value, field, value, ...} */
+static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED])
+{
+    size_t n = 0;
+    for (long i = 0; i + 1 < redis_reply_len(reply) && n < MAX_PARKED; i += 2, n++) {
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &parked[n].field);
+        redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &parked[n].value);
+    }
+    return n;
+}
+
+static enum store_park_what park_what(struct span answer)
+{
+    if (answer.n == 0)
+        return PARK_PARKED;
+    if (span_is(answer, "!id"))
+        return PARK_FULL_ID;
+    if (span_is(answer, "!channel"))
+        return PARK_FULL_CHANNEL;
+    return span_is(answer, "!all") ? PARK_FULL : PARK_LINKED;
+}
+
+static void on_park(const struct redis_result *result, void *arg)
+{
+    struct command command = command_end(arg);
+    struct span answer = SPAN_NONE;
+    if (result->status == REDIS_OK)
+        redis_reply_span(result->reply, &answer);
+    ((store_park_fn)command.fn)(store_status_of(result), park_what(answer), answer, command.arg);
+}
+
+static unsigned shard_of_parked(struct store *store, struct span id)
+{
+    static const struct span call = SPAN_LIT("call:");
+    if (id.n > call.n && memcmp(id.p, call.p, call.n) == 0)
+        id = span_of(id.p + call.n, id.n - call.n);
+    return store_shard_of(store, id);
+}
+
+/* A shard's part of what may be parked in all: ids are spread over them by a hash. */
+static int64_t part_of(const struct store *store, int64_t in_all)
+{
+    int64_t part = in_all / store_shards(store);
+    return part > 0 ? part : 1;
+}
+
+void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
+                store_park_fn fn, void *arg)
+{
+    char keep[24], most[6][24];
+    const struct span args[] = {call->provider_id,
+                                callback->field,
+                                callback->value,
+                                number(keep, store_unknown_keep_ms(store)),
+                                call->channel,
+                                number(most[0], STORE_PARK_ID_N),
+                                number(most[1], STORE_PARK_ID_BYTES),
+                                number(most[2], part_of(store, STORE_PARK_CHANNEL_N)),
+                                number(most[3], part_of(store, STORE_PARK_CHANNEL_BYTES)),
+                                number(most[4], part_of(store, STORE_PARK_N)),
+                                number(most[5], part_of(store, STORE_PARK_BYTES))};
+    run(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
+        on_park, (void (*)(void))fn, arg);
+}
+
+/* {more, id, known, {field, value, ...}, id, ...} */
+static void on_overdue(const struct redis_result *result, void *arg)
+{
+    struct command command = command_end(arg);
+    struct store_parked parked[MAX_OVERDUE][MAX_PARKED];
+    struct store_overdue items[MAX_OVERDUE];
+    struct span more = SPAN_NONE;
+    size_t n = 0;
+    const void *reply = result->reply;
+    if (result->status == REDIS_OK)
+        redis_reply_span(redis_reply_at(reply, 0), &more);
+    for (long i = 1; result->status == REDIS_OK && i + 2 < redis_reply_len(reply) && n < MAX_OVERDUE;
+         i += 3, n++) {
+        struct span known = SPAN_NONE;
+        redis_reply_span(redis_reply_at(reply, (size_t)i), &items[n].provider_id);
+        redis_reply_span(redis_reply_at(reply, (size_t)i + 1), &known);
+        items[n].known = span_is(known, "1");
+        items[n].n = parked_of(redis_reply_at(reply, (size_t)i + 2), parked[n]);
+        items[n].parked = parked[n];
+    }
+    ((store_overdue_fn)command.fn)(store_status_of(result), items, n, span_is(more, "1"), command.arg);
+}
+
+void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg)
+{
+    char most[24], lease[24], longest[24], page[24], bytes[24];
+    const struct span args[] = {number(most, MAX_OVERDUE), number(lease, OVERDUE_LEASE_MS),
+                                number(longest, store_unknown_keep_ms(store)), number(page, MAX_PARKED),
+                                number(bytes, OVERDUE_BYTES)};
+    run(store, &script_parked, shard, args, 5, on_overdue, (void (*)(void))fn, arg);
+}
+
+static void on_unpark(const struct redis_result *result, void *arg)
+{
+    (void)result;
+    command_end(arg);
+}
+
+void store_unpark(struct store *store, struct span provider_id, struct span field)
+{
+    const struct span args[] = {provider_id, field};
+    run(store, &script_unpark, shard_of_parked(store, provider_id), args, 2, on_unpark, NULL, NULL);
+}
