@@ -180,7 +180,7 @@ class Store:
     def claim(self, call, token, channel="ch", claim_ms=15000, contact="", line=0, hold_ms=60000):
         return self.batch("claim", [[call, token, claim_ms, channel, "twilio", "", contact, line, hold_ms]])[0][:2]
 
-    def life(self, call="t/c1"):
+    def claim_no(self, call="t/c1"):
         """The number of its latest claim: what its ticket, line and lock are named by."""
         state = self.state(call)
         return state[ATTEMPT] + (state[24] if len(state) > 24 else 0)

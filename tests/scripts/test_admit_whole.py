@@ -52,10 +52,10 @@ class World:
 
     def look(self, ticket):
         """What may be claimed; whatever else it is, it is done with."""
-        call, life = ticket.rsplit("/", 1)
-        found = self.store.look(call, int(life))
+        call, claim_no = ticket.rsplit("/", 1)
+        found = self.store.look(call, int(claim_no))
         if found[0] == "ready":
-            return call, int(life), found[4]
+            return call, int(claim_no), found[4]
         self.admit(**({"done": [(ticket, 60000)]} if found[0] == "live" else {"dropped": [ticket]}))
 
     def put_back(self):
@@ -69,16 +69,16 @@ class World:
         ticket = self.hands and self.hands.pop(0)
         found = ticket and self.look(ticket)
         if found:
-            call, life, attempt = found
+            call, claim_no, attempt = found
             token = next(self.store.tokens)
             assert self.store.claim(call, token, contact=self.number(call), line=1) == ["claimed", attempt]
             if self.dies():
                 self.lost.append(ticket)
                 return self.settle(call)
-            self.send(ticket, call, life, attempt, token)
+            self.send(ticket, call, claim_no, attempt, token)
 
-    def send(self, ticket, call, life, attempt, token):
-        free = self.store.contact(call, life, self.line(call), self.number(call)) == "free"
+    def send(self, ticket, call, claim_no, attempt, token):
+        free = self.store.contact(call, claim_no, self.line(call), self.number(call)) == "free"
         kind = self.random.choice(["accepted", "accepted", "back", "back", "unreached"]) if free else "busy"
         if kind == "accepted":
             assert call not in self.live
@@ -116,10 +116,10 @@ class World:
                 self.outbox.remove(freed)
 
     def free(self, freed):
-        call, life, _, _, line = freed
-        named = self.store.unlock(call, life, self.line(call))
+        call, claim_no, _, _, line = freed
+        named = self.store.unlock(call, claim_no, self.line(call))
         if line:
-            self.channel.release(f"{call}/{life}")
+            self.channel.release(f"{call}/{claim_no}")
         if named:
             self.store.wake(named)
 

@@ -31,11 +31,11 @@ local function claim(r)
   c.provider = provider
   if s[S.PHASE] == PHASE.PLACING and s[S.TOKEN] == token then
     attempts.claim_until(id, run.now + claim_ms)
-    return {operators.control_of(c, channel) and 'halted' or 'claimed', s[S.ATTEMPT], attempts.life_of(s)}
+    return {operators.control_of(c, channel) and 'halted' or 'claimed', s[S.ATTEMPT], attempts.claim_no_of(s)}
   end
   if s[S.PHASE] ~= PHASE.WAITING or s[S.NEXT_AT] > run.now then
     local a = c.a
-    return {'no', 0, a and a[A.LINE] == 1 and a[A.CHANNEL] == channel and a[A.LIFE] or 0}
+    return {'no', 0, a and a[A.LINE] == 1 and a[A.CHANNEL] == channel and a[A.CLAIM_NO] or 0}
   end
   if waiting.is_over(c) then
     waiting.run_out(c, trace)
@@ -55,7 +55,7 @@ local function claim(r)
   attempts.begin(c, channel, provider, contact, line, hold_ms)
   attempts.claim_until(id, run.now + claim_ms)
   saving.save(c)
-  return {'claimed', s[S.ATTEMPT], attempts.life_of(s)}
+  return {'claimed', s[S.ATTEMPT], attempts.claim_no_of(s)}
 end
 
 return function(keys, args)

@@ -29,7 +29,7 @@ bool freed_is(const msgpack_object *packed)
 void freed_read(struct freed *freed, const msgpack_object *packed)
 {
     freed->id = pack_get_span(packed, 1);
-    freed->life = (int)pack_get_int(packed, 2);
+    freed->claim_no = (int)pack_get_int(packed, 2);
     freed->channel = pack_get_span(packed, 3);
     freed->contact = pack_get_span(packed, 4);
     freed->line = pack_get_int(packed, 5) != 0;
@@ -116,7 +116,7 @@ void freed_release(struct store *store, const struct freed *freed, freed_fn fn, 
 {
     struct releasing *releasing = mem_calloc(1, sizeof(*releasing));
     *releasing = (struct releasing){.store = store, .status = STORE_OK, .fn = fn, .arg = arg};
-    snprintf(releasing->ref, sizeof(releasing->ref), "%.*s/%d", SPAN_ARG(freed->id), freed->life);
+    snprintf(releasing->ref, sizeof(releasing->ref), "%.*s/%d", SPAN_ARG(freed->id), freed->claim_no);
     if (freed->line)
         release_line(releasing, freed, span_str(releasing->ref));
     if (freed->contact.n > 0)

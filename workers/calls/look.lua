@@ -18,19 +18,19 @@ local A, PHASE, S = layout.A, layout.PHASE, layout.S
 local call = redis.call
 
 local function look(r)
-  local id, life, lease_ms, channel = unpack(r)
+  local id, claim_no, lease_ms, channel = unpack(r)
   local c = reading.load(id)
   if not c then
     return {'gone'}
   end
   local s = c.s
-  if s[S.PHASE] == PHASE.WAITING and attempts.life_of(s) + 1 == life and s[S.NEXT_AT] <= run.now then
+  if s[S.PHASE] == PHASE.WAITING and attempts.claim_no_of(s) + 1 == claim_no and s[S.NEXT_AT] <= run.now then
     local offered = waiting.offer(c, lease_ms)
     if offered and offered[4] > 0 then
       return {'ready', unpack(offered)}
     end
-  elseif c.a and c.a[A.LIFE] == life and c.a[A.LINE] == 1 and c.a[A.CHANNEL] == channel then
-    local deadline = call('ZSCORE', run.shard .. ':lined', channel .. '|' .. id .. '/' .. counters.text_of(life))
+  elseif c.a and c.a[A.CLAIM_NO] == claim_no and c.a[A.LINE] == 1 and c.a[A.CHANNEL] == channel then
+    local deadline = call('ZSCORE', run.shard .. ':lined', channel .. '|' .. id .. '/' .. counters.text_of(claim_no))
     return {'live', deadline and math.max(tonumber(deadline) - run.now, 1) or 1}
   end
   return {'gone'}

@@ -38,7 +38,7 @@ local function known(fingerprint, id, channel, token, claim_ms)
     if s[S.PHASE] == PHASE.PLACING then
       attempts.claim_until(id, run.now + claim_ms)
     end
-    return {operators.control_of(c, channel) and 'halted' or 'claimed', s[S.ATTEMPT], attempts.life_of(s)}
+    return {operators.control_of(c, channel) and 'halted' or 'claimed', s[S.ATTEMPT], attempts.claim_no_of(s)}
   end
   return {'duplicate', 0}
 end

@@ -35,21 +35,21 @@ void queue_list_done(struct queue_list *list)
     buf_done(&list->packed);
 }
 
-void queue_list_add(struct queue_list *list, struct span id, int life)
+void queue_list_add(struct queue_list *list, struct span id, int claim_no)
 {
     msgpack_packer packer;
     char text[STORE_MAX_REF + 1];
-    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(id), life);
+    int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(id), claim_no);
     assert(n > 0 && (size_t)n < sizeof(text));
     pack_init(&packer, &list->packed);
     pack_span(&packer, span_of(text, (size_t)n));
     list->n++;
 }
 
-void queue_list_add_with(struct queue_list *list, struct span id, int life, int64_t number)
+void queue_list_add_with(struct queue_list *list, struct span id, int claim_no, int64_t number)
 {
     msgpack_packer packer;
-    queue_list_add(list, id, life);
+    queue_list_add(list, id, claim_no);
     pack_init(&packer, &list->packed);
     msgpack_pack_int64(&packer, number);
     list->n++;
@@ -251,7 +251,7 @@ void queue_look(struct store *store, const struct queue_ticket *ticket, struct s
     msgpack_packer p;
     store_record_begin(store, &p, 4);
     pack_span(&p, ticket->id);
-    msgpack_pack_int64(&p, ticket->life);
+    msgpack_pack_int64(&p, ticket->claim_no);
     msgpack_pack_int64(&p, lease_ms);
     pack_span(&p, channel);
     store_record_send(store, BATCH_LOOK, ticket->id, deliver_look, (void (*)(void))fn, arg);

@@ -38,8 +38,8 @@ void queue_list_init(struct queue_list *list);
 void queue_list_clear(struct queue_list *list);
 void queue_list_done(struct queue_list *list);
 /* A ticket alone (dropped), or with a number: its priority (queue, back), its line's ms (done). */
-void queue_list_add(struct queue_list *list, struct span id, int life);
-void queue_list_add_with(struct queue_list *list, struct span id, int life, int64_t number);
+void queue_list_add(struct queue_list *list, struct span id, int claim_no);
+void queue_list_add_with(struct queue_list *list, struct span id, int claim_no, int64_t number);
 
 enum queue_shut { QUEUE_OPEN, QUEUE_CIRCUIT, QUEUE_SUSPENDED };
 const char *queue_shut_name(enum queue_shut shut); /* "open", "circuit", "suspended" */
@@ -96,7 +96,7 @@ struct queue_ask {
 
 struct queue_ticket {
     struct span id;
-    int life; /* struct store_claimed */
+    int claim_no; /* struct store_claimed */
 };
 
 struct queue_told {

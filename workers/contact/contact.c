@@ -26,7 +26,7 @@ void contact_ask(struct store *store, const struct contact *contact, contact_fn 
     pack_span(&p, contact->number);
     pack_str(&p, line);
     pack_span(&p, contact->id);
-    msgpack_pack_int64(&p, contact->life);
+    msgpack_pack_int64(&p, contact->claim_no);
     msgpack_pack_int64(&p, contact->hold_ms);
     store_record_send(store, BATCH_CONTACT, contact->number, deliver, (void (*)(void))fn, arg);
 }

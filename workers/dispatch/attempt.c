@@ -84,7 +84,7 @@ struct attempt *attempt_take(struct dispatch *d, bool for_due)
     a->record = NULL;
     a->admitted = false;
     a->queues = a->claimed = false;
-    a->number = a->unreached = a->life = 0;
+    a->number = a->unreached = a->claim_no = 0;
     a->lane = NULL;
     a->slot_mono_ms = a->line_ms = 0;
     a->trial = NULL;
@@ -241,7 +241,7 @@ static void ask_contact(struct attempt *a)
                                     .channel = span_str(a->channel->name),
                                     .one_at_a_time = a->channel->one_call_per_number,
                                     .id = buf_span(&a->id),
-                                    .life = a->life,
+                                    .claim_no = a->claim_no,
                                     .hold_ms = attempt_hold_ms(a)};
     a->state = ATTEMPT_ASKING;
     contact_ask(a->dispatch->worker->store, &contact, on_contact, a);
@@ -250,7 +250,7 @@ static void ask_contact(struct attempt *a)
 static void claimed(struct attempt *a, struct store_claimed claim)
 {
     a->number = claim.attempt;
-    a->life = claim.life;
+    a->claim_no = claim.claim_no;
     a->tries = 0;
     a->claimed = true;
     lane_end(a, LANE_CLAIMED);
@@ -287,7 +287,7 @@ static bool claimed_in_vain(struct attempt *a, enum store_status status, bool ta
     if (!unsafe && !(status == STORE_OK && halted))
         return false;
     a->number = claim.attempt;
-    a->life = claim.life;
+    a->claim_no = claim.claim_no;
     a->tries = 0;
     lane_end(a, LANE_CLAIMED);
     placing_give_back(a, unsafe ? ATTEMPT_AWAY_MS : 0);
@@ -408,7 +408,7 @@ void attempt_begin(struct attempt *a)
     buf_addspan(&a->id, a->request.tenant);
     buf_addc(&a->id, '/');
     buf_addspan(&a->id, a->request.call_id);
-    a->life = 1;
+    a->claim_no = 1;
     a->not_before_ms = opening_not_before_ms(a);
     bool now = a->not_before_ms <= loop_wall_ms(a->dispatch->worker->loop);
     if (now && lane_queues(lane_of(a->dispatch->lanes, a->channel), a->request.tenant))
@@ -481,7 +481,7 @@ static void on_claim(enum store_status status, enum store_claim_what what, struc
         claimed(a, got);
         return;
     }
-    if (what == CLAIM_NO && got.life == a->life)
+    if (what == CLAIM_NO && got.claim_no == a->claim_no)
         lane_end(a, LANE_UNDER_WAY);
     attempt_end(a);
 }

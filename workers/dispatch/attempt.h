@@ -63,7 +63,7 @@ struct attempt {
     bool queues;   /* a record whose channel makes it wait its turn: counted in dispatch->storing */
     bool claimed;  /* it is ours: the claim has no outcome yet */
     int number;
-    int life;      /* of its claim (struct store_claimed), or of the one that it will have */
+    int claim_no;  /* of its claim (struct store_claimed), or of the one that it will have */
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
     struct http_slot *slot;
     int64_t asked_mono_ms; /* when the claim was asked for first */

@@ -342,7 +342,7 @@ static void take_tickets(struct lane *lane, const struct queue_told *told, size_
             return; /* handed out again after its lease; never where `tickets_promised` is kept to */
         a->lane = lane;
         a->taken_mono_ms = mono_ms(lane);
-        a->life = told->tickets[i].life;
+        a->claim_no = told->tickets[i].claim_no;
         a->channel = channel_ref(lane->channel);
         buf_addspan(&a->id, told->tickets[i].id);
         if (slots_before + i < told->slots_n)
@@ -481,7 +481,7 @@ static bool ask_urgent(void *arg)
 
 void lane_queue(struct lane *lane, struct attempt *a)
 {
-    queue_list_add_with(&lane->now.queue, buf_span(&a->id), a->life, a->request.priority);
+    queue_list_add_with(&lane->now.queue, buf_span(&a->id), a->claim_no, a->request.priority);
     fifo_add(&lane->now.queueing, a);
     ask_now(lane);
 }
@@ -530,13 +530,13 @@ void lane_end(struct attempt *a, enum lane_end end)
     bool ours = lane_in_hand(a);
     a->lane = NULL;
     if (end == LANE_CLAIMED)
-        queue_list_add_with(&lane->now.done, id, a->life, attempt_hold_ms(a));
+        queue_list_add_with(&lane->now.done, id, a->claim_no, attempt_hold_ms(a));
     else if (end == LANE_UNDER_WAY)
-        queue_list_add_with(&lane->now.done, id, a->life, a->line_ms);
+        queue_list_add_with(&lane->now.done, id, a->claim_no, a->line_ms);
     else if (ours && end == LANE_DROPPED)
-        queue_list_add(&lane->now.dropped, id, a->life);
+        queue_list_add(&lane->now.dropped, id, a->claim_no);
     else if (ours && end == LANE_BACK)
-        queue_list_add_with(&lane->now.back, id, a->life, a->request.priority);
+        queue_list_add_with(&lane->now.back, id, a->claim_no, a->request.priority);
     plan(lane);
 }
 

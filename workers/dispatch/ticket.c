@@ -32,7 +32,7 @@ static bool read_request(struct attempt *a, const struct store_due *offer)
 bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
 {
     a->number = offer->attempt;
-    a->life = offer->life;
+    a->claim_no = offer->claim_no;
     a->unreached = offer->unreached;
     if (!read_request(a, offer))
         return false;
@@ -88,7 +88,7 @@ static void on_looked(enum store_status status, const struct queue_looked *looke
 
 void ticket_look(struct attempt *a)
 {
-    const struct queue_ticket ticket = {buf_span(&a->id), a->life};
+    const struct queue_ticket ticket = {buf_span(&a->id), a->claim_no};
     a->state = ATTEMPT_LOOKING;
     queue_look(a->dispatch->worker->store, &ticket, span_str(a->channel->name), ATTEMPT_LEASE_MS, on_looked,
                a);

@@ -134,7 +134,7 @@ struct store_request {
  * it. */
 struct store_claimed {
     int attempt;
-    int life;
+    int claim_no;
 };
 /* `claimed` is set with REQUEST_CLAIMED and REQUEST_HALTED, `what` with STORE_OK and STORE_UNACKED. */
 typedef void (*store_request_fn)(enum store_status status, enum store_request_what what,
@@ -148,7 +148,7 @@ struct store_due {
         request;   /* empty: nothing to dial, a call that operators paused or cancelled was moved away */
     int attempt;   /* the number that its claim will have */
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
-    int life;      /* of its claim */
+    int claim_no;  /* of its claim */
 };
 typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
 /* `again`: an answer was lost; what it offered is offered again before its lease is over (to others too: one
@@ -177,7 +177,7 @@ struct store_claim {
     bool line;           /* it holds a line of its channel (queue.h) */
     int64_t hold_ms;     /* both, at most */
 };
-/* With CLAIM_NO `claimed.life` is that of the claim that has a line of the channel, 0 without. */
+/* With CLAIM_NO `claimed.claim_no` is that of the claim that has a line of the channel, 0 without. */
 typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what,
                                struct store_claimed claimed, void *arg);
 void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);

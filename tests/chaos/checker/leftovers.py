@@ -30,7 +30,7 @@ def _attempt(store, name):
     call_id, _, claim = name.rpartition("/")
     call = store.calls.get(call_id)
     attempts = call.attempts.items() if call else ()
-    return next((attempt for number, attempt in attempts if (attempt.life or number) == int(claim)), None)
+    return next((attempt for number, attempt in attempts if (attempt.claim_no or number) == int(claim)), None)
 
 
 def _held_rightly(store, name):
@@ -89,7 +89,7 @@ def _check_kept(run, requests, store, findings):
             until = attempt.placed_ms + request.hold_ms - BEFORE_CLAIM_MS
             if attempt.channel in caps and may_be_live(attempt) and until > ended:
                 count += 1
-                _check_counted(f"{call.id}/{attempt.life or number}", attempt, until, store, findings)
+                _check_counted(f"{call.id}/{attempt.claim_no or number}", attempt, until, store, findings)
     if count:
         findings.checked("lines that attempts must still have", count)
 

@@ -48,7 +48,7 @@ class Attempt(NamedTuple):
     closed: int
     ring_given: int
     hops: tuple  # of Hop or None, by number
-    life: int  # the number of its claim, which names its line and its lock; 0: the number of the attempt
+    claim_no: int  # the number of its claim, which names its line and its lock; 0: the number of the attempt
 
     @property
     def hop_set(self):

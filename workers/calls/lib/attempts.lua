@@ -9,7 +9,7 @@ local CLAIMS_FIRST_MS = 2 ^ 43
 
 -- The fields behind those that every attempt has: an array must not have holes.
 local function with_tail(a)
-  a[A.LIFE], a[A.REFINED] = a[A.LIFE] or 0, a[A.REFINED] or 0
+  a[A.CLAIM_NO], a[A.REFINED] = a[A.CLAIM_NO] or 0, a[A.REFINED] or 0
   return a
 end
 
@@ -21,7 +21,7 @@ end
 -- The number of the claim that the call's latest attempt has. An attempt's number is used again when its claim is given
 -- back; this is not, so what is freed twice, or late, is never what a later claim holds. Lines, tickets and locks are
 -- named by it.
-local function life_of(s)
+local function claim_no_of(s)
   return s[S.ATTEMPT] + (s[S.BACKS] or 0)
 end
 
@@ -29,9 +29,9 @@ end
 -- both for hold_ms at most.
 local function begin(c, channel, provider, contact, line, hold_ms)
   c.a = new(channel, provider)
-  c.a[A.CONTACT], c.a[A.LINE], c.a[A.LIFE] = contact or '', line or 0, life_of(c.s)
+  c.a[A.CONTACT], c.a[A.LINE], c.a[A.CLAIM_NO] = contact or '', line or 0, claim_no_of(c.s)
   if line == 1 then
-    call('ZADD', run.shard .. ':lined', run.now + hold_ms, channel .. '|' .. c.id .. '/' .. life_of(c.s))
+    call('ZADD', run.shard .. ':lined', run.now + hold_ms, channel .. '|' .. c.id .. '/' .. claim_no_of(c.s))
   end
 end
 
@@ -43,9 +43,9 @@ local function release(c)
   if contact == '' and line == 0 then
     return
   end
-  run.events[#run.events + 1] = {'freed', c.id, a[A.LIFE], a[A.CHANNEL], contact, line}
+  run.events[#run.events + 1] = {'freed', c.id, a[A.CLAIM_NO], a[A.CHANNEL], contact, line}
   if line == 1 then
-    call('ZREM', run.shard .. ':lined', a[A.CHANNEL] .. '|' .. c.id .. '/' .. a[A.LIFE])
+    call('ZREM', run.shard .. ':lined', a[A.CHANNEL] .. '|' .. c.id .. '/' .. a[A.CLAIM_NO])
   end
   a[A.CONTACT], a[A.LINE], c.dirty = '', 0, true
 end
@@ -73,7 +73,7 @@ local function claim_until(id, at)
 end
 
 return {
-  new = new, life_of = life_of, begin = begin, release = release, with_tail = with_tail, in_doubt = in_doubt,
+  new = new, claim_no_of = claim_no_of, begin = begin, release = release, with_tail = with_tail, in_doubt = in_doubt,
   is_doubtful = is_doubtful, is_talking = is_talking, claim_until = claim_until,
   CLAIMS_FIRST_MS = CLAIMS_FIRST_MS,
 }

@@ -116,7 +116,7 @@ layout.A = {
   -- Behind the hops: what the attempt holds, and release() gives back.
   CONTACT = 36, -- the number whose line it has ('' none, contact.lua)
   LINE = 37, -- 1 where it has a line of its channel (admit.lua)
-  LIFE = 38, -- by which name (life_of)
+  CLAIM_NO = 38, -- of its claim (claim_no_of)
   REFINED = 39, -- how often it was refined (evidence.lua)
   COUNTED = 40, -- the name under which its window counts its reason where that is not its own (lib/reasons.lua)
 }

@@ -31,7 +31,7 @@ end
 local function attempt_fits(a)
   local numbers = a[A.TERMINAL] + a[A.KIND] + a[A.ID_SURE] + a[A.PLACED] + a[A.RING] + a[A.TALK] + a[A.COST] +
     a[A.ANSWERED] + a[A.REPORTED] + a[A.UNREACHED] + a[A.PERMANENT] + a[A.CLOSED] + a[A.RING_GIVEN] +
-    (a[A.LINE] or 0) + (a[A.LIFE] or 0) + a[A.HOPS] + a[A.HOPS + 1] + a[A.HOPS + 3] + a[A.HOPS + 4] +
+    (a[A.LINE] or 0) + (a[A.CLAIM_NO] or 0) + a[A.HOPS] + a[A.HOPS + 1] + a[A.HOPS + 3] + a[A.HOPS + 4] +
     a[A.HOPS + 6] + a[A.HOPS + 7] + a[A.HOPS + 9] + a[A.HOPS + 10] + a[A.HOPS + 12] + a[A.HOPS + 13]
   local texts = #a[A.CODE] + #a[A.DETAIL] + #a[A.CHANNEL] + #a[A.PROVIDER] + #a[A.ID] + #a[A.CURRENCY] +
     #(a[A.CONTACT] or '') + #a[A.HOPS + 2] + #a[A.HOPS + 5] + #a[A.HOPS + 8] + #a[A.HOPS + 11] + #a[A.HOPS + 14]

@@ -73,7 +73,7 @@ local function offer(c, lease_ms)
   end
   call('ZADD', run.shard .. ':due', before_expiry(c, run.now + lease_ms), c.id)
   return {c.id, s[S.CHANNEL], call('HGET', c.key, 'q'), s[S.ATTEMPT] + 1,
-    s[S.SPENT] == 0 and s[S.UNREACHED_N] or -1, attempts.life_of(s) + 1}
+    s[S.SPENT] == 0 and s[S.UNREACHED_N] or -1, attempts.claim_no_of(s) + 1}
 end
 
 return {
