@@ -131,7 +131,7 @@ static int tear_down(void **state)
 
 /* ---- what happens to the call ---- */
 
-static void on_request(enum store_status status, enum store_request_what what, struct store_claimed claimed,
+static void on_request(enum store_status status, enum calls_request_what what, struct calls_claimed claimed,
                        void *arg)
 {
     struct fixture *f = arg;
@@ -143,7 +143,7 @@ static void on_request(enum store_status status, enum store_request_what what, s
 static void store_it(struct fixture *f, struct span token, int64_t expires_at_ms)
 {
     static const int delays[] = {300};
-    const struct store_request request = {.id = ID,
+    const struct calls_request request = {.id = ID,
                                           .fingerprint = SPAN_LIT("fingerprint"),
                                           .campaign = SPAN_LIT("acme/maize"),
                                           .channel = SPAN_LIT("ke-main"),
@@ -157,11 +157,11 @@ static void store_it(struct fixture *f, struct span token, int64_t expires_at_ms
                                           .expires_at_ms = expires_at_ms,
                                           .token = token,
                                           .claim_ms = 10000};
-    store_request(f->store, &request, on_request, f);
+    calls_request(f->store, &request, on_request, f);
     wait_answer(f);
 }
 
-static void on_outcome(enum store_status status, enum store_outcome_what what, void *arg)
+static void on_outcome(enum store_status status, enum calls_outcome_what what, void *arg)
 {
     struct fixture *f = arg;
     assert_int_equal(status, STORE_OK);
@@ -175,17 +175,17 @@ static void accept_it(struct fixture *f)
     evidence_init(&ev);
     ev.status = STATUS_PENDING;
     assert_true(evidence_set_provider_call_id(&ev, SPAN_LIT("CA1")));
-    const struct store_outcome outcome = {.id = ID,
+    const struct calls_outcome outcome = {.id = ID,
                                           .attempt = 1,
                                           .token = TOKEN,
                                           .kind = OUTCOME_ACCEPTED,
                                           .evidence = &ev,
                                           .trace = SPAN_NONE};
-    store_outcome(f->store, &outcome, on_outcome, f);
+    calls_outcome(f->store, &outcome, on_outcome, f);
     wait_answer(f);
 }
 
-static void on_evidence(enum store_status status, const struct store_evidence_told *told, void *arg)
+static void on_evidence(enum store_status status, const struct calls_evidence_result *told, void *arg)
 {
     struct fixture *f = arg;
     assert_int_equal(status, STORE_OK);
@@ -206,12 +206,12 @@ static void report_busy(struct fixture *f)
     evidence_set_reason(&ev, REASON_SIP, SPAN_LIT("486"), SPAN_LIT("+254722000111 is busy"));
     evidence_set_hop_detail(&ev, SPAN_LIT("to 254722000111"));
     assert_true(evidence_set_cost(&ev, SPAN_LIT("-0.0065"), SPAN_LIT("usd")));
-    const struct store_evidence evidence = {.id = ID,
+    const struct calls_evidence evidence = {.id = ID,
                                             .attempt = 1,
                                             .channel = SPAN_LIT("ke-main"),
                                             .provider = SPAN_LIT("twilio"),
                                             .evidence = &ev};
-    store_evidence(f->store, &evidence, on_evidence, f);
+    calls_evidence(f->store, &evidence, on_evidence, f);
     wait_answer(f);
 }
 
@@ -413,7 +413,7 @@ static void on_ref(enum store_status status, struct span ref, void *arg)
     f->answered = true;
 }
 
-static void on_link(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+static void on_link(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct fixture *f = arg;
     (void)parked;
@@ -425,13 +425,13 @@ static void on_link(enum store_status status, const struct store_parked *parked,
 static void a_provider_s_id_is_found_once_it_is_linked(void **state)
 {
     struct fixture *f = *state;
-    const struct store_call call = {SPAN_LIT("twilio:CA1"), SPAN_LIT("main")},
+    const struct calls_call call = {SPAN_LIT("twilio:CA1"), SPAN_LIT("main")},
                             elsewhere = {SPAN_LIT("twilio:CA1"), SPAN_LIT("other")};
     ref_read(f->store, &call, on_ref, f);
     wait_answer(f);
     assert_int_equal(f->status, STORE_OK);
     assert_string_equal(f->text, "");
-    store_link(f->store, &call, SPAN_LIT("acme/c-1/1"), on_link, f);
+    calls_link(f->store, &call, SPAN_LIT("acme/c-1/1"), on_link, f);
     wait_answer(f);
     ref_read(f->store, &call, on_ref, f);
     wait_answer(f);

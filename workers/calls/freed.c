@@ -12,7 +12,7 @@ enum { NUMBER_MAX = 24 };
 /* One attempt's release on its way: up to two questions at once. */
 struct releasing {
     struct store *store;
-    char ref[STORE_MAX_REF + 1]; /* "tenant/call_id/claim" */
+    char ref[CALLS_MAX_REF + 1]; /* "tenant/call_id/claim" */
     char line[CONTACT_LINE_MAX];
     char number[NUMBER_MAX];
     unsigned out;

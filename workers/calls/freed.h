@@ -14,7 +14,7 @@
 /* Spans are borrowed from the packed bytes. */
 struct freed {
     struct span id; /* "tenant/call_id" */
-    int claim_no;   /* of its claim (struct store_claimed) */
+    int claim_no;   /* of its claim (struct calls_claimed) */
     struct span channel;
     struct span contact; /* the number; empty: none */
     bool line;

@@ -118,7 +118,7 @@ static void on_ack(const char *error, void *arg)
 {
     struct leaving *leaving = arg;
     if (error == NULL)
-        store_unpark(leaving->worker->store, span_of(leaving->text, leaving->id_n),
+        calls_unpark(leaving->worker->store, span_of(leaving->text, leaving->id_n),
                      span_of(leaving->text + leaving->id_n, leaving->field_n));
     if (leaving->done != NULL)
         leaving->done(error, leaving->arg);
@@ -141,7 +141,7 @@ static void give_up_unreadable(struct worker *worker, struct span bytes, struct 
     worker_dead_letter_bytes(worker, &letter, on_ack, leaving);
 }
 
-void parked_put_back(struct worker *worker, struct span provider_id, const struct store_parked *stored,
+void parked_put_back(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
                      kafka_ack_fn done, void *arg)
 {
     struct parked parked;
@@ -166,7 +166,7 @@ static bool has_header(const struct parked *parked, const char *name)
     return false;
 }
 
-bool parked_may_fit(const struct store_parked *stored)
+bool parked_may_fit(const struct calls_parked *stored)
 {
     struct parked parked;
     bool may = parked_read(&parked, stored->value) && has_header(&parked, "ce_callid") &&
@@ -184,7 +184,7 @@ static void count_dead(const struct parked *parked)
     metric_count(M_CALLBACKS, provider != NULL ? provider->name : "unknown", "dead");
 }
 
-void parked_dead_letter(struct worker *worker, struct span provider_id, const struct store_parked *stored,
+void parked_dead_letter(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
                         const char *reason, struct span detail, kafka_ack_fn done, void *arg)
 {
     struct parked parked;

@@ -3,8 +3,8 @@
  * on the topic, or become a dead letter, as it came.
  *
  * Its life: workers/status parks it under "provider:id", or under "call:tenant/call_id" where it carries a
- * proved reference of ours. Then either the id is linked (store_link hands it to dispatch), or its deadline
- * comes (store_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter,
+ * proved reference of ours. Then either the id is linked (calls_link hands it to dispatch), or its deadline
+ * comes (calls_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter,
  * and forget it once the brokers have it. Whoever is killed in between leaves it parked: it is put back
  * again, and a callback that is applied twice changes nothing.
  */
@@ -37,7 +37,7 @@ struct parked {
     msgpack_unpacked memory; /* what the spans point into */
 };
 
-/* Packs a record and its headers (kafka_record_headers), as store_park() takes it. Appends. */
+/* Packs a record and its headers (kafka_record_headers), as calls_park() takes it. Appends. */
 void parked_add(struct buf *b, const struct kafka_record *record, const struct kafka_header *headers,
                 size_t n);
 /* Its field, "CHANNEL|topic:partition:offset": parking twice is parking once. Appends. The channel is what
@@ -50,19 +50,19 @@ void parked_done(struct parked *parked);
 
 /* Whether one that no link has found by its deadline is worth another look: it carries a reference that its
  * signature did not prove, and may fit an attempt that is in doubt by now. Once. */
-bool parked_may_fit(const struct store_parked *stored);
+bool parked_may_fit(const struct calls_parked *stored);
 
 /*
  * Puts a parked callback back on the callbacks topic, with the header ivr-parked, and forgets it once the
- * brokers have it. `stored` and `provider_id` are what store_link() or store_overdue() gave; they are copied.
+ * brokers have it. `stored` and `provider_id` are what calls_link() or calls_overdue() gave; they are copied.
  * `done` (may be NULL) is called once, later, with NULL or the brokers' refusal: then it stays parked until
  * its deadline and is put back by a status worker. It may come as late as worker_close().
  */
-void parked_put_back(struct worker *worker, struct span provider_id, const struct store_parked *stored,
+void parked_put_back(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
                      kafka_ack_fn done, void *arg);
 
 /* The same into the dead letters, with the record's own source topic, partition and offset. */
-void parked_dead_letter(struct worker *worker, struct span provider_id, const struct store_parked *stored,
+void parked_dead_letter(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
                         const char *reason, struct span detail, kafka_ack_fn done, void *arg);
 
 #endif

@@ -43,7 +43,7 @@ static struct span number(char out[24], int64_t value)
 }
 
 /* {field, value, field, value, ...} */
-static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED])
+static size_t parked_of(const void *reply, struct calls_parked parked[MAX_PARKED])
 {
     size_t n = 0;
     for (long i = 0; i + 1 < redis_reply_len(reply) && n < MAX_PARKED; i += 2, n++) {
@@ -53,7 +53,7 @@ static size_t parked_of(const void *reply, struct store_parked parked[MAX_PARKED
     return n;
 }
 
-static enum store_park_what park_what(struct span answer)
+static enum calls_park_what park_what(struct span answer)
 {
     if (answer.n == 0)
         return PARK_PARKED;
@@ -70,7 +70,7 @@ static void on_park(const struct redis_result *result, void *arg)
     struct span answer = SPAN_NONE;
     if (result->status == REDIS_OK)
         redis_reply_span(result->reply, &answer);
-    ((store_park_fn)command.fn)(store_status_of(result), park_what(answer), answer, command.arg);
+    ((calls_park_fn)command.fn)(store_status_of(result), park_what(answer), answer, command.arg);
 }
 
 static unsigned shard_of_parked(struct store *store, struct span id)
@@ -88,8 +88,8 @@ static int64_t part_of(const struct store *store, int64_t in_all)
     return part > 0 ? part : 1;
 }
 
-void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
-                store_park_fn fn, void *arg)
+void calls_park(struct store *store, const struct calls_call *call, const struct calls_parked *callback,
+                calls_park_fn fn, void *arg)
 {
     char keep[24], most[6][24];
     const struct span args[] = {call->provider_id,
@@ -97,12 +97,12 @@ void store_park(struct store *store, const struct store_call *call, const struct
                                 callback->value,
                                 number(keep, store_unknown_keep_ms(store)),
                                 call->channel,
-                                number(most[0], STORE_PARK_ID_N),
-                                number(most[1], STORE_PARK_ID_BYTES),
-                                number(most[2], part_of(store, STORE_PARK_CHANNEL_N)),
-                                number(most[3], part_of(store, STORE_PARK_CHANNEL_BYTES)),
-                                number(most[4], part_of(store, STORE_PARK_N)),
-                                number(most[5], part_of(store, STORE_PARK_BYTES))};
+                                number(most[0], CALLS_PARK_ID_N),
+                                number(most[1], CALLS_PARK_ID_BYTES),
+                                number(most[2], part_of(store, CALLS_PARK_CHANNEL_N)),
+                                number(most[3], part_of(store, CALLS_PARK_CHANNEL_BYTES)),
+                                number(most[4], part_of(store, CALLS_PARK_N)),
+                                number(most[5], part_of(store, CALLS_PARK_BYTES))};
     run(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
         on_park, (void (*)(void))fn, arg);
 }
@@ -111,8 +111,8 @@ void store_park(struct store *store, const struct store_call *call, const struct
 static void on_overdue(const struct redis_result *result, void *arg)
 {
     struct command command = command_end(arg);
-    struct store_parked parked[MAX_OVERDUE][MAX_PARKED];
-    struct store_overdue items[MAX_OVERDUE];
+    struct calls_parked parked[MAX_OVERDUE][MAX_PARKED];
+    struct calls_overdue items[MAX_OVERDUE];
     struct span more = SPAN_NONE;
     size_t n = 0;
     const void *reply = result->reply;
@@ -127,10 +127,10 @@ static void on_overdue(const struct redis_result *result, void *arg)
         items[n].n = parked_of(redis_reply_at(reply, (size_t)i + 2), parked[n]);
         items[n].parked = parked[n];
     }
-    ((store_overdue_fn)command.fn)(store_status_of(result), items, n, span_is(more, "1"), command.arg);
+    ((calls_overdue_fn)command.fn)(store_status_of(result), items, n, span_is(more, "1"), command.arg);
 }
 
-void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg)
+void calls_overdue(struct store *store, unsigned shard, calls_overdue_fn fn, void *arg)
 {
     char most[24], lease[24], longest[24], page[24], bytes[24];
     const struct span args[] = {number(most, MAX_OVERDUE), number(lease, OVERDUE_LEASE_MS),
@@ -145,7 +145,7 @@ static void on_unpark(const struct redis_result *result, void *arg)
     command_end(arg);
 }
 
-void store_unpark(struct store *store, struct span provider_id, struct span field)
+void calls_unpark(struct store *store, struct span provider_id, struct span field)
 {
     const struct span args[] = {provider_id, field};
     run(store, &script_unpark, shard_of_parked(store, provider_id), args, 2, on_unpark, NULL, NULL);

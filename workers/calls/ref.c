@@ -53,7 +53,7 @@ static void on_reply(const struct redis_result *result, void *arg)
     buf_done(&key);
 }
 
-void ref_read(struct store *store, const struct store_call *call, ref_fn fn, void *arg)
+void ref_read(struct store *store, const struct calls_call *call, ref_fn fn, void *arg)
 {
     struct buf key;
     struct span id = call->provider_id;

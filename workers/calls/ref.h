@@ -12,6 +12,6 @@
  * STORE_OK). While Redis refuses writes nothing is "not linked": STORE_REFUSED. */
 typedef void (*ref_fn)(enum store_status status, struct span ref, void *arg);
 /* `call` is copied. `fn` runs exactly once, never before this returns. */
-void ref_read(struct store *store, const struct store_call *call, ref_fn fn, void *arg);
+void ref_read(struct store *store, const struct calls_call *call, ref_fn fn, void *arg);
 
 #endif

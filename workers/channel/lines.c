@@ -109,7 +109,7 @@ void lines_release_unknown(struct store *store, struct span channel, struct span
 {
     struct checking *checking = mem_alloc(sizeof(*checking));
     msgpack_packer p;
-    char text[64 + 1 + STORE_MAX_REF + 1];
+    char text[64 + 1 + CALLS_MAX_REF + 1];
     const char *cut = memrchr(ref.p, '/', ref.n);
     *checking = (struct checking){store, mem_strndup(channel.p, channel.n), mem_strndup(ref.p, ref.n)};
     snprintf(text, sizeof(text), "%.*s|%.*s", SPAN_ARG(channel), SPAN_ARG(ref));

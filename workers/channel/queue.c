@@ -38,7 +38,7 @@ void queue_list_done(struct queue_list *list)
 void queue_list_add(struct queue_list *list, struct span id, int claim_no)
 {
     msgpack_packer packer;
-    char text[STORE_MAX_REF + 1];
+    char text[CALLS_MAX_REF + 1];
     int n = snprintf(text, sizeof(text), "%.*s/%d", SPAN_ARG(id), claim_no);
     assert(n > 0 && (size_t)n < sizeof(text));
     pack_init(&packer, &list->packed);
@@ -235,7 +235,7 @@ static void deliver_look(enum store_status status, const msgpack_object *result,
     struct span what = result != NULL ? pack_get_span(result, 0) : SPAN_NONE;
     if (span_is(what, "ready")) {
         looked.what = LOOKED_READY;
-        looked.offer = (struct store_due){pack_get_span(result, 1),     pack_get_span(result, 2),
+        looked.offer = (struct calls_due){pack_get_span(result, 1),     pack_get_span(result, 2),
                                           pack_get_span(result, 3),     (int)pack_get_int(result, 4),
                                           (int)pack_get_int(result, 5), (int)pack_get_int(result, 6)};
     } else if (span_is(what, "live")) {

@@ -96,7 +96,7 @@ struct queue_ask {
 
 struct queue_ticket {
     struct span id;
-    int claim_no; /* struct store_claimed */
+    int claim_no; /* struct calls_claimed */
 };
 
 struct queue_told {
@@ -127,7 +127,7 @@ void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *
 enum queue_looked_what { LOOKED_READY, LOOKED_LIVE, LOOKED_GONE };
 struct queue_looked {
     enum queue_looked_what what;
-    struct store_due offer; /* LOOKED_READY: nobody else is offered the call within `lease_ms` */
+    struct calls_due offer; /* LOOKED_READY: nobody else is offered the call within `lease_ms` */
     int64_t line_ms;        /* LOOKED_LIVE: how long its line may be held yet */
 };
 /* `looked` is set with STORE_OK. */

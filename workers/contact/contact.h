@@ -20,7 +20,7 @@ struct contact {
     struct span channel;
     bool one_at_a_time; /* false: the lists alone */
     struct span id;     /* "tenant/call_id" */
-    int claim_no;       /* of its claim (struct store_claimed) */
+    int claim_no;       /* of its claim (struct calls_claimed) */
     int64_t hold_ms;
 };
 /* `what` is set with STORE_OK. Otherwise nobody knows: ask again with the same, or give the claim back. */

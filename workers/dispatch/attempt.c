@@ -47,7 +47,7 @@ void attempts_init(struct dispatch *d)
         struct attempt *a = &d->attempts[i];
         a->dispatch = d;
         a->for_due = i >= records;
-        buf_init(&a->id, STORE_MAX_REF + 1);
+        buf_init(&a->id, CALLS_MAX_REF + 1);
         buf_init(&a->trace, 2048);
         buf_init(&a->text, BUF_MAX);
         free_push(a);
@@ -247,7 +247,7 @@ static void ask_contact(struct attempt *a)
     contact_ask(a->dispatch->worker->store, &contact, on_contact, a);
 }
 
-static void claimed(struct attempt *a, struct store_claimed claim)
+static void claimed(struct attempt *a, struct calls_claimed claim)
 {
     a->number = claim.attempt;
     a->claim_no = claim.claim_no;
@@ -273,7 +273,7 @@ static void admit(struct attempt *a)
         return;
     a->slot = http_slot_take(d->http);
     assert(a->slot != NULL); /* there are as many as attempts */
-    store_token(a->token);
+    calls_token(a->token);
     a->epoch = lane_epoch(lane_of(d->lanes, a->channel));
     a->asked_mono_ms = loop_mono_ms(d->worker->loop);
 }
@@ -281,7 +281,7 @@ static void admit(struct attempt *a)
 /* Too few replicas have the claim, so a failover could forget it; or operators halted the call meanwhile:
  * nothing is sent under it. */
 static bool claimed_in_vain(struct attempt *a, enum store_status status, bool taken, bool halted,
-                            struct store_claimed claim)
+                            struct calls_claimed claim)
 {
     bool unsafe = status == STORE_UNACKED && (taken || halted);
     if (!unsafe && !(status == STORE_OK && halted))
@@ -297,7 +297,7 @@ static bool claimed_in_vain(struct attempt *a, enum store_status status, bool ta
 static void ask_request(struct attempt *a);
 static void to_queue(struct attempt *a);
 
-static void on_request(enum store_status status, enum store_request_what what, struct store_claimed claim,
+static void on_request(enum store_status status, enum calls_request_what what, struct calls_claimed claim,
                        void *arg)
 {
     static const char *const words[] = {
@@ -375,7 +375,7 @@ static void ask_request(struct attempt *a)
     buf_addspan(b, r->campaign);
     size_t campaign = b->n;
     request_add_json(b, r);
-    const struct store_request request = {
+    const struct calls_request request = {
         .id = buf_span(&a->id),
         .fingerprint = span_of((const char *)r->fingerprint, sizeof(r->fingerprint)),
         .campaign = span_of(b->p + identity, campaign - identity),
@@ -400,7 +400,7 @@ static void ask_request(struct attempt *a)
         .lease_ms = a->queues ? ATTEMPT_LEASE_MS : 0,
     };
     a->state = ATTEMPT_CLAIMING;
-    store_request(a->dispatch->worker->store, &request, on_request, a);
+    calls_request(a->dispatch->worker->store, &request, on_request, a);
 }
 
 void attempt_begin(struct attempt *a)
@@ -463,7 +463,7 @@ void attempt_no_slot(struct attempt *a)
 
 static void ask_claim(struct attempt *a);
 
-static void on_claim(enum store_status status, enum store_claim_what what, struct store_claimed got,
+static void on_claim(enum store_status status, enum calls_claim_what what, struct calls_claimed got,
                      void *arg)
 {
     struct attempt *a = arg;
@@ -488,7 +488,7 @@ static void on_claim(enum store_status status, enum store_claim_what what, struc
 
 static void ask_claim(struct attempt *a)
 {
-    const struct store_claim claim = {.id = buf_span(&a->id),
+    const struct calls_claim claim = {.id = buf_span(&a->id),
                                       .token = span_str(a->token),
                                       .claim_ms = a->channel->request_timeout_ms + CLAIM_SLACK_MS,
                                       .channel = span_str(a->channel->name),
@@ -498,7 +498,7 @@ static void ask_claim(struct attempt *a)
                                       .line = a->lane != NULL && lane_has_lines(a->lane, a->request.tenant),
                                       .hold_ms = attempt_hold_ms(a)};
     a->state = ATTEMPT_CLAIMING;
-    store_claim(a->dispatch->worker->store, &claim, on_claim, a);
+    calls_claim(a->dispatch->worker->store, &claim, on_claim, a);
 }
 
 static void claim(struct attempt *a)

@@ -58,12 +58,12 @@ struct attempt {
     struct buf trace;
     struct buf text;    /* dead letter's sentence, or scratch */
     const char *letter; /* dead letter's reason */
-    char token[STORE_TOKEN_LEN + 1];
+    char token[CALLS_TOKEN_LEN + 1];
     bool admitted; /* may be claimed, and has a transfer slot */
     bool queues;   /* a record whose channel makes it wait its turn: counted in dispatch->storing */
     bool claimed;  /* it is ours: the claim has no outcome yet */
     int number;
-    int claim_no;  /* of its claim (struct store_claimed), or of the one that it will have */
+    int claim_no;  /* of its claim (struct calls_claimed), or of the one that it will have */
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
     struct http_slot *slot;
     int64_t asked_mono_ms; /* when the claim was asked for first */

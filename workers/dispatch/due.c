@@ -101,7 +101,7 @@ static void look_for_brokers(struct dispatch *d)
 
 /* ---- due calls ---- */
 
-static void take_offer(struct dispatch *d, const struct store_due *item)
+static void take_offer(struct dispatch *d, const struct calls_due *item)
 {
     if (item->request.n == 0)
         return; /* paused or cancelled */
@@ -115,7 +115,7 @@ static void take_offer(struct dispatch *d, const struct store_due *item)
         attempt_end(a);
 }
 
-static void on_due(enum store_status status, const struct store_due *items, size_t n, void *arg)
+static void on_due(enum store_status status, const struct calls_due *items, size_t n, void *arg)
 {
     struct question q = *(struct question *)arg;
     free(arg);
@@ -156,14 +156,14 @@ static void ask_due(struct due *due, unsigned shard, size_t room)
     due->more[shard] = false;
     due->attempts_promised += room;
     struct span suspended[SUSPENDED_MAX];
-    const struct store_due_asked asked = {
+    const struct calls_due_query asked = {
         .shard = shard,
         .limit = (unsigned)room,
         .lease_ms = ATTEMPT_LEASE_MS,
         .lost_ms = lost_ms(due, shard),
         .suspended = suspended,
         .suspended_n = lanes_suspended(due->dispatch->lanes, suspended, SUSPENDED_MAX)};
-    store_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
+    calls_due(due->dispatch->worker->store, &asked, on_due, question_new(due, shard, room));
 }
 
 /* The end of a turn: shards that have more are asked as soon as there is room for many of theirs, so that a
@@ -206,7 +206,7 @@ static void due_round(void *arg)
 
 static void ask_settle(struct due *due, unsigned shard);
 
-static void on_settled(enum store_status status, const struct store_settled *items, size_t n, void *arg)
+static void on_settled(enum store_status status, const struct calls_settled *items, size_t n, void *arg)
 {
     struct question q = *(struct question *)arg;
     size_t claims = 0;
@@ -232,7 +232,7 @@ static void ask_settle(struct due *due, unsigned shard)
     size_t room = share(due, reconciler_room(due->reconciler), due->look_ups_promised);
     due->settling[shard] = true;
     due->look_ups_promised += room;
-    store_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, (unsigned)room, on_settled,
+    calls_settle(due->dispatch->worker->store, shard, SETTLE_LIMIT, (unsigned)room, on_settled,
                  question_new(due, shard, room));
 }
 

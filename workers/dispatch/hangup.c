@@ -24,7 +24,7 @@ struct hangups *hangups_new(struct dispatch *dispatch)
     hangups->dispatch = dispatch;
     for (size_t i = 0; i < HANGUP_MAX; i++) {
         hangups->slots[i].owner = hangups;
-        buf_init(&hangups->slots[i].id, STORE_MAX_REF + 1);
+        buf_init(&hangups->slots[i].id, CALLS_MAX_REF + 1);
     }
     return hangups;
 }

@@ -2,7 +2,7 @@
 
 #include "workers/providers/reply.h"
 
-static void begin(struct verdict *v, enum store_outcome_kind kind, const char *word)
+static void begin(struct verdict *v, enum calls_outcome_kind kind, const char *word)
 {
     memset(v, 0, sizeof(*v));
     evidence_init(&v->evidence);
@@ -32,7 +32,7 @@ static void unreached(struct verdict *v, const struct http_reply *reply)
     evidence_set_reason(&v->evidence, REASON_TEXT, SPAN_LIT("unreachable"), span_str(reply->error));
 }
 
-static void refused(struct verdict *v, const struct placed *placed, enum store_outcome_kind kind)
+static void refused(struct verdict *v, const struct placed *placed, enum calls_outcome_kind kind)
 {
     begin(v, kind, "refused");
     v->evidence = placed->evidence;

@@ -26,7 +26,7 @@ enum {
 };
 
 struct verdict {
-    enum store_outcome_kind kind;
+    enum calls_outcome_kind kind;
     struct evidence evidence; /* complete unless kind is OUTCOME_BACK; then its reason says why */
     int64_t wait_ms;          /* OUTCOME_BACK */
     bool suspend;             /* it speaks of the channel, not of the call */

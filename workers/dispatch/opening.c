@@ -38,6 +38,6 @@ static void on_postponed(enum store_status status, void *arg)
 void opening_wait(struct attempt *a)
 {
     a->state = ATTEMPT_CLAIMING;
-    store_postpone(a->dispatch->worker->store, buf_span(&a->id), hours_next_open(hours_of(a), now_ms(a)),
+    calls_postpone(a->dispatch->worker->store, buf_span(&a->id), hours_next_open(hours_of(a), now_ms(a)),
                    span_str(a->channel->provider->name), on_postponed, a);
 }

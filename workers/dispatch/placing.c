@@ -12,14 +12,14 @@ static void record(struct attempt *a);
 
 /* A failover forgot the request together with its claim, which was never acted on: the record is all that is
  * left of the call. */
-static bool forgotten_unsent(const struct attempt *a, enum store_outcome_what what)
+static bool forgotten_unsent(const struct attempt *a, enum calls_outcome_what what)
 {
     bool sent = a->verdict.kind == OUTCOME_ACCEPTED || a->verdict.kind == OUTCOME_REFUSED ||
                 a->verdict.kind == OUTCOME_REFUSED_NOW || a->verdict.kind == OUTCOME_DOUBT;
     return what == OUTCOME_UNKNOWN && !sent && a->record != NULL;
 }
 
-static void on_recorded(enum store_status status, enum store_outcome_what what, void *arg)
+static void on_recorded(enum store_status status, enum calls_outcome_what what, void *arg)
 {
     struct attempt *a = arg;
     if (status == STORE_UNREADABLE) {
@@ -49,7 +49,7 @@ static void on_recorded(enum store_status status, enum store_outcome_what what, 
 
 static void record(struct attempt *a)
 {
-    const struct store_outcome outcome = {.id = buf_span(&a->id),
+    const struct calls_outcome outcome = {.id = buf_span(&a->id),
                                           .attempt = a->number,
                                           .token = span_str(a->token),
                                           .kind = a->verdict.kind,
@@ -59,7 +59,7 @@ static void record(struct attempt *a)
                                           .channel = span_str(a->channel->name),
                                           .provider = span_str(a->channel->provider->name)};
     a->state = ATTEMPT_RECORDING;
-    store_outcome(a->dispatch->worker->store, &outcome, on_recorded, a);
+    calls_outcome(a->dispatch->worker->store, &outcome, on_recorded, a);
 }
 
 /* ---- linking the provider's id, before the outcome counts as recorded ---- */
@@ -73,7 +73,7 @@ static void add_provider_id(struct buf *b, const struct attempt *a)
     buf_adds(b, a->verdict.evidence.provider_call_id);
 }
 
-static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+static void on_linked(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct attempt *a = arg;
     if (status != STORE_OK) {
@@ -93,12 +93,12 @@ static void link_id(struct attempt *a)
     a->state = ATTEMPT_LINKING;
     buf_clear(&a->text);
     add_provider_id(&a->text, a);
-    buf_init(&ref, STORE_MAX_REF + 1);
+    buf_init(&ref, CALLS_MAX_REF + 1);
     buf_addspan(&ref, buf_span(&a->id));
     buf_addc(&ref, '/');
     buf_addint(&ref, a->number);
-    const struct store_call call = {buf_span(&a->text), span_str(a->channel->name)};
-    store_link(a->dispatch->worker->store, &call, buf_span(&ref), on_linked, a);
+    const struct calls_call call = {buf_span(&a->text), span_str(a->channel->name)};
+    calls_link(a->dispatch->worker->store, &call, buf_span(&ref), on_linked, a);
     buf_done(&ref);
 }
 

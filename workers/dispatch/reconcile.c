@@ -36,8 +36,8 @@ struct reconciler *reconciler_new(struct dispatch *dispatch)
     reconciler->dispatch = dispatch;
     for (size_t i = 0; i < RECONCILE_MAX; i++) {
         reconciler->slots[i].owner = reconciler;
-        buf_init(&reconciler->slots[i].id, STORE_MAX_REF + 1);
-        buf_init(&reconciler->slots[i].ref, STORE_MAX_REF + 1);
+        buf_init(&reconciler->slots[i].id, CALLS_MAX_REF + 1);
+        buf_init(&reconciler->slots[i].ref, CALLS_MAX_REF + 1);
         buf_init(&reconciler->slots[i].provider_id, EVIDENCE_ID_MAX + 64);
     }
     return reconciler;
@@ -73,7 +73,7 @@ static void lookup_end(struct lookup *lookup)
 }
 
 /* Not recorded: the attempt is offered again after IVR_PENDING_CHECK. */
-static void on_recorded(enum store_status status, const struct store_evidence_told *told, void *arg)
+static void on_recorded(enum store_status status, const struct calls_evidence_result *told, void *arg)
 {
     (void)status, (void)told;
     lookup_end(arg);
@@ -82,12 +82,12 @@ static void on_recorded(enum store_status status, const struct store_evidence_to
 static void record(struct lookup *lookup)
 {
     const struct channel *channel = lookup->channel;
-    const struct store_evidence evidence = {.id = buf_span(&lookup->id),
+    const struct calls_evidence evidence = {.id = buf_span(&lookup->id),
                                             .attempt = lookup->attempt,
                                             .channel = span_str(channel->name),
                                             .provider = span_str(channel->provider->name),
                                             .evidence = &lookup->evidence};
-    store_evidence(lookup->owner->dispatch->worker->store, &evidence, on_recorded, lookup);
+    calls_evidence(lookup->owner->dispatch->worker->store, &evidence, on_recorded, lookup);
 }
 
 static bool says_nothing(const struct evidence *ev)
@@ -123,7 +123,7 @@ static void on_reply(const struct http_reply *reply, void *arg)
 /* ---- by the number called ---- */
 
 /* Another attempt's call would answer for this one, which may never have been placed. */
-static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+static void on_linked(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct lookup *lookup = arg;
     if (status != STORE_OK || parked == NULL) {
@@ -143,8 +143,8 @@ static void link_found(struct lookup *lookup)
              lookup->evidence.provider_call_id);
     buf_clear(&lookup->ref);
     buf_addf(&lookup->ref, "%.*s/%d", SPAN_ARG(buf_span(&lookup->id)), lookup->attempt);
-    const struct store_call call = {buf_span(&lookup->provider_id), span_str(lookup->channel->name)};
-    store_link_inferred(lookup->owner->dispatch->worker->store, &call, buf_span(&lookup->ref), on_linked,
+    const struct calls_call call = {buf_span(&lookup->provider_id), span_str(lookup->channel->name)};
+    calls_link_inferred(lookup->owner->dispatch->worker->store, &call, buf_span(&lookup->ref), on_linked,
                         lookup);
 }
 
@@ -164,7 +164,7 @@ static void on_found(const struct http_reply *reply, void *arg)
 }
 
 /* False when what Redis keeps cannot be read any more: a defect, or a later version's. */
-static bool read_doubt(struct lookup *lookup, const struct store_settled *item)
+static bool read_doubt(struct lookup *lookup, const struct calls_settled *item)
 {
     const struct channel *channel = lookup->channel;
     struct err err = ERR_INIT;
@@ -193,7 +193,7 @@ static struct lookup *free_slot(struct reconciler *reconciler)
 }
 
 /* Builds the question; false when there is none to ask. */
-static bool ask(struct lookup *lookup, const struct store_settled *item, struct http_request *http)
+static bool ask(struct lookup *lookup, const struct calls_settled *item, struct http_request *http)
 {
     const struct channel *channel = lookup->channel;
     struct err err = ERR_INIT;
@@ -206,12 +206,12 @@ static bool ask(struct lookup *lookup, const struct store_settled *item, struct 
     return code == 0;
 }
 
-static bool can_be_asked(const struct channel *channel, const struct store_settled *item)
+static bool can_be_asked(const struct channel *channel, const struct calls_settled *item)
 {
     return item->what == SETTLED_FIND ? channel->provider->find != NULL : channel->provider->lookup != NULL;
 }
 
-void reconcile_start(struct reconciler *reconciler, const struct store_settled *item)
+void reconcile_start(struct reconciler *reconciler, const struct calls_settled *item)
 {
     struct dispatch *d = reconciler->dispatch;
     struct channel *channel = worker_channel(d->worker, item->channel, SPAN_NONE);

@@ -25,6 +25,6 @@ void reconciler_free(struct reconciler **reconciler);
 unsigned reconciler_room(const struct reconciler *reconciler);
 /* Asks the provider; nothing happens when the channel is gone, its provider cannot be asked, or there is no
  * room: it is offered again. */
-void reconcile_start(struct reconciler *reconciler, const struct store_settled *item);
+void reconcile_start(struct reconciler *reconciler, const struct calls_settled *item);
 
 #endif

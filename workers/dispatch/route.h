@@ -12,7 +12,7 @@
 
 #include "workers/dispatch/attempt.h"
 
-/* NULL: no channel of the file. `unreached` as in struct store_due. Borrowed. */
+/* NULL: no channel of the file. `unreached` as in struct calls_due. Borrowed. */
 struct channel *route_choose(struct dispatch *dispatch, const struct request *request, int unreached);
 /* Whether another channel is there for a call that was not reached with this attempt, before it would have to
  * wait. */

@@ -8,7 +8,7 @@
 
 /* A call whose hours nobody here can tell is left to a machine that can: it is offered again after its lease.
  */
-static bool read_request(struct attempt *a, const struct store_due *offer)
+static bool read_request(struct attempt *a, const struct calls_due *offer)
 {
     struct err err = ERR_INIT;
     if (request_read_stored(&a->request, REQUEST_WHOLE, offer->request, &err) != 0) {
@@ -29,7 +29,7 @@ static bool read_request(struct attempt *a, const struct store_due *offer)
     return true;
 }
 
-bool ticket_read_offer(struct attempt *a, const struct store_due *offer)
+bool ticket_read_offer(struct attempt *a, const struct calls_due *offer)
 {
     a->number = offer->attempt;
     a->claim_no = offer->claim_no;
@@ -56,7 +56,7 @@ static void end(struct attempt *a, enum lane_end how)
     attempt_end(a);
 }
 
-static void on_ready(struct attempt *a, const struct store_due *offer)
+static void on_ready(struct attempt *a, const struct calls_due *offer)
 {
     struct dispatch *d = a->dispatch;
     struct lane *lane = a->lane;

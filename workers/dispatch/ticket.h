@@ -13,6 +13,6 @@ void ticket_look(struct attempt *attempt);
 
 /* Reads what a shard offered (a due call, or the one behind a ticket) and chooses its channel. False: there
  * is nothing to dial it with, which is logged; end the attempt. */
-bool ticket_read_offer(struct attempt *attempt, const struct store_due *offer);
+bool ticket_read_offer(struct attempt *attempt, const struct calls_due *offer);
 
 #endif

@@ -169,7 +169,7 @@ static void ask(struct lookup *lookup)
 {
     struct answer *answer = answer_of(lookup);
     struct store *store = lookup->g->worker.store;
-    const struct store_call call = {buf_span(&answer->provider_id), span_str(answer->channel->name)};
+    const struct calls_call call = {buf_span(&answer->provider_id), span_str(answer->channel->name)};
     if (answer->id.n > 0)
         record_read(store, buf_span(&answer->id), on_record, answer);
     else

@@ -41,7 +41,7 @@ static bool is_call(struct span provider_id)
     return provider_id.n > call.n && memcmp(provider_id.p, call.p, call.n) == 0;
 }
 
-static void leave(struct overdue *overdue, const struct store_overdue *item)
+static void leave(struct overdue *overdue, const struct calls_overdue *item)
 {
     static const struct span unknown = SPAN_LIT("no call of ours became known under the callback's ids "
                                                 "within IVR_UNKNOWN_CALLBACK_KEEP");
@@ -55,7 +55,7 @@ static void leave(struct overdue *overdue, const struct store_overdue *item)
     }
 }
 
-static void on_overdue(enum store_status status, const struct store_overdue *items, size_t n, bool more,
+static void on_overdue(enum store_status status, const struct calls_overdue *items, size_t n, bool more,
                        void *arg)
 {
     struct overdue *overdue = arg;
@@ -71,7 +71,7 @@ static void ask(struct overdue *overdue)
 {
     overdue->asking = true;
     overdue->more = false;
-    store_overdue(overdue->worker->store, overdue->shard, on_overdue, overdue);
+    calls_overdue(overdue->worker->store, overdue->shard, on_overdue, overdue);
 }
 
 /* One question at a time: while Kafka does not take what was found, there is no use in finding more. */

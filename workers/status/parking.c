@@ -40,7 +40,7 @@ static void add_provider_id(struct buf *b, const struct reading *reading)
 /* ---- parking ---- */
 
 /* Whoever posts what is nobody's cannot make it wait in any number. */
-static void dead_full(struct work *work, enum store_park_what what)
+static void dead_full(struct work *work, enum calls_park_what what)
 {
     struct buf detail;
     buf_init(&detail, 1024);
@@ -49,21 +49,21 @@ static void dead_full(struct work *work, enum store_park_what what)
                  "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait "
                  "for that "
                  "one already",
-                 STORE_PARK_ID_N, STORE_PARK_ID_BYTES / 1024);
+                 CALLS_PARK_ID_N, CALLS_PARK_ID_BYTES / 1024);
     else
         buf_addf(
             &detail,
             "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
             "for unknown calls %s already",
-            what == PARK_FULL ? STORE_PARK_N : STORE_PARK_CHANNEL_N,
-            (what == PARK_FULL ? STORE_PARK_BYTES : STORE_PARK_CHANNEL_BYTES) / (1024 * 1024),
+            what == PARK_FULL ? CALLS_PARK_N : CALLS_PARK_CHANNEL_N,
+            (what == PARK_FULL ? CALLS_PARK_BYTES : CALLS_PARK_CHANNEL_BYTES) / (1024 * 1024),
             what == PARK_FULL ? "in all" : "of its channel");
     work_dead(work, "unknown_call", buf_span(&detail));
     buf_done(&detail);
 }
 
 /* Parks the record under `id`, or learns the reference behind it. */
-static void park(struct work *work, struct span id, struct span channel, store_park_fn answered)
+static void park(struct work *work, struct span id, struct span channel, calls_park_fn answered)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct buf field, value;
@@ -72,10 +72,10 @@ static void park(struct work *work, struct span id, struct span channel, store_p
     buf_init(&value, PARKED_MAX_BYTES);
     parked_add_field(&field, work->record, kafka_record_header(work->record, "ce_channel"));
     parked_add(&value, work->record, headers, n);
-    const struct store_call call = {id, channel};
-    const struct store_parked callback = {buf_span(&field), buf_span(&value)};
+    const struct calls_call call = {id, channel};
+    const struct calls_parked callback = {buf_span(&field), buf_span(&value)};
     work_asked(work);
-    store_park(status_worker(work)->store, &call, &callback, answered, work);
+    calls_park(status_worker(work)->store, &call, &callback, answered, work);
     buf_done(&field);
     buf_done(&value);
 }
@@ -94,7 +94,7 @@ static void found(struct work *work, struct span ref)
         dead_unknown(work, "no call is linked to the provider's call id on this channel");
 }
 
-static void on_found_or_parked(enum store_status status, enum store_park_what what, struct span ref,
+static void on_found_or_parked(enum store_status status, enum calls_park_what what, struct span ref,
                                void *arg)
 {
     struct work *work = arg;
@@ -123,7 +123,7 @@ void parking_by_provider_id(struct work *work)
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);
-    const struct store_call call = {buf_span(&id), reading.channel};
+    const struct calls_call call = {buf_span(&id), reading.channel};
     if (work->parked_before) {
         work_asked(work);
         ref_read(status_worker(work)->store, &call, on_found, work);
@@ -133,7 +133,7 @@ void parking_by_provider_id(struct work *work)
     buf_done(&id);
 }
 
-static void on_parked(enum store_status status, enum store_park_what what, struct span ref, void *arg)
+static void on_parked(enum store_status status, enum calls_park_what what, struct span ref, void *arg)
 {
     struct work *work = arg;
     (void)ref; /* nothing is linked to "call:…" */
@@ -162,28 +162,28 @@ void parking_unknown_call(struct work *work)
 
 /* ---- linking ---- */
 
-typedef void link_fn(struct store *, const struct store_call *, struct span, store_link_fn, void *);
+typedef void link_fn(struct store *, const struct calls_call *, struct span, calls_link_fn, void *);
 
 /* Links the record's provider call id to work->ref. */
-static void link_id(struct work *work, link_fn *link, store_link_fn answered)
+static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
 {
     struct buf id, ref;
     struct reading reading;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
-    buf_init(&ref, STORE_MAX_REF + 1);
+    buf_init(&ref, CALLS_MAX_REF + 1);
     add_provider_id(&id, &reading);
     buf_addspan(&ref, span_of(work->ref.id, work->ref.id_n));
     buf_addc(&ref, '/');
     buf_addint(&ref, work->ref.attempt);
-    const struct store_call call = {buf_span(&id), reading.channel};
+    const struct calls_call call = {buf_span(&id), reading.channel};
     work_asked(work);
     link(status_worker(work)->store, &call, buf_span(&ref), answered, work);
     buf_done(&id);
     buf_done(&ref);
 }
 
-static void put_back(const struct work *work, const struct store_parked *parked, size_t n)
+static void put_back(const struct work *work, const struct calls_parked *parked, size_t n)
 {
     struct buf id;
     struct reading reading;
@@ -195,7 +195,7 @@ static void put_back(const struct work *work, const struct store_parked *parked,
     buf_done(&id);
 }
 
-static void on_linked(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+static void on_linked(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, status))
@@ -206,10 +206,10 @@ static void on_linked(enum store_status status, const struct store_parked *parke
 
 void parking_link(struct work *work)
 {
-    link_id(work, store_link, on_linked);
+    link_id(work, calls_link, on_linked);
 }
 
-static void on_inferred(enum store_status status, const struct store_parked *parked, size_t n, void *arg)
+static void on_inferred(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, status))
@@ -224,5 +224,5 @@ static void on_inferred(enum store_status status, const struct store_parked *par
 
 void parking_infer(struct work *work)
 {
-    link_id(work, store_link_inferred, on_inferred);
+    link_id(work, calls_link_inferred, on_inferred);
 }

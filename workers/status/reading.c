@@ -160,7 +160,7 @@ static void read_ids(struct reading *reading, const struct callback *callback)
     struct buf text;
     if (reading->ref.id_n > 0)
         return;
-    buf_init(&text, EVIDENCE_ID_MAX + STORE_MAX_REF);
+    buf_init(&text, EVIDENCE_ID_MAX + CALLS_MAX_REF);
     if (reading->provider->callback_ref != NULL && reading->provider->callback_ref(callback, &text))
         call_ref_parse(&reading->ref, buf_span(&text));
     buf_clear(&text);

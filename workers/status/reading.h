@@ -20,7 +20,7 @@ enum { READING_TRACE_MAX = 640, READING_CHANNEL_MAX = 64 };
 
 /* Our own reference to an attempt. */
 struct call_ref {
-    char id[STORE_MAX_REF + 1]; /* "tenant/call_id" */
+    char id[CALLS_MAX_REF + 1]; /* "tenant/call_id" */
     size_t id_n;                /* 0: none */
     int attempt;
 };

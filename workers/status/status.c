@@ -167,7 +167,7 @@ void work_recorded(struct work *work)
     work_end(work);
 }
 
-static void on_evidence(enum store_status store_status, const struct store_evidence_told *told, void *arg)
+static void on_evidence(enum store_status store_status, const struct calls_evidence_result *told, void *arg)
 {
     struct work *work = arg;
     if (!work_answered(work, store_status))
@@ -204,7 +204,7 @@ static void on_evidence(enum store_status store_status, const struct store_evide
 /* A report that says nothing of the status is evidence too: the provider has the call. */
 static void ask(struct work *work, const struct reading *reading)
 {
-    const struct store_evidence evidence = {
+    const struct calls_evidence evidence = {
         .id = span_of(work->ref.id, work->ref.id_n),
         .attempt = work->ref.attempt,
         .channel = reading->channel,
@@ -214,7 +214,7 @@ static void ask(struct work *work, const struct reading *reading)
         .unproved = reading->unproved && !work->linked,
     };
     work_asked(work);
-    store_evidence(work->status->worker->store, &evidence, on_evidence, work);
+    calls_evidence(work->status->worker->store, &evidence, on_evidence, work);
 }
 
 void work_start(struct work *work)

@@ -14,7 +14,7 @@
  *              └── cannot be read ──► dead letter unparseable_callback ──acknowledged──► done
  *
  * What was parked once before is a dead letter unknown_call where it would be parked again.
- * Where there is no room for it, too (store_park). A call that cannot be read in Redis makes it a dead
+ * Where there is no room for it, too (calls_park). A call that cannot be read in Redis makes it a dead
  * letter, unreadable_call.
  *
  * Whatever is refused or lost on the way (Redis away, an acknowledgement that does not come) starts the work

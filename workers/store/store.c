@@ -148,14 +148,14 @@ bool store_takes(const struct store *store)
     return redis_up(store->redis);
 }
 
-void store_token(char out[STORE_TOKEN_LEN + 1])
+void calls_token(char out[CALLS_TOKEN_LEN + 1])
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    uint8_t bytes[STORE_TOKEN_LEN];
+    uint8_t bytes[CALLS_TOKEN_LEN];
     crypto_random(bytes, sizeof(bytes));
-    for (size_t i = 0; i < STORE_TOKEN_LEN; i++)
+    for (size_t i = 0; i < CALLS_TOKEN_LEN; i++)
         out[i] = digits[bytes[i] & 63];
-    out[STORE_TOKEN_LEN] = '\0';
+    out[CALLS_TOKEN_LEN] = '\0';
 }
 
 void store_eval_channel(struct store *store, const struct redis_script *script, struct span channel,
@@ -302,7 +302,7 @@ static int jitter(void)
     return (int)(state % 1000);
 }
 
-static void pack_policy(msgpack_packer *out, const struct store_request *request)
+static void pack_policy(msgpack_packer *out, const struct calls_request *request)
 {
     struct buf policy;
     msgpack_packer packer;
@@ -320,11 +320,11 @@ static void pack_policy(msgpack_packer *out, const struct store_request *request
     buf_done(&policy);
 }
 
-static struct store_claimed claimed_of(const msgpack_object *result)
+static struct calls_claimed claimed_of(const msgpack_object *result)
 {
     if (result == NULL)
-        return (struct store_claimed){0, 0};
-    return (struct store_claimed){(int)pack_get_int(result, 1), (int)pack_get_int(result, 2)};
+        return (struct calls_claimed){0, 0};
+    return (struct calls_claimed){(int)pack_get_int(result, 1), (int)pack_get_int(result, 2)};
 }
 
 static void deliver_request(enum store_status status, const msgpack_object *result, void (*fn)(void),
@@ -332,11 +332,11 @@ static void deliver_request(enum store_status status, const msgpack_object *resu
 {
     static const char *const words[] = {"claimed",  "halted",  "stored",  "duplicate",
                                         "conflict", "too_old", "dropped", NULL};
-    enum store_request_what what = result != NULL ? (enum store_request_what)word_of(result, 0, words) : 0;
-    ((store_request_fn)fn)(status, what, claimed_of(result), arg);
+    enum calls_request_what what = result != NULL ? (enum calls_request_what)word_of(result, 0, words) : 0;
+    ((calls_request_fn)fn)(status, what, claimed_of(result), arg);
 }
 
-void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg)
+void calls_request(struct store *store, const struct calls_request *request, calls_request_fn fn, void *arg)
 {
     msgpack_packer p;
     store_record_begin(store, &p, 17);
@@ -363,11 +363,11 @@ void store_request(struct store *store, const struct store_request *request, sto
 static void deliver_claim(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
     static const char *const words[] = {"claimed", "halted", "no", "over", NULL};
-    enum store_claim_what what = result != NULL ? (enum store_claim_what)word_of(result, 0, words) : 0;
-    ((store_claim_fn)fn)(status, what, claimed_of(result), arg);
+    enum calls_claim_what what = result != NULL ? (enum calls_claim_what)word_of(result, 0, words) : 0;
+    ((calls_claim_fn)fn)(status, what, claimed_of(result), arg);
 }
 
-void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg)
+void calls_claim(struct store *store, const struct calls_claim *claim, calls_claim_fn fn, void *arg)
 {
     msgpack_packer p;
     store_record_begin(store, &p, 9);
@@ -387,11 +387,11 @@ static void deliver_postpone(enum store_status status, const msgpack_object *res
                              void *arg)
 {
     (void)result;
-    ((store_postpone_fn)fn)(status, arg);
+    ((calls_postpone_fn)fn)(status, arg);
 }
 
-void store_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
-                    store_postpone_fn fn, void *arg)
+void calls_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
+                    calls_postpone_fn fn, void *arg)
 {
     msgpack_packer p;
     store_record_begin(store, &p, 3);
@@ -401,20 +401,20 @@ void store_postpone(struct store *store, struct span id, int64_t opening_ms, str
     store_record_send(store, BATCH_POSTPONE, id, deliver_postpone, (void (*)(void))fn, arg);
 }
 
-/* What is parked beside these is due once they are removed (store_overdue). */
+/* What is parked beside these is due once they are removed (calls_overdue). */
 static void deliver_link(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
-    struct store_parked parked[MAX_PARKED];
+    struct calls_parked parked[MAX_PARKED];
     bool taken = result != NULL && result->type == MSGPACK_OBJECT_BOOLEAN;
     size_t n = 0;
     for (size_t i = 0; result != NULL && !taken && i + 1 < result->via.array.size && n < MAX_PARKED;
          i += 2, n++)
-        parked[n] = (struct store_parked){pack_get_span(result, i), pack_get_span(result, i + 1)};
-    ((store_link_fn)fn)(status, taken ? NULL : parked, n, arg);
+        parked[n] = (struct calls_parked){pack_get_span(result, i), pack_get_span(result, i + 1)};
+    ((calls_link_fn)fn)(status, taken ? NULL : parked, n, arg);
 }
 
-static void link_id(struct store *store, const struct store_call *call, struct span ref, bool sure,
-                    store_link_fn fn, void *arg)
+static void link_id(struct store *store, const struct calls_call *call, struct span ref, bool sure,
+                    calls_link_fn fn, void *arg)
 {
     msgpack_packer p;
     store_record_begin(store, &p, 4);
@@ -425,14 +425,14 @@ static void link_id(struct store *store, const struct store_call *call, struct s
     store_record_send(store, BATCH_LINK, call->provider_id, deliver_link, (void (*)(void))fn, arg);
 }
 
-void store_link(struct store *store, const struct store_call *call, struct span ref, store_link_fn fn,
+void calls_link(struct store *store, const struct calls_call *call, struct span ref, calls_link_fn fn,
                 void *arg)
 {
     link_id(store, call, ref, true, fn, arg);
 }
 
-void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
-                         store_link_fn fn, void *arg)
+void calls_link_inferred(struct store *store, const struct calls_call *call, struct span ref,
+                         calls_link_fn fn, void *arg)
 {
     link_id(store, call, ref, false, fn, arg);
 }
@@ -448,11 +448,11 @@ static int64_t number_of(const msgpack_object *result, int64_t end)
 static void deliver_outcome(enum store_status status, const msgpack_object *result, void (*fn)(void),
                             void *arg)
 {
-    enum store_outcome_what what = status == STORE_OK ? (enum store_outcome_what)number_of(result, 3) : 0;
-    ((store_outcome_fn)fn)(status, what, arg);
+    enum calls_outcome_what what = status == STORE_OK ? (enum calls_outcome_what)number_of(result, 3) : 0;
+    ((calls_outcome_fn)fn)(status, what, arg);
 }
 
-void store_outcome(struct store *store, const struct store_outcome *outcome, store_outcome_fn fn, void *arg)
+void calls_outcome(struct store *store, const struct calls_outcome *outcome, calls_outcome_fn fn, void *arg)
 {
     static const char *const kinds[] = {
         [OUTCOME_ACCEPTED] = "accepted",
@@ -485,13 +485,13 @@ static void deliver_evidence(enum store_status status, const msgpack_object *res
                              void *arg)
 {
     int64_t number = status == STORE_OK ? number_of(result, 128) : 0;
-    const struct store_evidence_told told = {.what = (enum store_evidence_what)(number % 64 / 8),
-                                             .call_status = (enum call_status)(number % 8),
-                                             .unlinked = number >= 64};
-    ((store_evidence_fn)fn)(status, &told, arg);
+    const struct calls_evidence_result told = {.what = (enum calls_evidence_what)(number % 64 / 8),
+                                               .call_status = (enum call_status)(number % 8),
+                                               .unlinked = number >= 64};
+    ((calls_evidence_fn)fn)(status, &told, arg);
 }
 
-void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
+void calls_evidence(struct store *store, const struct calls_evidence *evidence, calls_evidence_fn fn,
                     void *arg)
 {
     msgpack_packer p;
@@ -512,15 +512,15 @@ void store_evidence(struct store *store, const struct store_evidence *evidence, 
 
 static void deliver_due(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
 {
-    struct store_due items[STORE_BATCH];
+    struct calls_due items[STORE_BATCH];
     size_t n = 0;
     for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
         const msgpack_object *item = &results->via.array.ptr[n];
-        items[n] = (struct store_due){pack_get_span(item, 0),     pack_get_span(item, 1),
+        items[n] = (struct calls_due){pack_get_span(item, 0),     pack_get_span(item, 1),
                                       pack_get_span(item, 2),     (int)pack_get_int(item, 3),
                                       (int)pack_get_int(item, 4), (int)pack_get_int(item, 5)};
     }
-    ((store_due_fn)fn)(status, items, n, arg);
+    ((calls_due_fn)fn)(status, items, n, arg);
 }
 
 static unsigned at_most(unsigned limit)
@@ -528,7 +528,7 @@ static unsigned at_most(unsigned limit)
     return limit < STORE_BATCH ? limit : STORE_BATCH;
 }
 
-void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg)
+void calls_due(struct store *store, const struct calls_due_query *asked, calls_due_fn fn, void *arg)
 {
     char most[16], lease[24], lost[24];
     msgpack_packer p;
@@ -547,14 +547,14 @@ static void deliver_settle(enum store_status status, const msgpack_object *resul
                            void *arg)
 {
     static const char *const words[] = {"claim_lost", "no_report", "look_up", "find", NULL};
-    struct store_settled items[STORE_BATCH];
+    struct calls_settled items[STORE_BATCH];
     size_t n = 0;
     for (; results != NULL && n < results->via.array.size && n < STORE_BATCH; n++) {
         const msgpack_object *item = &results->via.array.ptr[n];
-        struct store_settled *settled = &items[n];
-        *settled = (struct store_settled){.id = pack_get_span(item, 0),
+        struct calls_settled *settled = &items[n];
+        *settled = (struct calls_settled){.id = pack_get_span(item, 0),
                                           .attempt = (int)pack_get_int(item, 1),
-                                          .what = (enum store_settled_what)word_of(item, 2, words),
+                                          .what = (enum calls_settled_what)word_of(item, 2, words),
                                           .channel = pack_get_span(item, 3),
                                           .provider_call_id = pack_get_span(item, 4)};
         if (settled->what == SETTLED_FIND) {
@@ -562,10 +562,10 @@ static void deliver_settle(enum store_status status, const msgpack_object *resul
             settled->placed_ms = pack_get_int(item, 6);
         }
     }
-    ((store_settle_fn)fn)(status, items, n, arg);
+    ((calls_settle_fn)fn)(status, items, n, arg);
 }
 
-void store_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, store_settle_fn fn,
+void calls_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, calls_settle_fn fn,
                   void *arg)
 {
     char most[16], room[16];

@@ -39,8 +39,8 @@
 enum {
     STORE_BATCH =
         64, /* most records in one script call: bounds how long Redis is busy with it (about 1 ms) */
-    STORE_TOKEN_LEN = 16, /* characters of a claim's token */
-    STORE_MAX_REF = 64 + 1 + 64 + 1 + 10,
+    CALLS_TOKEN_LEN = 16, /* characters of a claim's token */
+    CALLS_MAX_REF = 64 + 1 + 64 + 1 + 10,
 };
 
 struct store;
@@ -89,11 +89,11 @@ const char *store_why(const struct store *store);
 bool store_takes(const struct store *store);
 
 /* A fresh claim token: random, unique. */
-void store_token(char out[STORE_TOKEN_LEN + 1]);
+void calls_token(char out[CALLS_TOKEN_LEN + 1]);
 
 /* ---- requests and claims (request.lua, due.lua, postpone.lua, claim.lua, outcome.lua) ---- */
 
-enum store_request_what {
+enum calls_request_what {
     REQUEST_CLAIMED,
     REQUEST_HALTED, /* as CLAIMED, but operators paused or cancelled the call since: give the claim back */
     REQUEST_STORED,
@@ -103,7 +103,7 @@ enum store_request_what {
     REQUEST_DROPPED
 };
 
-struct store_request {
+struct calls_request {
     struct span id; /* "tenant/call_id" */
     struct span fingerprint;
     struct span campaign; /* "tenant/campaign" */
@@ -132,16 +132,16 @@ struct store_request {
 /* A claim: the attempt's number, and the number of the claim itself among those of its call. An attempt's
  * number is used again when its claim is given back, a claim's is not: lines, tickets and locks are named by
  * it. */
-struct store_claimed {
+struct calls_claimed {
     int attempt;
     int claim_no;
 };
 /* `claimed` is set with REQUEST_CLAIMED and REQUEST_HALTED, `what` with STORE_OK and STORE_UNACKED. */
-typedef void (*store_request_fn)(enum store_status status, enum store_request_what what,
-                                 struct store_claimed claimed, void *arg);
-void store_request(struct store *store, const struct store_request *request, store_request_fn fn, void *arg);
+typedef void (*calls_request_fn)(enum store_status status, enum calls_request_what what,
+                                 struct calls_claimed claimed, void *arg);
+void calls_request(struct store *store, const struct calls_request *request, calls_request_fn fn, void *arg);
 
-struct store_due {
+struct calls_due {
     struct span id;
     struct span channel;
     struct span
@@ -150,11 +150,11 @@ struct store_due {
     int unreached; /* attempts in a row that reached nobody; -1 once one may have been placed */
     int claim_no;  /* of its claim */
 };
-typedef void (*store_due_fn)(enum store_status status, const struct store_due *items, size_t n, void *arg);
+typedef void (*calls_due_fn)(enum store_status status, const struct calls_due *items, size_t n, void *arg);
 /* `again`: an answer was lost; what it offered is offered again before its lease is over (to others too: one
  * of them gets the claim). `suspended`: channels whose calls do not come nearer to their time to give up
  * during this lease. */
-struct store_due_asked {
+struct calls_due_query {
     unsigned shard;
     unsigned limit; /* at most STORE_BATCH */
     int64_t lease_ms;
@@ -162,11 +162,11 @@ struct store_due_asked {
     const struct span *suspended;
     size_t suspended_n;
 };
-void store_due(struct store *store, const struct store_due_asked *asked, store_due_fn fn, void *arg);
+void calls_due(struct store *store, const struct calls_due_query *asked, calls_due_fn fn, void *arg);
 
 /* Set with STORE_OK and STORE_UNACKED. */
-enum store_claim_what { CLAIM_TAKEN, CLAIM_HALTED, CLAIM_NO, CLAIM_OVER }; /* HALTED: as of a request */
-struct store_claim {
+enum calls_claim_what { CLAIM_TAKEN, CLAIM_HALTED, CLAIM_NO, CLAIM_OVER }; /* HALTED: as of a request */
+struct calls_claim {
     struct span id;
     struct span token;
     int64_t claim_ms;
@@ -178,17 +178,17 @@ struct store_claim {
     int64_t hold_ms;     /* both, at most */
 };
 /* With CLAIM_NO `claimed.claim_no` is that of the claim that has a line of the channel, 0 without. */
-typedef void (*store_claim_fn)(enum store_status status, enum store_claim_what what,
-                               struct store_claimed claimed, void *arg);
-void store_claim(struct store *store, const struct store_claim *claim, store_claim_fn fn, void *arg);
+typedef void (*calls_claim_fn)(enum store_status status, enum calls_claim_what what,
+                               struct calls_claimed claimed, void *arg);
+void calls_claim(struct store *store, const struct calls_claim *claim, calls_claim_fn fn, void *arg);
 
 /* Puts a due call off until its calling hours open, at `opening_ms` (wall). Nothing where it does not wait
  * any more or is not due; asked again it changes nothing. */
-typedef void (*store_postpone_fn)(enum store_status status, void *arg);
-void store_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
-                    store_postpone_fn fn, void *arg);
+typedef void (*calls_postpone_fn)(enum store_status status, void *arg);
+void calls_postpone(struct store *store, struct span id, int64_t opening_ms, struct span provider,
+                    calls_postpone_fn fn, void *arg);
 
-enum store_outcome_kind {
+enum calls_outcome_kind {
     OUTCOME_ACCEPTED,
     OUTCOME_REFUSED,
     OUTCOME_REFUSED_NOW,
@@ -200,33 +200,33 @@ enum store_outcome_kind {
                     */
     OUTCOME_LISTED /* not sent: the number is on a do-not-call list; the call ends */
 };
-struct store_outcome {
+struct calls_outcome {
     struct span id;
     int attempt;
     struct span token;
-    enum store_outcome_kind kind;
+    enum calls_outcome_kind kind;
     const struct evidence *evidence; /* not needed for OUTCOME_BACK, _BUSY, _LISTED */
     int64_t wait_ms;                 /* OUTCOME_BACK, _BUSY: before it is due again */
     struct span trace;
     struct span channel;
     struct span provider;
 };
-enum store_outcome_what { OUTCOME_RECORDED, OUTCOME_LATE, OUTCOME_UNKNOWN };
-typedef void (*store_outcome_fn)(enum store_status status, enum store_outcome_what what, void *arg);
-void store_outcome(struct store *store, const struct store_outcome *outcome, store_outcome_fn fn, void *arg);
+enum calls_outcome_what { OUTCOME_RECORDED, OUTCOME_LATE, OUTCOME_UNKNOWN };
+typedef void (*calls_outcome_fn)(enum store_status status, enum calls_outcome_what what, void *arg);
+void calls_outcome(struct store *store, const struct calls_outcome *outcome, calls_outcome_fn fn, void *arg);
 
 /* ---- evidence (evidence.lua, settle.lua) ---- */
 
-enum store_evidence_what {
+enum calls_evidence_what {
     EVIDENCE_RECORDED,
     EVIDENCE_REPEATED,
     EVIDENCE_UNKNOWN,  /* no such call, or no such attempt on this channel */
     EVIDENCE_FOREIGN,  /* the attempt has another id at its provider: it is about another call */
-    EVIDENCE_UNPROVED, /* only the provider's id in it can say whose it is: store_park() knows */
+    EVIDENCE_UNPROVED, /* only the provider's id in it can say whose it is: calls_park() knows */
     EVIDENCE_FITS,     /* the same, but the attempt is in doubt and has the number that it says was called:
-                          store_link_inferred() */
+                          calls_link_inferred() */
 };
-struct store_evidence {
+struct calls_evidence {
     struct span id;
     int attempt;
     struct span channel;
@@ -235,59 +235,59 @@ struct store_evidence {
     struct span trace;
     bool unproved; /* `id` and `attempt` stood beside what its signature covers */
 };
-struct store_evidence_told {
-    enum store_evidence_what what;
+struct calls_evidence_result {
+    enum calls_evidence_what what;
     enum call_status call_status; /* the call's after it */
-    bool unlinked; /* reports alone told the provider's id: store_link() it, nobody else will */
+    bool unlinked; /* reports alone told the provider's id: calls_link() it, nobody else will */
 };
-typedef void (*store_evidence_fn)(enum store_status status, const struct store_evidence_told *told,
+typedef void (*calls_evidence_fn)(enum store_status status, const struct calls_evidence_result *told,
                                   void *arg);
-void store_evidence(struct store *store, const struct store_evidence *evidence, store_evidence_fn fn,
+void calls_evidence(struct store *store, const struct calls_evidence *evidence, calls_evidence_fn fn,
                     void *arg);
 
 /* Looks at up to `limit` overdue calls of a shard: settles claims whose owner died and attempts without a
  * report, and offers up to `look_ups` silent or doubtful ones to be asked for at their provider. */
-enum store_settled_what { SETTLED_CLAIM_LOST, SETTLED_NO_REPORT, SETTLED_LOOK_UP, SETTLED_FIND };
-struct store_settled {
+enum calls_settled_what { SETTLED_CLAIM_LOST, SETTLED_NO_REPORT, SETTLED_LOOK_UP, SETTLED_FIND };
+struct calls_settled {
     struct span id;
     int attempt;
-    enum store_settled_what what;
+    enum calls_settled_what what;
     struct span channel;          /* SETTLED_LOOK_UP, SETTLED_FIND */
     struct span provider_call_id; /* SETTLED_LOOK_UP */
-    struct span request;          /* SETTLED_FIND: as store_request() took it */
+    struct span request;          /* SETTLED_FIND: as calls_request() took it */
     int64_t placed_ms;            /* SETTLED_FIND: when it was claimed */
 };
-typedef void (*store_settle_fn)(enum store_status status, const struct store_settled *items, size_t n,
+typedef void (*calls_settle_fn)(enum store_status status, const struct calls_settled *items, size_t n,
                                 void *arg);
-void store_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, store_settle_fn fn,
+void calls_settle(struct store *store, unsigned shard, unsigned limit, unsigned look_ups, calls_settle_fn fn,
                   void *arg);
 
 /* ---- provider ids and early callbacks (link.lua, park.lua, parked.lua, unpark.lua) ---- */
 
-struct store_parked {
+struct calls_parked {
     struct span field; /* names the record: "CHANNEL|topic:partition:offset" */
     struct span value; /* as it was parked */
 };
 /* A provider's call, as a channel knows it: what is linked on one channel says nothing on another. */
-struct store_call {
+struct calls_call {
     struct span provider_id; /* "provider:provider call id" */
     struct span channel;
 };
 
 /* Links it to "tenant/call_id/attempt". `parked`: callbacks that came before. */
-typedef void (*store_link_fn)(enum store_status status, const struct store_parked *parked, size_t n,
+typedef void (*calls_link_fn)(enum store_status status, const struct calls_parked *parked, size_t n,
                               void *arg);
-void store_link(struct store *store, const struct store_call *call, struct span ref, store_link_fn fn,
+void calls_link(struct store *store, const struct calls_call *call, struct span ref, calls_link_fn fn,
                 void *arg);
 
 /* The same for an id that was inferred (the call fits the attempt, nobody said so): only while it is no other
  * attempt's, on whatever channel. `parked`: NULL when it is. */
-void store_link_inferred(struct store *store, const struct store_call *call, struct span ref,
-                         store_link_fn fn, void *arg);
+void calls_link_inferred(struct store *store, const struct calls_call *call, struct span ref,
+                         calls_link_fn fn, void *arg);
 
 /* The reference behind the id, or parked under it until unknown_callback_keep. An id "call:tenant/call_id"
  * parks a callback of a call that Redis does not know, in that call's shard. What may wait is bounded. */
-enum store_park_what {
+enum calls_park_what {
     PARK_LINKED, /* `ref` is set */
     PARK_PARKED,
     PARK_FULL_ID, /* not parked: as much waits under this id, of its channel, or in all, as may */
@@ -296,30 +296,30 @@ enum store_park_what {
 };
 /* Of one id and channel; of a channel and of all over all shards. About: a shard has its part of them. */
 enum {
-    STORE_PARK_ID_N = 32,
-    STORE_PARK_ID_BYTES = 256 * 1024,
-    STORE_PARK_CHANNEL_N = 16 * 1024,
-    STORE_PARK_CHANNEL_BYTES = 16 * 1024 * 1024,
-    STORE_PARK_N = 64 * 1024,
-    STORE_PARK_BYTES = 64 * 1024 * 1024,
+    CALLS_PARK_ID_N = 32,
+    CALLS_PARK_ID_BYTES = 256 * 1024,
+    CALLS_PARK_CHANNEL_N = 16 * 1024,
+    CALLS_PARK_CHANNEL_BYTES = 16 * 1024 * 1024,
+    CALLS_PARK_N = 64 * 1024,
+    CALLS_PARK_BYTES = 64 * 1024 * 1024,
 };
-typedef void (*store_park_fn)(enum store_status status, enum store_park_what what, struct span ref,
+typedef void (*calls_park_fn)(enum store_status status, enum calls_park_what what, struct span ref,
                               void *arg);
-void store_park(struct store *store, const struct store_call *call, const struct store_parked *callback,
-                store_park_fn fn, void *arg);
+void calls_park(struct store *store, const struct calls_call *call, const struct calls_parked *callback,
+                calls_park_fn fn, void *arg);
 
-struct store_overdue {
+struct calls_overdue {
     struct span provider_id;
     bool known;                        /* linked by now: put back; otherwise dead letters */
-    const struct store_parked *parked; /* some of them; the others once these are removed */
+    const struct calls_parked *parked; /* some of them; the others once these are removed */
     size_t n;
 };
 /* What is overdue is offered to one asker at a time, and again after 30 s when it is still there. `more`:
  * there is more now, or will be once this is removed. */
-typedef void (*store_overdue_fn)(enum store_status status, const struct store_overdue *items, size_t n,
+typedef void (*calls_overdue_fn)(enum store_status status, const struct calls_overdue *items, size_t n,
                                  bool more, void *arg);
-void store_overdue(struct store *store, unsigned shard, store_overdue_fn fn, void *arg);
+void calls_overdue(struct store *store, unsigned shard, calls_overdue_fn fn, void *arg);
 /* Forgets one parked callback that is safe elsewhere. No answer: it would be found again. */
-void store_unpark(struct store *store, struct span provider_id, struct span field);
+void calls_unpark(struct store *store, struct span provider_id, struct span field);
 
 #endif
