@@ -29,7 +29,8 @@ UNLINKED = 64
 HOPS = ["message_out", "dialing", "connected", "terminate", "session_completed"]
 EVENT = ["type", "id", "seq", "identity", "campaign", "attempt", "channel", "provider", "provider_call_id", "placed_at",
          "status", "previous", "hop", "code", "detail", "final", "next_at", "occurred", "recorded", "ring", "talk",
-         "cost", "currency", "drop", "trace"]
+         "cost", "currency", "drop", "trace", "in_doubt"]
+RECORD = [name.lower() for name in LAYOUT["RECORD"]]
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -244,12 +245,12 @@ class Store:
     def unpark(self, *fields, provider_id="twilio:CA1"):
         return self.scripts["unpark"](keys=[self.shard], args=[provider_id, *fields])
 
-    def control(self, what, key):
+    def control(self, what, key, audit=""):
         """What an operator says of a campaign, tenant or channel; the state of it afterwards."""
-        return self.run("controls", what, key)[0]
+        return self.run("controls", what, key, audit)[0]
 
-    def control_call(self, what, call="t/c1"):
-        return self.run("control", call, what)[0]
+    def control_call(self, what, call="t/c1", audit=""):
+        return self.run("control", call, what, audit)[0]
 
     def sweep(self, limit=64):
         """One step; whether there is more to do."""
@@ -263,6 +264,21 @@ class Store:
 
     def hangups(self, limit=64):
         return self.run("hangup", limit)
+
+    def take_records(self, limit=64, lease=60000):
+        """The rows that were handed out, with their leases, and what ivr.audit is to say: [(lease, row)], [(lease, text)]."""
+        rows, audits = self.run("take_records", limit, lease)
+        return [(lease, dict(zip(RECORD, row))) for lease, row in rows], [tuple(said) for said in audits]
+
+    def sent_records(self, *sent):
+        """They are on their topics: ("record", id, lease) or ("audit", text)."""
+        self.batch("sent_records", sent)
+
+    def settle_records(self, ms=2000):
+        """The time passes that a row waits for further changes."""
+        for key in ("records", "audit"):
+            for member, at in self.redis.zrange(f"{self.shard}:{key}", 0, -1, withscores=True):
+                self.redis.zadd(f"{self.shard}:{key}", {member: at - ms})
 
     def held(self, key):
         return [member.decode() for member in self.redis.zrange(f"{self.shard}:hold:{key}", 0, -1)]

@@ -344,7 +344,7 @@ def test_a_cancelled_call_that_had_an_attempt_ends_with_its_status(store):
     waits_for_a_retry(store)
     store.control_call("cancel")
     store.due(lost_ms=0)
-    assert (store.state()[PHASE], store.state()[STATUS], store.state()[DROP]) == (DONE, BUSY, "")
+    assert (store.state()[PHASE], store.state()[STATUS], store.state()[DROP]) == (DONE, BUSY, "cancelled")
     assert store.events[-1]["type"] == "final" and store.events[-1]["final"] == 1
 
 
@@ -421,7 +421,7 @@ def test_a_listed_number_at_its_retry_ends_the_call_with_its_status(store):
     waits_for_a_retry(store, delays=(0,))
     assert store.claim("t/c1", "b") == ["claimed", 2]
     assert store.outcome("t/c1", 2, "b", "listed") == "recorded"
-    assert (store.state()[PHASE], store.state()[STATUS], store.state()[DROP]) == (DONE, BUSY, "")
+    assert (store.state()[PHASE], store.state()[STATUS], store.state()[DROP]) == (DONE, BUSY, "do_not_call")
     store.evidence("t/c1", evidence(BUSY, terminal=1, code="later", kind=2))
     assert store.state()[PHASE] == DONE, "it stays over"
 

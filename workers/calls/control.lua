@@ -1,6 +1,7 @@
 -- Pauses, resumes or cancels one call.
 --
--- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2] "tenant/call_id"; ARGV[3] 'pause', 'resume' or 'cancel'.
+-- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2] "tenant/call_id"; ARGV[3] 'pause', 'resume' or 'cancel';
+-- ARGV[4] what ivr.audit is to say of it (lib/audit.lua), '' nothing.
 -- Returns {outbox id, events, results}; the results are {what}: 'unknown', 'running' (it goes on, or waits for what is
 -- not its own pause), 'paused', 'cancelled' (a waiting one ends within a moment, by due.lua; one on its way is hung up
 -- and has no further attempt), 'not_waiting' (pause: it is on its way), 'final' (it was over before).
@@ -8,6 +9,7 @@
 -- Promises: from the answer on a paused or cancelled call is not claimed; twice is once; nothing brings back what is
 -- final.
 local layout = require('layout')
+local audit = require('audit')
 local batch = require('batch')
 local operators = require('operators')
 local reading = require('reading')
@@ -63,12 +65,16 @@ local function resume(c)
   return 'running'
 end
 
+local DONE_IS = {pause = 'paused', resume = 'running', cancel = 'cancelled'}
 local DO = {pause = pause, resume = resume, cancel = cancel}
 
 return function(keys, args)
   run.begin(keys, args)
   return batch.finish(batch.one(function(id)
     local c = reading.load(id)
-    return {c and DO[args[3]](c) or 'unknown'}
+    local became = c and DO[args[3]](c) or 'unknown'
+    local done = became == DONE_IS[args[3]]
+    audit.note(run.shard, args[4], done and 'done' or 'refused', done and 1 or 0)
+    return {became}
   end, args[2]))
 end

@@ -2,12 +2,15 @@
 -- read.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2] 'pause', 'resume', 'cancel' or 'look'; ARGV[3]
--- "campaign:TENANT/NAME", "tenant:NAME" or "channel:NAME".
+-- "campaign:TENANT/NAME", "tenant:NAME" or "channel:NAME"; ARGV[4] what ivr.audit is to say of it (lib/audit.lua; '' in
+-- all shards but the first).
 -- Returns {'', '', results}; the results are {what holds now: 'running', 'paused' or 'cancelled', 1 when the shard has
 -- counters of that campaign else 0}.
 --
 -- Promises: from the answer on no call of the shard that it concerns is claimed; twice is once; a cancelled campaign or
 -- tenant stays so until resume. A channel's cancel ends what was there when it was said: what comes later is placed.
+local audit = require('audit')
+
 local RESUMED_KEEP_MS = 3600 * 1000
 
 return function(keys, args)
@@ -29,6 +32,8 @@ return function(keys, args)
     redis.call('HSET', ctl, 'cancel:' .. key, at)
     redis.call('HSET', shard .. ':sweep', 'set', '', 'cursor', '0')
   end
+
+  audit.note(shard, args[4], 'done')
 
   local state = 'running'
   if redis.call('HEXISTS', ctl, 'cancel:' .. key) == 1 and not channel then

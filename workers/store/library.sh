@@ -167,7 +167,7 @@ sed "s/LIBRARY/$name/" "$tmp/text" > "$tmp/library.lua"
     awk '{
             split($1, name, ".")
             if (name[1] != table) { if (table != "") print "};"; table = name[1]; print "enum {" }
-            position = table ~ /^(S|P|A|E|EVENT)$/
+            position = table ~ /^(S|P|A|E|EVENT|RECORD)$/
             printf "    LAYOUT_%s_%s = %d,\n", table, name[2], position ? $2 - 1 : $2
         }
         END { print "};" }' "$tmp/layout"

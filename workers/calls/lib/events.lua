@@ -15,15 +15,16 @@ end
 local function emit(c, kind, hop, previous, occurred, trace)
   local s, a = c.s, c.a
   s[S.SEQ] = s[S.SEQ] + 1
+  c.trace = trace
   touch(s)
   if a and a[A.STATUS] > 0 then
     run.events[#run.events + 1] = {kind, c.id, s[S.SEQ], c.identity, s[S.CAMPAIGN], c.n, a[A.CHANNEL], a[A.PROVIDER],
       a[A.ID], a[A.PLACED], s[S.STATUS], previous, hop, a[A.CODE], a[A.DETAIL], s[S.FINAL], s[S.NEXT_AT], occurred,
-      s[S.UPDATED], a[A.RING], a[A.TALK], a[A.COST], a[A.CURRENCY], s[S.DROP], trace}
+      s[S.UPDATED], a[A.RING], a[A.TALK], a[A.COST], a[A.CURRENCY], s[S.DROP], trace, attempts.in_doubt(a) and 1 or 0}
   else
     run.events[#run.events + 1] = {kind, c.id, s[S.SEQ], c.identity, s[S.CAMPAIGN], 0, s[S.CHANNEL], c.provider or '',
       '', 0, s[S.STATUS], previous, hop, '', '', s[S.FINAL], s[S.NEXT_AT], occurred,
-      s[S.UPDATED], -1, -1, -1, '', s[S.DROP], trace}
+      s[S.UPDATED], -1, -1, -1, '', s[S.DROP], trace, 0}
   end
 end
 

@@ -6,7 +6,8 @@
 --
 -- KEYS[1] is the shard, e.g. "{ivr:07}". Every key begins with it, so a function touches one slot of a Redis Cluster:
 --   :call:TENANT/CALL_ID    hash: s state, p policy, i identity (JSON fragment for events), q request, f fingerprint,
---                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (below)
+--                           a1, a2, ... attempts; s, p and attempts are MessagePack arrays (below); z when it became
+--                           final first, ms; t the trace of what made it so, or corrected it since ("" is left out)
 --   :due                    zset of waiting calls, by the time of their next attempt
 --   :hold:KEY               zset of waiting calls that an operator's pause keeps out of :due, by their expiry; KEY is
 --                           the pause: "campaign:TENANT/CAMPAIGN", "tenant:TENANT", "channel:NAME", or "call": that
@@ -25,6 +26,8 @@
 --                           (admit.lua), by its deadline: what the channel's own list is rebuilt from
 --   :out                    stream, the outbox: field e holds a MessagePack array of what has to follow a change:
 --                           events to be produced, and lines to be given back (release() of lib/attempts.lua)
+--   :records                zset of calls whose record is to be sent, by when (lib/records.lua)
+--   :audit                  zset of what ivr.audit is to say, by when whoever sends it must be done (lib/audit.lua)
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
@@ -87,6 +90,7 @@ layout.P = {
   DELAYS = 3,
   REDIAL = 4,
   EXPIRES = 5,
+  PRIORITY = 6, -- of the request
 }
 
 -- An attempt, fields a1, a2, ... Its end is three values a hop: HOPS + 3 * hop is the provider's time (0 unknown), then
@@ -187,6 +191,36 @@ layout.EVENT = {
   CURRENCY = 23,
   DROP = 24,
   TRACE = 25,
+  IN_DOUBT = 26,
+}
+
+-- A record to be sent: lib/records.lua makes it, workers/calls/call_record.c reads it. Times are ms, 0 where there is
+-- none; seconds, cost and priority are -1 where unknown; texts are then empty.
+layout.RECORD = {
+  ID = 1,
+  SEQ = 2,
+  IDENTITY = 3,
+  STATUS = 4,
+  DROP = 5,
+  IN_DOUBT = 6,
+  CODE = 7,
+  DETAIL = 8,
+  CHANNEL = 9,
+  PROVIDER = 10,
+  PROVIDER_CALL_ID = 11,
+  ATTEMPTS = 12,
+  PRIORITY = 13,
+  CREATED = 14,
+  FIRST_ATTEMPT = 15,
+  LAST_ATTEMPT = 16,
+  ANSWERED = 17,
+  ENDED = 18,
+  FINAL_AT = 19,
+  UPDATED = 20,
+  RING = 21,
+  TALK = 22,
+  COSTS = 23, -- {currency, millionths, ...}
+  TRACE = 24,
 }
 
 return layout

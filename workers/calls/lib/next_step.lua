@@ -48,13 +48,14 @@ local function conclude(c, jitter)
   local s, a = c.s, c.a
   if s[S.WON] > 0 then
     enter(s, s[S.TOKEN] ~= '' and PHASE.PLACING or PHASE.DONE, 1, 0)
+    s[S.DROP] = '' -- whatever ended it before, it was answered
   elseif c.n < s[S.ATTEMPT] or s[S.TOKEN] ~= '' then
     return -- an earlier attempt says nothing of what comes next; a claim waits for its outcome
   elseif a[A.TERMINAL] == 1 or attempts.in_doubt(a) then
     local at = s[S.PHASE] == PHASE.WAITING and s[S.NEXT_AT] or nil
     local again = attempt_at(c, jitter)
     if again and operators.control_of(c, s[S.CHANNEL]) == 'cancel' then
-      again, s[S.CANCELLED] = nil, 1
+      again, s[S.CANCELLED], s[S.DROP] = nil, 1, 'cancelled'
     end
     if again then
       enter(s, PHASE.WAITING, 0, at or again)

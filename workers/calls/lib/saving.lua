@@ -5,6 +5,7 @@ local counters = require('counters')
 local events = require('events')
 local reading = require('reading')
 local reasons = require('reasons')
+local records = require('records')
 local run = require('run')
 local A, P, PHASE, S = layout.A, layout.P, layout.PHASE, layout.S
 local pack, call = cmsgpack.pack, redis.call
@@ -74,8 +75,15 @@ local function save(c)
   if c.a then
     fields[#fields + 1], fields[#fields + 2] = 'a' .. c.n, pack(c.a)
   end
+  if s[S.FINAL] == 1 or c.final == 1 then
+    records.mark(c.id)
+    if (c.trace or '') ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = 't', c.trace
+    end
+  end
   call('HSET', c.key, unpack(fields))
   if s[S.FINAL] == 1 and c.final == 0 then
+    call('HSETNX', c.key, 'z', counters.text_of(run.now))
     call('PEXPIRE', c.key, run.retention_ms)
   elseif s[S.FINAL] == 0 and c.final == 1 then
     call('PERSIST', c.key)

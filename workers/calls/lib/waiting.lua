@@ -16,6 +16,12 @@ local function before_expiry(c, at)
   return expires > 0 and expires < at and expires or at
 end
 
+-- Its time to give up has come, and not its expiry: what ended it is that it reached nobody, as its status says.
+local function ran_out_of_patience(c, reason)
+  local expires = reading.policy(c)[P.EXPIRES]
+  return reason == 'expired' and not (expires > 0 and expires <= run.now)
+end
+
 -- Ends a call that waits, without saving it: with its status, or dropped for that reason when it has none.
 local function wind_up(c, reason, trace)
   local s, previous = c.s, c.s[S.STATUS]
@@ -27,6 +33,7 @@ local function wind_up(c, reason, trace)
     events.emit(c, 'dropped', -1, previous, 0, trace)
   else
     next_step.enter(s, PHASE.DONE, 1, 0)
+    s[S.DROP] = ran_out_of_patience(c, reason) and '' or reason
     events.emit(c, 'final', -1, previous, 0, trace)
   end
 end
