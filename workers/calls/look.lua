@@ -4,7 +4,7 @@
 --   {id, claim_no that the ticket bears, lease ms, channel}
 -- Returns {outbox id, events, results}; a result is
 --   {'ready', then what offer() of lib/waiting.lua offers}: the claim of that number may be made,
---   {'live', ms that its line may still be held}: that claim was made, its call is under way, with a line of the channel,
+--   {'live', ms that its line may still be held}: that claim was made, its call is under way and has a line there,
 --   {'gone'}: the ticket is good for nothing.
 --
 -- Promises: a call that is paused, cancelled or over is done with here and costs no send time.
