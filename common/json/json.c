@@ -154,6 +154,12 @@ void json_kraw(struct buf *b, const char *key, struct span json)
 
 void json_kmicros(struct buf *b, const char *key, int64_t micros)
 {
+    json_key(b, key);
+    json_micros(b, micros);
+}
+
+void json_micros(struct buf *b, int64_t micros)
+{
     uint64_t size = micros < 0 ? 0 - (uint64_t)micros : (uint64_t)micros;
     char fraction[7] = {'.'};
     size_t digits = 6;
@@ -164,7 +170,6 @@ void json_kmicros(struct buf *b, const char *key, int64_t micros)
     }
     while (digits > 0 && fraction[digits] == '0')
         digits--;
-    json_key(b, key);
     buf_adds(b, micros < 0 ? "\"-" : "\"");
     buf_addint(b, (int64_t)(size / 1000000));
     buf_add(b, fraction, digits ? digits + 1 : 0);

@@ -32,6 +32,7 @@ void json_ktime(struct buf *b, const char *key, int64_t wall_ms); /* RFC 3339; 0
 void json_kraw(struct buf *b, const char *key, struct span json); /* already JSON */
 /* Millionths of a unit as a decimal string without trailing zeros: 6500 -> "0.0065", 0 -> "0". */
 void json_kmicros(struct buf *b, const char *key, int64_t micros);
+void json_micros(struct buf *b, int64_t micros);
 
 /*
  * How closely a text is held to the letter. A number of any size is read in all three: see json_big_number().

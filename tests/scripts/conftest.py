@@ -249,6 +249,10 @@ class Store:
         """What an operator says of a campaign, tenant or channel; the state of it afterwards."""
         return self.run("controls", what, key, audit)[0]
 
+    def concerned(self, key):
+        """How many calls of a campaign, tenant or channel wait, and how many are at their provider."""
+        return tuple(self.run("controls", "look", key, "")[2:])
+
     def control_call(self, what, call="t/c1", audit=""):
         return self.run("control", call, what, audit)[0]
 

@@ -524,3 +524,16 @@ def settle_down(store):
         assert store.state(key.decode().split(":call:")[1])[PHASE] != WAITING
     check_indexes(store)
     check_counts(store)
+
+
+def test_how_many_calls_it_concerns_is_told_beforehand(store):
+    for call, campaign in (("t/w1", "t/camp"), ("t/w2", "t/camp"), ("t/w3", "t/other"), ("u/w4", "u/camp")):
+        store.request(call, campaign=campaign, wait=60000)
+    store.placed("t/p1")
+    store.placed("t/f1")
+    store.evidence("t/f1", evidence(COMPLETED, 1, hops=[CONNECTED, TERMINATE], at=5000))
+    assert store.concerned("campaign:t/camp") == (2, 1)
+    assert store.concerned("tenant:t") == (3, 1)
+    assert store.concerned("tenant:u") == (1, 0)
+    assert store.concerned("channel:ch") == (4, 0)
+    assert store.concerned("campaign:t/unknown") == (0, 0)

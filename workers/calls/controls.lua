@@ -5,13 +5,50 @@
 -- "campaign:TENANT/NAME", "tenant:NAME" or "channel:NAME"; ARGV[4] what ivr.audit is to say of it (lib/audit.lua; '' in
 -- all shards but the first).
 -- Returns {'', '', results}; the results are {what holds now: 'running', 'paused' or 'cancelled', 1 when the shard has
--- counters of that campaign else 0}.
+-- counters of that campaign else 0, how many of its calls wait, how many are at their provider and have no end yet (not
+-- counted of a channel)}.
 --
 -- Promises: from the answer on no call of the shard that it concerns is claimed; twice is once; a cancelled campaign or
 -- tenant stays so until resume. A channel's cancel ends what was there when it was said: what comes later is placed.
 local audit = require('audit')
 
 local RESUMED_KEEP_MS = 3600 * 1000
+
+-- Of one campaign: those that wait for their first or a further attempt, and those that are Pending.
+local function calls_of(shard, campaign)
+  local waiting, placed = 0, 0
+  local counts = redis.call('HGETALL', shard .. ':n:' .. campaign)
+  for i = 1, #counts, 2 do
+    local what = string.match(counts[i], '^[^|]*|(.*)$')
+    if what == 'waiting' or what == 'retrying' then
+      waiting = waiting + tonumber(counts[i + 1])
+    elseif what == 's:1' then
+      placed = placed + tonumber(counts[i + 1])
+    end
+  end
+  return waiting, placed
+end
+
+local function calls_of_tenant(shard, tenant)
+  local waiting, placed = 0, 0
+  for _, campaign in ipairs(redis.call('ZRANGE', shard .. ':campaigns', 0, -1)) do
+    if string.sub(campaign, 1, #tenant + 1) == tenant .. '/' then
+      local w, p = calls_of(shard, campaign)
+      waiting, placed = waiting + w, placed + p
+    end
+  end
+  return waiting, placed
+end
+
+local function calls_concerned(shard, key)
+  local kind, name = string.match(key, '^(%a+):(.*)$')
+  if kind == 'campaign' then
+    return calls_of(shard, name)
+  elseif kind == 'tenant' then
+    return calls_of_tenant(shard, name)
+  end
+  return tonumber(redis.call('HGET', shard .. ':waiting', name) or 0), 0
+end
 
 return function(keys, args)
   local shard, what, key = keys[1], args[2], args[3]
@@ -43,5 +80,5 @@ return function(keys, args)
   end
   local campaign = string.match(key, '^campaign:(.*)')
   local known = campaign and redis.call('EXISTS', shard .. ':n:' .. campaign) or 0
-  return {'', '', cmsgpack.pack({state, known})}
+  return {'', '', cmsgpack.pack({state, known, calls_concerned(shard, key)})}
 end
