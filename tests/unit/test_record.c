@@ -17,8 +17,11 @@
 #include "common/base/pii.h"
 #include "common/json/json.h"
 #include "scripts.h"
+#include "workers/calls/evidence.h"
+#include "workers/calls/links.h"
 #include "workers/calls/record.h"
 #include "workers/calls/ref.h"
+#include "workers/calls/requests.h"
 
 #define ID    SPAN_LIT("acme/c-1")
 #define TOKEN SPAN_LIT("0123456789abcdef")

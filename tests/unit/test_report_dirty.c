@@ -240,7 +240,7 @@ static void a_campaign_waits_an_interval_and_a_window_until_it_is_closed(void **
 static void an_event_names_its_campaign_and_its_attempt_s_window(void **state)
 {
     (void)state;
-    struct change change;
+    struct event_change change;
     struct err err = ERR_INIT;
     assert_int_equal(
         change_read(&change,
@@ -258,7 +258,7 @@ static void an_event_names_its_campaign_and_its_attempt_s_window(void **state)
 static void an_event_of_a_call_that_waits_has_no_window(void **state)
 {
     (void)state;
-    struct change change;
+    struct event_change change;
     struct err err = ERR_INIT;
     assert_int_equal(change_read(&change,
                                  SPAN_LIT("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"channel\":\"main\","
@@ -280,7 +280,7 @@ static void what_is_no_event_says_why(void **state)
                                         "{\"tenant\":\"a/b\",\"campaign\":\"c\"}",
                                         "{\"tenant\":\"a\",\"campaign\":7}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        struct change change;
+        struct event_change change;
         struct err err = ERR_INIT;
         assert_int_equal(change_read(&change, span_str(texts[i]), &err), ERR_INVALID);
         assert_true(strlen(err.text) > 10);

@@ -11,6 +11,8 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/due.h"
+#include "workers/calls/settle.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/reconcile.h"
 #include "workers/dispatch/ticket.h"

@@ -94,7 +94,7 @@ static bool read_control(struct route *route, const struct span *segments, size_
                                               [CONTROL_TENANT] = "tenants",
                                               [CONTROL_CHANNEL] = "channels",
                                               [CONTROL_CALL] = "calls"};
-    unsigned kind = 0;
+    unsigned kind = CONTROL_CAMPAIGN;
     while (kind <= CONTROL_CALL && !span_is(segments[1], collections[kind]))
         kind++;
     bool two = kind == CONTROL_CAMPAIGN || kind == CONTROL_CALL;

@@ -6,6 +6,8 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "workers/calls/parked.h"
+#include "workers/calls/parking.h"
+#include "workers/program/parked_out.h"
 
 enum { TURN_MS = 5000 };
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "workers/calls/parked.h"
+#include "workers/calls/parking.h"
 #include "workers/calls/ref.h"
+#include "workers/program/parked_out.h"
 
 static void dead_unknown(struct work *work, const char *what)
 {

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/evidence.h"
 #include "workers/status/parking.h"
 
 enum { AGAIN_FIRST_MS = 100, AGAIN_MAX_MS = 2000 };
@@ -184,6 +185,9 @@ static void on_evidence(enum store_status store_status, const struct calls_evide
             parking_link(work);
         else
             work_recorded(work);
+        return;
+    case EVIDENCE_NOTHING:
+        work_dead(work, "unreadable_call", SPAN_LIT("its script answered what this version does not know"));
         return;
     case EVIDENCE_UNKNOWN:
         parking_unknown_call(work);
