@@ -15,7 +15,7 @@
  * logged, at most once a second.
  *
  * The files: httpd_head (reading a head strictly), httpd_chunked, httpd_conn (a connection's life),
- * httpd_listen (accepting, and who makes room), httpd_reply, and httpd.c for the rest of what stands here.
+ * httpd_listen (accepting, and who makes room), httpd_reply, and httpd_server.c for the rest of what stands here.
  */
 #ifndef IVR_COMMON_HTTPD_H
 #define IVR_COMMON_HTTPD_H

@@ -1,5 +1,5 @@
 /*
- * What the files of one connection (redis_conn.c, redis_look.c) share among themselves.
+ * What the files of one connection (redis_conn_life.c, redis_look.c) share among themselves.
  */
 #ifndef IVR_COMMON_REDIS_CONN_INSIDE_H
 #define IVR_COMMON_REDIS_CONN_INSIDE_H

@@ -39,7 +39,7 @@ struct channel {
                                    channel */
     bool one_call_per_number;   /* of a tenant at a time; default true */
     void *adapter;              /* the provider's own (open, close of struct provider); NULL: none */
-    unsigned refs;              /* private to channels.c */
+    unsigned refs;              /* private to channels_file.c */
 };
 
 struct channels; /* the whole file; immutable */
