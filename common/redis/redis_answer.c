@@ -86,12 +86,10 @@ void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, c
     redis_answer_failed(cmd, REDIS_REFUSED, reply->str);
 }
 
-void redis_answer_all_failed(struct redis_cmds *list, enum redis_status status, const char *error)
+void redis_answer_all_failed(struct fifo *list, enum redis_status status, const char *error)
 {
-    struct redis_cmds mine;
-
-    redis_cmds_init(&mine);
-    redis_cmds_move(&mine, list);
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&mine)) != NULL;)
+    struct fifo mine = {0};
+    fifo_move(&mine, list);
+    for (struct redis_cmd *cmd; (cmd = REDIS_CMD_TAKE(&mine)) != NULL;)
         redis_answer_failed(cmd, status, error);
 }

@@ -35,7 +35,7 @@ struct redis_cluster {
     struct redis_conn_options options;
     struct node *nodes;
     struct node *slots[REDIS_SLOTS]; /* NULL: nobody's */
-    struct redis_cmds refused;       /* for slots that are nobody's */
+    struct fifo refused;             /* for slots that are nobody's */
     struct loop_timer *tick;
     unsigned turn; /* which node is asked next */
     int64_t look_mono_ms;
@@ -354,7 +354,6 @@ struct redis_cluster *redis_cluster_new(const struct redis_conn_options *options
     struct redis_cluster *cluster = mem_calloc(1, sizeof(*cluster));
 
     cluster->options = *options;
-    redis_cmds_init(&cluster->refused);
     snprintf(cluster->error, sizeof(cluster->error), "connecting");
     add_seeds(cluster);
     cluster->look_mono_ms = loop_mono_ms(options->loop) + LOOK_SOON_MS;
@@ -388,7 +387,7 @@ void redis_cluster_queue(struct redis_cluster *cluster, struct redis_cmd *cmd)
     if (node != NULL)
         redis_conn_queue(node->conn, cmd);
     else
-        redis_cmds_add(&cluster->refused, cmd);
+        fifo_add(&cluster->refused, &cmd->link);
 }
 
 size_t redis_cluster_servers(const struct redis_cluster *cluster)
@@ -408,7 +407,7 @@ void redis_cluster_queue_to(struct redis_cluster *cluster, size_t server, struct
         redis_conn_queue(node->conn, cmd);
         return;
     }
-    redis_cmds_add(&cluster->refused, cmd);
+    fifo_add(&cluster->refused, &cmd->link);
 }
 
 bool redis_cluster_flush(struct redis_cluster *cluster)

@@ -25,10 +25,10 @@ struct redis_conn {
     redisAsyncContext *ac; /* NULL when there is none */
     struct redis_poll *poll;
     struct loop_timer *tick;
-    struct redis_cmds queue;
-    struct redis_cmds sent;
-    struct redis_cmds held;
-    struct redis_cmds refused;
+    struct fifo queue;
+    struct fifo sent;
+    struct fifo held;
+    struct fifo refused;
     struct redis_script_use *scripts;
     struct redis_loading loading;
     uint64_t seq;

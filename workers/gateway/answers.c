@@ -7,7 +7,7 @@
 #include "common/run/metrics.h"
 #include "workers/calls/record.h"
 #include "workers/calls/ref.h"
-#include "workers/gateway/callbacks.h"
+#include "workers/gateway/delivery.h"
 #include "workers/gateway/lookup.h"
 #include "workers/gateway/respond.h"
 #include "workers/providers/channels.h"
@@ -236,7 +236,8 @@ static void take(struct gateway *g, const struct received *r)
         return;
     }
     callback_record_init(&record, r);
-    callbacks_keep(g, r, &record);
+    if (!delivery_full(g, r))
+        delivery_start(g, r, &record, NULL, NULL);
     answers_start(prepare(g, r, &record, 404));
     callback_record_done(&record);
 }

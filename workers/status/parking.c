@@ -75,7 +75,7 @@ static void park(struct work *work, struct span id, struct span channel, calls_p
     const struct calls_call call = {id, channel};
     const struct calls_parked callback = {buf_span(&field), buf_span(&value)};
     work_asked(work);
-    calls_park(status_worker(work)->store, &call, &callback, answered, work);
+    calls_park(work->works->worker->store, &call, &callback, answered, work);
     buf_done(&field);
     buf_done(&value);
 }
@@ -126,7 +126,7 @@ void parking_by_provider_id(struct work *work)
     const struct calls_call call = {buf_span(&id), reading.channel};
     if (work->parked_before) {
         work_asked(work);
-        ref_read(status_worker(work)->store, &call, on_found, work);
+        ref_read(work->works->worker->store, &call, on_found, work);
     } else {
         park(work, call.provider_id, call.channel, on_found_or_parked);
     }
@@ -178,7 +178,7 @@ static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
     buf_addint(&ref, work->ref.attempt);
     const struct calls_call call = {buf_span(&id), reading.channel};
     work_asked(work);
-    link(status_worker(work)->store, &call, buf_span(&ref), answered, work);
+    link(work->works->worker->store, &call, buf_span(&ref), answered, work);
     buf_done(&id);
     buf_done(&ref);
 }
@@ -191,7 +191,7 @@ static void put_back(const struct work *work, const struct calls_parked *parked,
     buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);
     for (size_t i = 0; i < n; i++)
-        parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
+        parked_put_back(work->works->worker, buf_span(&id), &parked[i], NULL, NULL);
     buf_done(&id);
 }
 
