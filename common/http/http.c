@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/http/http_socket.h"
 
 enum {
@@ -135,7 +136,8 @@ static int64_t retry_after_ms(CURL *easy)
     const char *text = header->value;
     int64_t wait_s = -1;
     if (text[0] && strspn(text, "0123456789") == strlen(text)) {
-        wait_s = strlen(text) > 9 ? RETRY_AFTER_MAX_S : strtol(text, NULL, 10);
+        if (!number_read(span_str(text), 0, RETRY_AFTER_MAX_S, &wait_s))
+            wait_s = RETRY_AFTER_MAX_S;
     } else {
         time_t when = curl_getdate(text, NULL);
         if (when == -1)

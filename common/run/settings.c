@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/base/url.h"
 #include "common/base/visible.h"
 #include "common/json/json.h"
@@ -190,18 +191,6 @@ static int fits_token(const char *value, struct err *err)
                : err_set(err, ERR_CONFIG, "expected at least %d characters, it has %zu", TOKEN_MIN, n);
 }
 
-static bool parse_int(const char *value, int64_t min, int64_t max, int64_t *number)
-{
-    int64_t sum = 0;
-    for (const char *c = value; *c; c++) {
-        if (*c < '0' || *c > '9' || sum > max)
-            return false;
-        sum = sum * 10 + (*c - '0');
-    }
-    *number = sum;
-    return *value && sum >= min && sum <= max;
-}
-
 static int fits_listener(const char *value, struct err *err)
 {
     const char *colon = strrchr(value, ':');
@@ -209,7 +198,7 @@ static int fits_listener(const char *value, struct err *err)
     size_t host = colon ? (size_t)(colon - value) : 0;
     bool bracketed = host > 2 && value[0] == '[' && value[host - 1] == ']';
     bool plain = host > 0 && all_of(value, ".-:", strlen(value)) && strchr(value, ':') == colon;
-    if ((bracketed || plain) && parse_int(colon + 1, 0, 65535, &port))
+    if ((bracketed || plain) && number_read(span_str(colon + 1), 0, 65535, &port))
         return 0;
     return err_set(err, ERR_CONFIG,
                    "expected address:port with a port from 0 to 65535, such as 0.0.0.0:9090 "
@@ -278,7 +267,7 @@ static int store_text(char **field, const struct row *row, const char *value, st
 static int store_int(int *field, const struct row *row, const char *value, struct err *err)
 {
     int64_t number;
-    if (!parse_int(value, row->min, row->max, &number))
+    if (!number_read(span_str(value), row->min, row->max, &number))
         return err_set(err, ERR_CONFIG, "expected a whole number from %lld to %lld", (long long)row->min,
                        (long long)row->max);
     *field = (int)number;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/number.h"
 #include "common/run/program.h"
 
 static const char help[] =
@@ -65,11 +66,10 @@ static int usage(const char *what, const char *value)
 
 static int read_calls(struct options *options, const char *text)
 {
-    char *end;
-    errno = 0;
-    options->calls = strtol(text, &end, 10);
-    if (errno != 0 || *end != '\0' || end == text || options->calls < 1 || options->calls > OPTIONS_MAX_CALLS)
+    int64_t calls;
+    if (!number_read(span_str(text), 1, OPTIONS_MAX_CALLS, &calls))
         return usage("--calls takes a number from 1 to 1000000, not ", text);
+    options->calls = (long)calls;
     return -1;
 }
 

@@ -3,10 +3,11 @@
 #include <assert.h>
 
 #include "common/base/clock.h"
+#include "common/base/number.h"
 #include "common/model/request.h"
 #include "workers/calls/parked.h"
 
-enum { ATTEMPT_DIGITS = 9, SHOWN = 60 };
+enum { ATTEMPT_MAX = 999999999, SHOWN = 60 };
 
 /* ---- headers ---- */
 
@@ -61,16 +62,7 @@ static struct span shown(struct span value)
 
 static bool parse_attempt(struct span text, int *attempt)
 {
-    int value = 0;
-    if (text.n == 0 || text.n > ATTEMPT_DIGITS || text.p[0] == '0')
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-        value = value * 10 + (text.p[i] - '0');
-    }
-    *attempt = value;
-    return true;
+    return text.n > 0 && text.p[0] != '0' && number_read_int(text, 1, ATTEMPT_MAX, attempt);
 }
 
 static void compose(struct call_ref *ref, struct span tenant, struct span call_id)
