@@ -88,8 +88,8 @@ struct http_slot;
 struct http_client_options {
     unsigned max_transfers;
     const char *user_agent; /* copied; NULL: "ivr-workers" */
-    const char
-        *ca_file; /* copied; PEM of the authorities that TLS peers must be signed by; NULL: the system's */
+    /* Copied; PEM of the authorities that TLS peers must be signed by. NULL: the system's. */
+    const char *ca_file;
 };
 
 struct http_limits {

@@ -80,8 +80,8 @@ static bool starts_with(struct span text, struct span prefix)
     return text.n >= prefix.n && strncasecmp(text.p, prefix.p, prefix.n) == 0;
 }
 
-/* "/path?query", "*" (of OPTIONS), or the absolute form, as it is sent to a proxy: "http://host/path?query".
- */
+/* "/path?query", "*" (of OPTIONS), or the absolute form, as it is sent to a proxy:
+ * "http://host/path?query". */
 static int read_target(struct reading *in, struct span target)
 {
     static const struct span schemes[] = {SPAN_LIT("http://"), SPAN_LIT("https://")};

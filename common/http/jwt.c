@@ -65,8 +65,8 @@ int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err)
     EVP_PKEY *pkey = read_pem(pem, PEM_read_bio_PrivateKey);
     if (!pkey)
         return err_set(err, ERR_INVALID,
-                       "is no private key, expected PEM with its line breaks, not encrypted: -----BEGIN "
-                       "PRIVATE KEY----- and so on");
+                       "is no private key, expected PEM with its line breaks, not encrypted: "
+                       "-----BEGIN PRIVATE KEY----- and so on");
     return keep_key(key, pkey, err);
 }
 

@@ -40,8 +40,8 @@ static const struct property producer_defaults[] = {
     {"max.in.flight.requests.per.connection", "5", false}, /* little is sent again after a lost connection */
     {"partitioner", "murmur2_random", false}, /* as Java's, so that every producer agrees where a key goes */
     {"queue.buffering.max.messages", "200000", false},
-    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out again.
-     */
+    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out
+     * again. */
     {"message.max.bytes", "10485760", false},
     {"queue.buffering.max.kbytes", "262144", false},
 };

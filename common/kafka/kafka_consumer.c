@@ -657,8 +657,8 @@ int kafka_consumer_new(struct kafka_consumer **pointer, struct loop *loop, const
     return 0;
 }
 
-/* rd_kafka_consumer_close() with an end: leaving the group and the last commits need a broker that answers.
- */
+/* rd_kafka_consumer_close() with an end: leaving the group and the last commits need a broker that
+ * answers. */
 static void leave_group(struct kafka_consumer *consumer)
 {
     int64_t deadline = clock_mono_ms() + CLOSE_MS;

@@ -216,8 +216,8 @@ static rd_kafka_headers_t *headers_of(const struct kafka_header *headers, size_t
     return list;
 }
 
-/* Hands the message to librdkafka, which copies it. Null (SPAN_NONE) and empty differ, for keys and values.
- */
+/* Hands the message to librdkafka, which copies it. Null (SPAN_NONE) and empty differ, for keys and
+ * values. */
 static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, rd_kafka_topic_t *topic,
                                      struct span key, struct span value, const struct kafka_header *headers,
                                      size_t header_n, struct ack *ack)

@@ -103,8 +103,8 @@ void redis_command_of(struct redis *redis, size_t server, const struct span *arg
                       void *arg);
 
 /* What is to be proved of each server, from its set-up on: `script` is run with one of `keys` (the first, on
- * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop.
- */
+ * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the
+ * loop. */
 void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n);
 
 /* Connected (each primary), and writing scripts are taken. */

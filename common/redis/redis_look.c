@@ -131,11 +131,10 @@ static void take_policy(struct redis_conn *conn, struct span policy)
     bool healthy = redis_fit_healthy(&conn->fit), loaded = conn->loading.error[0] == 0;
     conn->look_mono_ms = now_ms(conn) + (healthy && loaded ? LOOK_MS : LOOK_SOON_MS);
     if (!healthy && (was_healthy || conn->state == CONN_SETUP))
-        LOG_WARN(
-            "Redis is not fit: it must not evict keys (maxmemory-policy noeviction), and enough replicas "
-            "must acknowledge",
-            LOG_STR("address", conn->shown), LOG_STR("maxmemory_policy", conn->fit.policy),
-            LOG_INT("replicas", conn->fit.acked));
+        LOG_WARN("Redis is not fit: it must not evict keys (maxmemory-policy noeviction), "
+                 "and enough replicas must acknowledge",
+                 LOG_STR("address", conn->shown), LOG_STR("maxmemory_policy", conn->fit.policy),
+                 LOG_INT("replicas", conn->fit.acked));
 }
 
 /* Nothing is proved here: that the library was sent is enough. */

@@ -121,8 +121,8 @@ static int parse_tls(struct redis_address *address, const char *url, struct err 
 {
     if (!redis_tls_available())
         return err_set(err, ERR_CONFIG,
-                       "rediss: this build has no TLS to Redis (it needs hiredis 1.x with hiredis_ssl, as in "
-                       "Debian 13), use redis:// or unix://");
+                       "rediss: this build has no TLS to Redis (it needs hiredis 1.x with hiredis_ssl, "
+                       "as in Debian 13), use redis:// or unix://");
     address->tls = true;
     return parse_tcp(address, url, err);
 }

@@ -103,9 +103,8 @@ static const struct row rows[] = {
     {"IVR_GATEWAY_LISTEN", FIELD(gateway_listen), .fallback = "0.0.0.0:8080", .fits = fits_listener,
      .sentence = "address of the gateway's public side; port 0 picks one and logs it"},
     {"IVR_PUBLIC_URL", FIELD(public_url), .secrecy = SECRET_URL, .fits = fits_public_url,
-     .sentence =
-         "the gateway's address as providers see it, http or https; callback URLs are built from it and "
-         "signatures verified with it; it may have a path"},
+     .sentence = "the gateway's address as providers see it, http or https; callback URLs are built "
+                 "from it and signatures verified with it; it may have a path"},
     {"IVR_REPORT_INTERVAL", DURATION, FIELD(report_interval_ms), .fallback = "5s", .min = 1,
      .sentence = "how often a changed campaign's summary may be published"},
     {"IVR_PENDING_CHECK", DURATION, FIELD(pending_check_ms), .fallback = "15m", .min = 1,
@@ -117,8 +116,8 @@ static const struct row rows[] = {
     {"IVR_RETENTION", DURATION, FIELD(retention_ms), .fallback = "7d", .min = 1,
      .sentence = "how long a finished call's state stays in Redis"},
     {"IVR_GIVE_UP", DURATION, FIELD(give_up_ms), .fallback = "1h",
-     .sentence = "how long placing is tried while the provider cannot be reached, where the request has no "
-                 "expires_at"},
+     .sentence = "how long placing is tried while the provider cannot be reached, "
+                 "where the request has no expires_at"},
     {"IVR_UNKNOWN_CALLBACK_KEEP", DURATION, FIELD(unknown_callback_keep_ms), .fallback = "10m",
      .sentence = "how long a callback waits for its call to be known before it is a dead letter"},
     {"IVR_LOG_LEVEL", KIND_WORD, FIELD(log_level), .fallback = "info", .words = level_words,
@@ -126,15 +125,15 @@ static const struct row rows[] = {
     {"IVR_LOG_FORMAT", KIND_WORD, FIELD(log_format), .fallback_text = "json, or text on a terminal",
      .words = format_words, .sentence = "json or text; one line an event on stderr"},
     {"IVR_PII", KIND_WORD, FIELD(pii), .fallback = "mask", .words = pii_words,
-     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), hash (keyed with "
-                 "IVR_PII_KEY) or plain"},
+     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), "
+                 "hash (keyed with IVR_PII_KEY) or plain"},
     {"IVR_PII_KEY", FIELD(pii_key), .secrecy = SECRET, .sentence = "key of IVR_PII=hash"},
     {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET, .fits = fits_token,
-     .sentence = "bearer token of the gateway's /v1, which is off without one; at least 16 characters and no "
-                 "blanks"},
+     .sentence = "bearer token of the gateway's /v1, which is off without one; "
+                 "at least 16 characters and no blanks"},
     {"IVR_CORE_DUMPS", KIND_WORD, FIELD(core_dumps), .fallback = "no", .words = yes_no_words,
-     .sentence = "yes or no; a core dump, and whoever may attach a debugger, sees every secret and number in "
-                 "memory"},
+     .sentence = "yes or no; a core dump, and whoever may attach a debugger, "
+                 "sees every secret and number in memory"},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -201,8 +200,8 @@ static int fits_listener(const char *value, struct err *err)
     if ((bracketed || plain) && number_read(span_str(colon + 1), 0, 65535, &port))
         return 0;
     return err_set(err, ERR_CONFIG,
-                   "expected address:port with a port from 0 to 65535, such as 0.0.0.0:9090 "
-                   "or [::]:9090");
+                   "expected address:port with a port from 0 to 65535, "
+                   "such as 0.0.0.0:9090 or [::]:9090");
 }
 
 /* What the scheme makes of host and path is the business of common/redis; here it is only a URL of a known

@@ -201,11 +201,11 @@ static int show(struct sandbox *sb, const char *command, const char *what, const
 static void say_what_was_checked(const struct sandbox *sb)
 {
     const struct progress *p = &sb->progress;
-    printf(
-        "\nIn each of the %ld summaries published meanwhile every channel adds up, and the channels to the "
-        "whole.\n"
-        "By their own count the simulated providers dialled %ld calls for %lld attempts, none twice.\n",
-        p->summaries, sb->dialled, (long long)p->attempts);
+    printf("\n"
+           "In each of the %ld summaries published meanwhile every channel adds up, "
+           "and the channels to the whole.\n"
+           "By their own count the simulated providers dialled %ld calls for %lld attempts, none twice.\n",
+           p->summaries, sb->dialled, (long long)p->attempts);
     fflush(stdout);
 }
 

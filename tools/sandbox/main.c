@@ -92,12 +92,12 @@ static void say_failure(const struct sandbox *sb, const struct err *err)
     buf_done(&b);
 }
 
+/* clang-format off: a literal is a row of what is printed. */
 static void say_what_is_up(const struct sandbox *sb)
 {
-    printf("Kafka      %s\n", sb->broker != NULL
-                                  ? "in memory: librdkafka's mock cluster, which forgets everything "
-                                    "at the end"
-                                  : sb->kafka);
+    printf("Kafka      %s\n",
+           sb->broker == NULL ? sb->kafka
+                              : "in memory: librdkafka's mock cluster, which forgets everything at the end");
     printf("Redis      %s\n", sb->options.redis != NULL ? "as given with --redis" : "a private redis-server");
     printf("providers  simulated: Africa's Talking, Twilio, Vonage; calls live 30 times faster; nobody is "
            "called\n");
@@ -112,7 +112,8 @@ static void say_how_to_play(const struct sandbox *sb)
     printf("\nEverything stays up until Ctrl-C. In another terminal:\n\n");
     for (int i = sb->env_shown; i < sb->env_shown_end; i++)
         printf("  export %s\n", sb->env[i]);
-    printf("\n  %s tail\n", ctl);
+    printf("\n");
+    printf("  %s tail\n", ctl);
     printf("  %s campaign %s\n", ctl, sb->campaign);
     printf("  %s channels\n", ctl);
     printf("  echo "
@@ -125,15 +126,15 @@ static void say_how_to_play(const struct sandbox *sb)
     printf("  curl http://127.0.0.1:%d/metrics        # ivr-dispatch; status :%d, report :%d, gateway :%d\n",
            sb->ports[PORT_DISPATCH], sb->ports[PORT_STATUS], sb->ports[PORT_REPORT],
            sb->ports[PORT_GATEWAY_ADMIN]);
-    printf(
-        "  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the providers worse; "
-        "GET shows how\n",
-        sb->ports[PORT_SIMULATOR]);
+    printf("  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the providers "
+           "worse; GET shows how\n",
+           sb->ports[PORT_SIMULATOR]);
     if (sb->redis != NULL)
         printf("  redis-cli -s %s/redis.sock\n", sb->directory);
     printf("  tail -f %s/*.log\n", sb->directory);
     fflush(stdout);
 }
+/* clang-format on */
 
 /* ---- the story ---- */
 
@@ -167,9 +168,9 @@ static int run(struct sandbox *sb, struct err *err)
     if (rc == 0)
         rc = campaign_show(sb, err);
     if (rc == 0 && !sb->options.keep)
-        printf(
-            "\nAll of it goes down again. make demo KEEP=1 (ivr-sandbox --keep) leaves it up and says what "
-            "to type.\n");
+        printf("\n"
+               "All of it goes down again. "
+               "make demo KEEP=1 (ivr-sandbox --keep) leaves it up and says what to type.\n");
     return rc == 0 && sb->options.keep ? stay(sb, err) : rc;
 }
 

@@ -11,6 +11,7 @@
 #include "common/base/number.h"
 #include "common/run/program.h"
 
+/* clang-format off: a literal is a row of what is printed. */
 static const char help[] =
     "ivr-sandbox [options]\n"
     "\n"
@@ -43,6 +44,7 @@ static const char help[] =
     "  ivr-sandbox --calls 20000\n"
     "  ivr-sandbox --keep\n"
     "  ivr-sandbox --kafka localhost:9092 --redis redis://localhost:6379/5\n";
+/* clang-format on */
 
 enum { O_CALLS = 256, O_CONTACTS, O_KAFKA, O_REDIS, O_KEEP, O_CHECK, O_HELP, O_VERSION };
 
@@ -182,8 +184,8 @@ static int find_contacts(char *out, const char *base, struct err *err)
     if (first_there(found, base, places, R_OK) && realpath(found, real) != NULL && set_path(out, real))
         return 0;
     return err_set(err, ERR_CONFIG,
-                   "schemas/examples/contacts.csv is missing; --contacts names another, --calls "
-                   "makes some up");
+                   "schemas/examples/contacts.csv is missing; "
+                   "--contacts names another, --calls makes some up");
 }
 
 static int find_own_directory(char *base, struct err *err)
@@ -213,8 +215,8 @@ int paths_find(struct paths *paths, const struct options *options, struct err *e
     if (rc == 0 && options->redis == NULL && !in_path(paths->redis_server, "redis-server") &&
         !first_there(paths->redis_server, "/usr", (const char *const[]){"bin/redis-server", NULL}, X_OK))
         rc = err_set(err, ERR_CONFIG,
-                     "redis-server is not installed (apt-get install redis-server), and no --redis "
-                     "was given");
+                     "redis-server is not installed (apt-get install redis-server), "
+                     "and no --redis was given");
     if (rc == 0 && options->contacts != NULL) {
         char real[PATH_MAX];
         if (realpath(options->contacts, real) == NULL || access(real, R_OK) != 0 ||

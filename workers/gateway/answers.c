@@ -93,8 +93,8 @@ static const struct record_attempt *find_attempt(const struct record *record, in
     return NULL;
 }
 
-/* A claim that Redis forgot comes back with what was just put on the topic (evidence.lua), unless it is none.
- */
+/* A claim that Redis forgot comes back with what was just put on the topic (evidence.lua), unless it is
+ * none. */
 static bool may_come_back(const struct answer *answer, const struct record *record)
 {
     return record->phase == PHASE_WAITING && record->attempt > 0 && answer->attempt == record->attempt + 1 &&

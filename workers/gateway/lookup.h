@@ -1,12 +1,24 @@
 /*
  * A request that waits for Redis: asked at once, asked again every LOOKUP_AGAIN_MS while the answer is "not
- * yet" or Redis does not answer, and given up at the deadline. Whoever serves the request embeds it as the
- * first member of its own struct.
+ * yet" or Redis does not answer, and given up at the deadline. Whoever serves the request embeds the struct
+ * as the first member of its own, sets the members that are not private, and calls lookup_start().
  *
- *     lookup_start(l)        asks; each answer of the store begins with lookup_answered(l), which is false
- * (and `l` freed) when the request was given up meanwhile lookup_end(l)          after the request was
- * answered: forgets it lookup_ask(l)          asks the next question at once neither                it is
- * asked again later
+ * Each answer of the store is handled like this:
+ *
+ *     static void on_answer(enum store_status status, ..., void *arg)
+ *     {
+ *         struct mine *mine = arg;
+ *         if (!lookup_answered(&mine->lookup))
+ *             return;                       the request was given up meanwhile, and `mine` is freed
+ *         if (status != STORE_OK)
+ *             return;                       it is asked again later
+ *         if (there is one more question)
+ *             lookup_ask(&mine->lookup);    asks it at once
+ *         else {
+ *             respond_...();
+ *             lookup_end(&mine->lookup);    the request was answered: frees `mine`
+ *         }
+ *     }
  */
 #ifndef IVR_GATEWAY_LOOKUP_H
 #define IVR_GATEWAY_LOOKUP_H

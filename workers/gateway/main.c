@@ -20,11 +20,12 @@
 
 enum {
     MAX_CONNECTIONS = 10000,
-    IDLE_TIMEOUT_MS = 75000,    /* longer than the 60 s after which common proxies drop a connection: so they,
-                                   not we, end it */
-    REQUEST_TIMEOUT_MS = 30000, /* 4 MiB over a slow line; providers give up on a callback after 15 s */
-    MAX_MEMORY =
-        48 * 1024 * 1024,   /* of what is being received and sent: a quarter of what the pod may have */
+    /* Longer than the 60 s after which common proxies drop a connection: so they, not we, end it. */
+    IDLE_TIMEOUT_MS = 75000,
+    /* 4 MiB over a slow connection; providers give up on a callback after 15 s. */
+    REQUEST_TIMEOUT_MS = 30000,
+    /* Of what is being received and sent: a quarter of what the pod may have. */
+    MAX_MEMORY = 48 * 1024 * 1024,
     SPARE_DESCRIPTORS = 64, /* for Kafka's brokers, Redis' nodes and the admin listener */
     QUIET_LOOKS = 3,        /* of the drain, 20 ms apart: the last replies are on the wire by then */
 };

@@ -26,8 +26,8 @@ static bool next_segment(struct span *path, struct span *segment)
     return true;
 }
 
-/* Decodes every segment into route->text; how many there are, or 0 when one is empty, malformed or too much.
- */
+/* Decodes every segment into route->text; how many there are, or 0 when one is empty, malformed or too
+ * much. */
 static size_t decode_segments(struct route *route, struct span segments[ROUTE_MAX_SEGMENTS])
 {
     struct buf text;

@@ -20,8 +20,8 @@ enum {
     NAME_MAX_LEN = 64,
     CONCURRENT_MAX = 1000000,
     TIMEOUT_MIN_MS = 100,
-    TIMEOUT_MAX_MS =
-        5 * 60 * 1000, /* a claim is settled by others soon after it: nobody should wait longer */
+    /* Other workers settle a claim soon after it: nobody should wait longer. */
+    TIMEOUT_MAX_MS = 5 * 60 * 1000,
     IDLE_MAX_MS = 60 * 60 * 1000,
     DIGESTED_MAX = 8 * 1024 * 1024,
 };
@@ -365,11 +365,10 @@ static void check_security(struct reader *r, const struct channel *channel, bool
             r, "base_url",
             "plain http is refused away from loopback, unless the channel says \"insecure\": true");
     if ((!provider->signs_callbacks || provider->signs_with_callback_secret) && !channel->callback_secrets[0])
-        reader_problem(
-            r, "callback_secret",
-            "is missing, and without it nothing can verify the callbacks of %s; to accept that, say "
-            "\"insecure\": true",
-            provider->name);
+        reader_problem(r, "callback_secret",
+                       "is missing, and without it nothing can verify the callbacks of %s; "
+                       "to accept that, say \"insecure\": true",
+                       provider->name);
 }
 
 /* What the provider checks by itself relies on the credentials that its table requires. */

@@ -46,18 +46,16 @@ static void dead_full(struct work *work, enum calls_park_what what)
     buf_init(&detail, 1024);
     if (what == PARK_FULL_ID)
         buf_addf(&detail,
-                 "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait "
-                 "for that "
-                 "one already",
+                 "no call of ours is known under its id, and %d callbacks or %d KiB, "
+                 "as many as may, wait for that one already",
                  CALLS_PARK_ID_N, CALLS_PARK_ID_BYTES / 1024);
     else
-        buf_addf(
-            &detail,
-            "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
-            "for unknown calls %s already",
-            what == PARK_FULL ? CALLS_PARK_N : CALLS_PARK_CHANNEL_N,
-            (what == PARK_FULL ? CALLS_PARK_BYTES : CALLS_PARK_CHANNEL_BYTES) / (1024 * 1024),
-            what == PARK_FULL ? "in all" : "of its channel");
+        buf_addf(&detail,
+                 "no call of ours is known under its id, and about %d callbacks or %d MiB, "
+                 "as many as may, wait for unknown calls %s already",
+                 what == PARK_FULL ? CALLS_PARK_N : CALLS_PARK_CHANNEL_N,
+                 (what == PARK_FULL ? CALLS_PARK_BYTES : CALLS_PARK_CHANNEL_BYTES) / (1024 * 1024),
+                 what == PARK_FULL ? "in all" : "of its channel");
     work_dead(work, "unknown_call", buf_span(&detail));
     buf_done(&detail);
 }

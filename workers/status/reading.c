@@ -191,9 +191,8 @@ int reading_read(struct reading *reading, const struct kafka_header *headers, si
             err, ERR_INVALID,
             "the callback names no call: neither our reference nor the provider's call id is in it");
     if (reading->unproved)
-        return err_set(
-            err, ERR_INVALID,
-            "the callback names no call: its body has no provider's call id, and its signature does "
-            "not cover the path");
+        return err_set(err, ERR_INVALID,
+                       "the callback names no call: its body has no provider's call id, "
+                       "and its signature does not cover the path");
     return 0;
 }

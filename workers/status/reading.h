@@ -30,7 +30,8 @@ struct reading {
     const struct provider *provider; /* NULL when unknown */
     struct span channel;
     struct call_ref ref; /* id_n 0: the record does not carry one */
-    bool unproved; /* what was signed does not cover the reference: whose it is, its provider call id says */
+    /* What was signed does not cover the reference: only the provider's call id says whose it is. */
+    bool unproved;
     int64_t received_ms; /* 0 when it does not say */
     bool parked_before;
     char trace[READING_TRACE_MAX]; /* "traceparent\ntracestate" */

@@ -41,8 +41,8 @@ static int check(struct channel *channel, struct err *err)
     for (const char *p = channel->credentials[API_KEY]; *p; p++) {
         if (*p <= ' ' || *p > '~')
             return err_set(err, ERR_CONFIG,
-                           "credentials.api_key: has a space, a line break or another character that no key "
-                           "has, expected the key alone");
+                           "credentials.api_key: has a space, a line break or another character "
+                           "that no key has, expected the key alone");
     }
     return 0;
 }

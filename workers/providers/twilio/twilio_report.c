@@ -41,8 +41,8 @@ static const struct call_word call_words[] = {
     {"answered", STATUS_COMPLETED, HOP_BIT(HOP_CONNECTED), false, SIP_IGNORED}, /* as some clones write it */
     {"completed", STATUS_COMPLETED, ENDED, true, SIP_IGNORED},
     {"busy", STATUS_USER_BUSY, ENDED, true, SIP_IGNORED},
-    /* Twilio has no word for an absent subscriber. 480 stands for Q.850 19 too: the phone may have rung out.
-     */
+    /* Twilio has no word for an absent subscriber. 480 stands for Q.850 19 too: the phone may have rung
+     * out. */
     {"no-answer", STATUS_NO_ANSWER, ENDED, true, SIP_480_IS_ABSENT},
     {"failed", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_DECIDES},
     {"canceled", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_IGNORED},

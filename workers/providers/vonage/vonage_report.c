@@ -186,8 +186,8 @@ static void add_part(struct buf *text, const char *what, struct span said)
     buf_addspan(text, said);
 }
 
-/* The raw cause beside the hops: "unanswered, SIP 480, unavailable", "machine, beep_start". Dialing has none.
- */
+/* The raw cause beside the hops: "unanswered, SIP 480, unavailable", "machine, beep_start". Dialing has
+ * none. */
 static void apply_hop_detail(struct evidence *ev, const struct report *report)
 {
     struct buf text;
@@ -291,8 +291,8 @@ static struct span price_of(struct source *source)
 
 enum { TIME_MAX = 40, TIME_PLAIN = sizeof "2026-11-22 18:50:50" - 1 };
 
-/* RFC 3339 in events; "2020-07-01 20:45:35" in look-ups, which is UTC as everything of Vonage's is. 0: none.
- */
+/* RFC 3339 in events; "2020-07-01 20:45:35" in look-ups, which is UTC as everything of Vonage's is. 0:
+ * none. */
 static int64_t time_of(const struct source *source, const char *name)
 {
     struct span text = text_of(source, name);
