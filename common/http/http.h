@@ -64,7 +64,8 @@ void http_request_init(struct http_request *request);
 void http_request_clear(struct http_request *request); /* keeps the memory */
 void http_request_done(struct http_request *request);  /* wipes and frees: it held secrets */
 
-enum http_outcome { HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
+/* HTTP_NOTHING: there is no outcome yet; no callback gets it. */
+enum http_outcome { HTTP_NOTHING, HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
 
 struct http_reply {
     enum http_outcome outcome;

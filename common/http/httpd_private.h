@@ -64,7 +64,7 @@ struct httpd_request {
     struct httpd *server;
     struct conn *conn;
     struct buf text; /* the head, as it came */
-    size_t looked;   /* so much of it has no end of the head */
+    size_t scanned;  /* so much of it holds no end of the head */
     unsigned blank_lines;
     bool headed;
     struct httpd_head head;

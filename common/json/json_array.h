@@ -23,7 +23,7 @@ struct json_element {
     size_t values;
 };
 
-enum json_array_step { JSON_ARRAY_ELEMENT, JSON_ARRAY_END, JSON_ARRAY_BAD };
+enum json_array_step { JSON_ARRAY_BAD, JSON_ARRAY_ELEMENT, JSON_ARRAY_END };
 
 /* False when the text does not begin as an array. */
 bool json_array_begin(struct json_array *array, struct span text);

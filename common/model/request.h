@@ -40,7 +40,7 @@ enum {
     REQUEST_DEFAULT_DELAY_2_S = 1800,
 };
 
-enum message_kind { MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
+enum message_kind { MESSAGE_NONE, MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
 
 /* All spans point into `text` (owned). Seconds are seconds. */
 struct request {

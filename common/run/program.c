@@ -16,7 +16,7 @@
 
 enum { MAX_TEXT = 1024 * 1024 };
 
-struct options {
+struct program_options {
     bool help;
     bool version;
     bool check;
@@ -29,7 +29,7 @@ const char *program_version(void)
 }
 
 /* NULL, or the argument that is none of ours. */
-static const char *read_options(struct options *options, int argc, char **argv)
+static const char *read_options(struct program_options *options, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -103,7 +103,7 @@ static void log_warnings(const struct buf *warnings)
     }
 }
 
-static int finish_check(const struct settings *settings, const struct options *options)
+static int finish_check(const struct settings *settings, const struct program_options *options)
 {
     struct buf out;
     buf_init(&out, MAX_TEXT);
@@ -116,7 +116,8 @@ static int finish_check(const struct settings *settings, const struct options *o
 }
 
 /* -1: go on. */
-static int configure(struct program *program, const struct program_info *info, const struct options *options)
+static int configure(struct program *program, const struct program_info *info,
+                     const struct program_options *options)
 {
     struct settings *settings = &program->settings;
     struct buf problems, warnings;
@@ -146,7 +147,7 @@ static int configure(struct program *program, const struct program_info *info, c
 
 int program_start(struct program *program, const struct program_info *info, int argc, char **argv)
 {
-    struct options options = {0};
+    struct program_options options = {0};
     struct err err = ERR_INIT;
     descriptors_open_standard();
     secrecy_begin();

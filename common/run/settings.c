@@ -53,7 +53,7 @@ static int fits_prefix(const char *value, struct err *err);
 static int fits_listener(const char *value, struct err *err);
 static int fits_redis_url(const char *value, struct err *err);
 static int fits_public_url(const char *value, struct err *err);
-static int fits_line(const char *value, struct err *err);
+static int fits_one_row(const char *value, struct err *err);
 static int fits_token(const char *value, struct err *err);
 
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
@@ -94,7 +94,7 @@ static const struct row rows[] = {
      .fits = fits_topic, .sentence = "topic of the delivery summaries"},
     {"IVR_TOPIC_DEAD_LETTERS", TOPIC(TOPIC_DEAD_LETTERS), .fallback = "ivr.dead-letters", .fits = fits_topic,
      .sentence = "topic of what could not be processed"},
-    {"IVR_GROUP_ID", FIELD(group_id), .fallback_text = "the program's name", .fits = fits_line,
+    {"IVR_GROUP_ID", FIELD(group_id), .fallback_text = "the program's name", .fits = fits_one_row,
      .sentence = "Kafka consumer group"},
     {"IVR_MAX_IN_FLIGHT", KIND_INT, FIELD(max_in_flight), .fallback = "1000", .min = 1, .max = 100000,
      .sentence = "messages being worked on at once, per process"},
@@ -166,7 +166,7 @@ static int fits_prefix(const char *value, struct err *err)
     return err_set(err, ERR_CONFIG, "expected 1 to %d of A-Z a-z 0-9 . _ : / -", PREFIX_MAX);
 }
 
-static int fits_line(const char *value, struct err *err)
+static int fits_one_row(const char *value, struct err *err)
 {
     for (const char *c = value; *c; c++) {
         if (iscntrl((unsigned char)*c))
@@ -330,7 +330,7 @@ static bool ends_with(struct span text, struct span end)
     return text.n >= end.n && memcmp(text.p + text.n - end.n, end.p, end.n) == 0;
 }
 
-struct reading {
+struct settings_reading {
     struct settings *s;
     char *const *env;
     struct buf *problems;
@@ -339,7 +339,7 @@ struct reading {
 };
 
 /* `value` NULL: not to be repeated. It may hold anything, so it is quoted as JSON does. */
-static void problem(struct reading *r, const char *name, const char *value, const char *text)
+static void problem(struct settings_reading *r, const char *name, const char *value, const char *text)
 {
     r->failed = true;
     visible_add(r->problems, span_str(name));
@@ -407,7 +407,7 @@ static char *read_secret(const char *path, struct err *err)
  * The value of a variable that may hold a secret, from NAME or from the file that NAME_FILE names; the caller
  * frees it. NULL when neither is set, or after a problem, which is then reported.
  */
-static char *secret_value(struct reading *r, const char *name)
+static char *secret_value(struct settings_reading *r, const char *name)
 {
     struct buf file_name;
     struct err err = ERR_INIT;
@@ -440,7 +440,7 @@ static const char *default_of(const struct settings *s, const struct row *row)
     return row->fallback;
 }
 
-static void read_row(struct reading *r, const struct row *row)
+static void read_row(struct settings_reading *r, const struct row *row)
 {
     struct err err = ERR_INIT;
     bool was_bad = r->failed;
@@ -502,7 +502,7 @@ static bool property_known(const struct settings *s, const char *property)
     return false;
 }
 
-static void store_property(struct reading *r, const char *variable, const char *property)
+static void store_property(struct settings_reading *r, const char *variable, const char *property)
 {
     bool secret = property_secret(property);
     char *owned = secret ? secret_value(r, variable) : NULL;
@@ -528,7 +528,7 @@ static bool names_secret_file(struct span name, struct span *base)
     return secret;
 }
 
-static void read_property(struct reading *r, struct span name)
+static void read_property(struct settings_reading *r, struct span name)
 {
     struct span base;
     if (names_secret_file(name, &base)) {
@@ -558,13 +558,13 @@ static bool in_table(struct span name)
     return false;
 }
 
-static void warn_of(struct reading *r, struct span name, const char *text)
+static void warn_of(struct settings_reading *r, struct span name, const char *text)
 {
     visible_add(r->warnings, name);
     buf_addf(r->warnings, ": %s\n", text);
 }
 
-static void read_others(struct reading *r)
+static void read_others(struct settings_reading *r)
 {
     for (char *const *entry = r->env; *entry; entry++) {
         const char *equals = strchr(*entry, '=');
@@ -590,7 +590,7 @@ static void drop_trailing_slashes(char *url)
 }
 
 /* One topic for two purposes would feed the workers their own output. */
-static void check_topics(struct reading *r)
+static void check_topics(struct settings_reading *r)
 {
     for (int i = 0; i < TOPIC_COUNT; i++) {
         for (int k = 0; k < i; k++) {
@@ -605,7 +605,7 @@ static void check_topics(struct reading *r)
     }
 }
 
-static bool is_set(const struct reading *r, const char *name, const char *file_name)
+static bool is_set(const struct settings_reading *r, const char *name, const char *file_name)
 {
     return env_get(r->env, span_str(name)) || env_get(r->env, span_str(file_name));
 }
@@ -614,7 +614,7 @@ int settings_read(struct settings *s, const char *program, char *const *env, str
                   struct buf *warnings)
 {
     *s = (struct settings){.program = program};
-    struct reading r = {.s = s, .env = env, .problems = problems, .warnings = warnings};
+    struct settings_reading r = {.s = s, .env = env, .problems = problems, .warnings = warnings};
     for (size_t i = 0; i < ROWS; i++)
         read_row(&r, &rows[i]);
     read_others(&r);

@@ -21,7 +21,7 @@ enum { LOOK_EVERY_MS = 20, LOG_LINES_SHOWN = 15 };
 
 /* ---- waiting ---- */
 
-struct waiting {
+struct readiness {
     struct sandbox *sb;
     bool (*ready)(struct sandbox *sb);
     bool is_ready;
@@ -30,10 +30,10 @@ struct waiting {
 
 static void look(void *arg)
 {
-    struct waiting *waiting = arg;
-    struct sandbox *sb = waiting->sb;
-    waiting->is_ready = waiting->ready(sb);
-    if (waiting->is_ready || sb->stopped || sb->dead != NULL || clock_mono_ms() >= waiting->until_mono_ms)
+    struct readiness *readiness = arg;
+    struct sandbox *sb = readiness->sb;
+    readiness->is_ready = readiness->ready(sb);
+    if (readiness->is_ready || sb->stopped || sb->dead != NULL || clock_mono_ms() >= readiness->until_mono_ms)
         loop_quit(sb->loop);
 }
 
@@ -41,16 +41,16 @@ int sandbox_wait(struct sandbox *sb, bool (*ready)(struct sandbox *sb), const ch
                  struct err *err)
 {
     int64_t now_ms = clock_mono_ms();
-    struct waiting waiting = {.sb = sb,
-                              .ready = ready,
-                              .until_mono_ms =
-                                  timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms};
-    struct loop_timer *timer = loop_timer_start(sb->loop, 0, LOOK_EVERY_MS, look, &waiting);
+    struct readiness readiness = {.sb = sb,
+                                  .ready = ready,
+                                  .until_mono_ms =
+                                      timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms};
+    struct loop_timer *timer = loop_timer_start(sb->loop, 0, LOOK_EVERY_MS, look, &readiness);
     loop_run(sb->loop);
     loop_timer_stop(&timer);
     if (sb->dead != NULL)
         return err_set(err, ERR_SYSTEM, "%s ended", sb->dead->name);
-    if (waiting.is_ready)
+    if (readiness.is_ready)
         return 0;
     if (sb->stopped)
         return err_set(err, ERR_UNAVAILABLE, "interrupted");

@@ -66,7 +66,7 @@ static int usage(const char *what, const char *value)
     return EXIT_USAGE;
 }
 
-static int read_calls(struct options *options, const char *text)
+static int read_calls(struct sandbox_options *options, const char *text)
 {
     int64_t calls;
     if (!number_read(span_str(text), 1, OPTIONS_MAX_CALLS, &calls))
@@ -75,7 +75,7 @@ static int read_calls(struct options *options, const char *text)
     return -1;
 }
 
-static int check(const struct options *options)
+static int check(const struct sandbox_options *options)
 {
     struct paths paths;
     struct err err = ERR_INIT;
@@ -85,11 +85,11 @@ static int check(const struct options *options)
     return EXIT_USAGE;
 }
 
-int options_read(struct options *options, int argc, char **argv)
+int options_read(struct sandbox_options *options, int argc, char **argv)
 {
     bool only_check = false;
     int option, rc = -1;
-    *options = (struct options){0};
+    *options = (struct sandbox_options){0};
     while (rc < 0 && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {
         case O_CALLS:
@@ -198,7 +198,7 @@ static int find_own_directory(char *base, struct err *err)
     return 0;
 }
 
-int paths_find(struct paths *paths, const struct options *options, struct err *err)
+int paths_find(struct paths *paths, const struct sandbox_options *options, struct err *err)
 {
     char base[OPTIONS_PATH_MAX];
     *paths = (struct paths){0};

@@ -21,7 +21,7 @@ enum { PORT_SIMULATOR, PORT_GATEWAY, PORT_DISPATCH, PORT_STATUS, PORT_REPORT, PO
 enum { SANDBOX_ENV_MAX = 96 };
 
 struct sandbox {
-    struct options options;
+    struct sandbox_options options;
     struct paths paths;
     struct loop *loop;
     struct broker *broker; /* NULL: --kafka */

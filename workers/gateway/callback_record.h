@@ -10,9 +10,9 @@
 
 /* Whom the key names. */
 enum callback_names {
+    NAMES_NOTHING,     /* "provider:" */
     NAMES_CALL,        /* "tenant/call_id": our reference was in the path, or the provider echoed it */
     NAMES_PROVIDER_ID, /* "provider:provider call id" */
-    NAMES_NOTHING,     /* "provider:" */
 };
 
 struct callback_record {

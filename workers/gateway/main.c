@@ -11,8 +11,8 @@
 #include "workers/gateway/answers.h"
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/controls.h"
+#include "workers/gateway/deferred.h"
 #include "workers/gateway/gateway.h"
-#include "workers/gateway/lookup.h"
 #include "workers/gateway/received.h"
 #include "workers/gateway/respond.h"
 #include "workers/gateway/state.h"
@@ -184,7 +184,7 @@ static int open_gateway(struct gateway *g, struct err *err)
     int rc = httpd_start(&g->server, g->worker.loop, &options, err);
     if (rc != 0)
         return err_prefix(err, "IVR_GATEWAY_LISTEN");
-    lookups_open(g);
+    deferred_open(g);
     received_count_from_zero();
     (void)metric_series(M_STORED_UNREAD, "unreadable", NULL);
     metric_on_collect(collect, g);
@@ -208,7 +208,7 @@ static size_t busy(void *arg)
 /* What Kafka and Redis still answer finds no server any more and says nothing. */
 static void close_gateway(struct gateway *g)
 {
-    lookups_close(g);
+    deferred_close(g);
     httpd_stop(&g->server);
 }
 

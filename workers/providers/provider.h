@@ -41,12 +41,13 @@ struct placement {
 
 /* What a complete reply to a placement says. */
 enum placed_kind {
+    PLACED_NOTHING,         /* no reply was read yet */
     PLACED_ACCEPTED,        /* the provider has the call: evidence Pending with its id */
     PLACED_REFUSED,         /* a valid refusal for good: never retried */
     PLACED_REFUSED_FOR_NOW, /* a valid refusal that may pass: an attempt, retried where retry.on says so */
     PLACED_NOT_NOW,         /* 429 and the provider's own "not now": no attempt, the number is used again */
-    PLACED_CHANNEL,  /* wrong key, no credit, caller id not ours: suspends the channel, the call waits */
-    PLACED_IN_DOUBT, /* cannot be read as any of these: may have been placed */
+    PLACED_CHANNEL,         /* wrong key, no credit, caller id not ours: suspends the channel */
+    PLACED_IN_DOUBT,        /* cannot be read as any of these: may have been placed */
 };
 
 struct placed {

@@ -19,7 +19,7 @@ struct tenant_caps {
 
 /* Reads {"acme": {"concurrent_calls": 50}, ...}; NULL where there is none. What does not fit becomes a line
  * in r->problems each. */
-void tenant_caps_read(struct reader *r, struct tenant_caps *all, json_t *object);
+void tenant_caps_read(struct channels_reader *r, struct tenant_caps *all, json_t *object);
 void tenant_caps_done(struct tenant_caps *all);
 
 int tenant_caps_find(const struct tenant_caps *all, struct span tenant); /* 0: none */

@@ -19,7 +19,7 @@ static void dead_unknown(struct work *work, const char *what)
 /* ---- the provider's id ---- */
 
 /* What the record says, once more: it was read before. */
-static void read_again(const struct work *work, struct reading *reading)
+static void read_again(const struct work *work, struct callback_reading *reading)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct err err = ERR_INIT;
@@ -30,7 +30,7 @@ static void read_again(const struct work *work, struct reading *reading)
 }
 
 /* "provider:provider call id" */
-static void add_provider_id(struct buf *b, const struct reading *reading)
+static void add_provider_id(struct buf *b, const struct callback_reading *reading)
 {
     buf_adds(b, reading->provider->name);
     buf_addc(b, ':');
@@ -116,7 +116,7 @@ static void on_found(enum store_status status, struct span ref, void *arg)
 /* What has waited is only looked up: it needs no memory of a Redis that may have none. */
 void parking_by_provider_id(struct work *work)
 {
-    struct reading reading;
+    struct callback_reading reading;
     struct buf id;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
@@ -166,7 +166,7 @@ typedef void link_fn(struct store *, const struct calls_call *, struct span, cal
 static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
 {
     struct buf id, ref;
-    struct reading reading;
+    struct callback_reading reading;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     buf_init(&ref, CALLS_MAX_REF + 1);
@@ -184,7 +184,7 @@ static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
 static void put_back(const struct work *work, const struct calls_parked *parked, size_t n)
 {
     struct buf id;
-    struct reading reading;
+    struct callback_reading reading;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);

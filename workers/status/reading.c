@@ -112,7 +112,7 @@ static int read_ref(struct call_ref *ref, const struct span found[H_COUNT], stru
 
 /* ---- the record ---- */
 
-static void read_trace(struct reading *reading, struct span parent, struct span state)
+static void read_trace(struct callback_reading *reading, struct span parent, struct span state)
 {
     if (parent.n == 0 || parent.n >= READING_TRACE_MAX)
         return;
@@ -125,7 +125,7 @@ static void read_trace(struct reading *reading, struct span parent, struct span 
     reading->trace_n += 1 + state.n;
 }
 
-static int read_envelope(struct reading *reading, const struct span found[H_COUNT], struct err *err)
+static int read_envelope(struct callback_reading *reading, const struct span found[H_COUNT], struct err *err)
 {
     reading->parked_before = found[H_PARKED].p != NULL;
     reading->provider = provider_by_name(found[H_PROVIDER]);
@@ -147,7 +147,7 @@ static int read_envelope(struct reading *reading, const struct span found[H_COUN
 
 /* What the provider echoes stands in for the headers; what names the call by the provider's id is the last
  * resort. */
-static void read_ids(struct reading *reading, const struct callback *callback)
+static void read_ids(struct callback_reading *reading, const struct callback *callback)
 {
     struct buf text;
     if (reading->ref.id_n > 0)
@@ -161,8 +161,8 @@ static void read_ids(struct reading *reading, const struct callback *callback)
     buf_done(&text);
 }
 
-int reading_read(struct reading *reading, const struct kafka_header *headers, size_t n, struct span body,
-                 struct err *err)
+int reading_read(struct callback_reading *reading, const struct kafka_header *headers, size_t n,
+                 struct span body, struct err *err)
 {
     struct span found[H_COUNT];
     reading->provider = NULL;

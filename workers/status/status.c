@@ -50,7 +50,7 @@ static void on_evidence(enum store_status store_status, const struct calls_evide
 }
 
 /* A report that says nothing of the status is evidence too: the provider has the call. */
-static void ask(struct work *work, const struct reading *reading)
+static void ask(struct work *work, const struct callback_reading *reading)
 {
     const struct calls_evidence evidence = {
         .id = span_of(work->ref.id, work->ref.id_n),
@@ -68,7 +68,7 @@ static void ask(struct work *work, const struct reading *reading)
 static void start(struct work *work)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
-    struct reading reading;
+    struct callback_reading reading;
     struct err err = ERR_INIT;
     size_t n = kafka_record_headers(work->record, headers, KAFKA_MAX_HEADERS);
     int rc = reading_read(&reading, headers, n, work->record->value, &err);

@@ -68,6 +68,8 @@ static void add_verb(struct buf *b, const struct request *request)
         xml_add_text(b, request->message);
         buf_adds(b, "</Redirect>");
         return;
+    case MESSAGE_NONE:
+        return;
     }
 }
 
