@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 #include "common/base/number.h"
 
-enum { FIRST_CAP = 128 };            /* most lines and keys fit without growing again */
+enum { FIRST_CAP = 128 };            /* most rows and keys fit without growing again */
 static const size_t MOST = 1U << 30; /* 1 GiB: doubling the capacity can never wrap */
 
 /* What an empty buffer points to. Never written: `cap` is 0 as long as `p` points here. */

@@ -67,7 +67,7 @@ struct kafka_producer {
     struct chunk *chunks;
     struct ack *timed_first;
     struct ack *timed_last;
-    struct fifo failed; /* acks refused at once, whose callers are told at the end of the turn */
+    struct fifo failed; /* acks refused at once, whose callers are answered at the end of the turn */
     struct fifo unsent; /* messages for which librdkafka had no room */
 };
 
@@ -150,7 +150,7 @@ static void ack_fail_later(struct ack *ack, const char *error)
     fifo_add(&producer->failed, &ack->link);
 }
 
-static bool tell_failed(struct kafka_producer *producer)
+static bool answer_failed(struct kafka_producer *producer)
 {
     struct fifo failed = {0};
 
@@ -335,17 +335,17 @@ static void on_wake(void *arg)
     send_unsent(producer);
 }
 
-static bool tell_hook(void *loop)
+static bool answer_hook(void *loop)
 {
-    bool told = false;
+    bool answered = false;
     struct kafka_producer *next;
 
     for (struct kafka_producer *producer = open_ones; producer != NULL; producer = next) {
         next = producer->next;
         if (producer->loop == loop)
-            told = tell_failed(producer) || told;
+            answered = answer_failed(producer) || answered;
     }
-    return told;
+    return answered;
 }
 
 /* Too late for the caller. What librdkafka has may still arrive; what waits for room is not sent any more. */
@@ -425,12 +425,12 @@ int kafka_producer_new(struct kafka_producer **pointer, struct loop *loop, const
     producer->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, producer);
     producer->next = open_ones;
     open_ones = producer;
-    loop_at_turn_end(loop, tell_hook, loop);
+    loop_at_turn_end(loop, answer_hook, loop);
     *pointer = producer;
     return 0;
 }
 
-/* What is left after the time given: every caller is told. */
+/* What is left after the time given: every caller is answered. */
 static void give_up(struct kafka_producer *producer)
 {
     LOG_WARN("messages were not acknowledged before the end", LOG_INT("count", producer->pending));
@@ -439,7 +439,7 @@ static void give_up(struct kafka_producer *producer)
     rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     for (int i = 0; i < 100 && producer->pending > 0; i++)
         rd_kafka_poll(producer->rk, 10);
-    tell_failed(producer);
+    answer_failed(producer);
 }
 
 void kafka_producer_close(struct kafka_producer **pointer, int64_t timeout_ms)
@@ -450,11 +450,11 @@ void kafka_producer_close(struct kafka_producer **pointer, int64_t timeout_ms)
 
     if (producer == NULL)
         return;
-    tell_failed(producer);
+    answer_failed(producer);
     while (producer->pending > 0 && clock_mono_ms() < deadline) {
         send_unsent(producer);
         rd_kafka_flush(producer->rk, 20); /* sends without lingering, and serves reports */
-        tell_failed(producer);
+        answer_failed(producer);
     }
     if (producer->pending > 0)
         give_up(producer);

@@ -37,13 +37,13 @@ void conn_set_error(struct redis_conn *conn, const char *error)
     memcpy(conn->cause, conn->error, sizeof(conn->cause));
 }
 
-void conn_tell_state(struct redis_conn *conn)
+void conn_report_state(struct redis_conn *conn)
 {
     bool takes = redis_conn_takes(conn);
 
-    if (takes == conn->told_takes)
+    if (takes == conn->reported_takes)
         return;
-    conn->told_takes = takes;
+    conn->reported_takes = takes;
     if (!conn->closing)
         conn->options.state(takes, conn->options.arg);
 }
@@ -54,10 +54,10 @@ void conn_set_up(struct redis_conn *conn)
     conn->backoff_ms = BACKOFF_MIN_MS;
     conn->cause[0] = 0;
     conn->denied = false;
-    conn_tell_state(conn);
+    conn_report_state(conn);
 }
 
-/* Any way down: DOWN, one log line, everybody pending is told, the next attempt is planned. */
+/* Any way down: DOWN, one log row, every pending command is answered, the next attempt is planned. */
 static void conn_drop(struct redis_conn *conn)
 {
     redisAsyncContext *ac = conn->ac;
@@ -87,7 +87,7 @@ static void conn_drop(struct redis_conn *conn)
     fifo_move(&lost, &conn->held);
     fifo_move(&lost, &conn->sent);
     fifo_move(&lost, &conn->queue);
-    conn_tell_state(conn);
+    conn_report_state(conn);
     redis_answer_all_failed(&lost, REDIS_LOST, error);
 }
 
@@ -312,7 +312,7 @@ static void on_wait(const struct redis_result *result, void *arg)
 
     conn->wait_out = false;
     if (result->status == REDIS_LOST || fence_again(conn))
-        return; /* the held ones are told by conn_drop(), or by the next WAIT */
+        return; /* the held ones are answered by conn_drop(), or by the next WAIT */
     if (!conn->fenced && !held_executed(conn)) {
         answer_held(conn, NULL); /* nothing was written that a replica could miss */
         return;
@@ -673,7 +673,7 @@ void redis_conn_prove(struct redis_conn *conn, struct span key)
     conn->proof_key = key;
     if (first && key.n > 0)
         look_for_proof(conn);
-    conn_tell_state(conn);
+    conn_report_state(conn);
 }
 
 static bool usable(const struct redis_conn *conn, struct buf *why)

@@ -29,7 +29,7 @@ struct program {
 struct program_info {
     const char *name;     /* "ivr-dispatch" */
     const char *sentence; /* what it does, for --help */
-    const char *examples; /* lines for --help */
+    const char *examples; /* rows for --help */
     int descriptors;      /* it must be able to open so many files, else exit 1; 0: any number will do */
     /* Checks beyond the settings (the channels file, Kafka properties): appends one row a problem
      * ("file: what\n"). May be NULL. Runs at each start, not only with --check, and even when a setting is

@@ -655,7 +655,7 @@ static const char *fallback_text(const struct row *row)
     return row->fallback ? row->fallback : "none";
 }
 
-/* Words from `indent` on, a new line where the next one would pass HELP_COLUMNS. */
+/* Words from `indent` on, a new row where the next one would pass HELP_COLUMNS. */
 static void add_wrapped(struct buf *out, const char *text, size_t indent)
 {
     size_t column = 0;

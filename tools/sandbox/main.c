@@ -17,7 +17,7 @@
 #include "common/run/program.h"
 #include "tools/sandbox/sandbox.h"
 
-enum { LOOK_EVERY_MS = 20, LOG_LINES_SHOWN = 15 };
+enum { LOOK_EVERY_MS = 20, LOG_ROWS_SHOWN = 15 };
 
 /* ---- waiting ---- */
 
@@ -80,7 +80,7 @@ static void say_failure(const struct sandbox *sb, const struct err *err)
         buf_addf(&b, "ivr-sandbox: %s ended: ", sb->dead->name);
         child_add_end(&b, sb->dead);
         buf_adds(&b, "; its last log lines:\n");
-        child_add_log_end(&b, sb->dead, LOG_LINES_SHOWN);
+        child_add_log_end(&b, sb->dead, LOG_ROWS_SHOWN);
     } else {
         buf_addf(&b, "ivr-sandbox: %s\n", err->text);
         for (int i = 0; !sb->stopped && i < 4 && sb->workers[i] != NULL; i++) {

@@ -1,7 +1,7 @@
 /*
  * Reading one channel of the channels file. Private to the channels module: others include channels.h.
  *
- * Nothing here stops at a problem: each becomes a line in `problems` that names the file and the field, and
+ * Nothing here stops at a problem: each becomes a row in `problems` that names the file and the field, and
  * quotes no secret.
  */
 #ifndef IVR_PROVIDERS_CHANNEL_READ_H
@@ -15,7 +15,7 @@
 
 struct channels_reader {
     const char *path;
-    struct buf *problems; /* one line a problem, appended */
+    struct buf *problems; /* one row a problem, appended */
     const char *name;     /* the channel that is being read; NULL at the top of the file */
     bool failed;          /* this channel has a problem */
     bool any;             /* the file has one */

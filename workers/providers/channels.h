@@ -45,7 +45,7 @@ struct channel {
 struct channels; /* the whole file; immutable */
 
 /*
- * Reads and checks the file. 0, or ERR_CONFIG with *channels NULL and one line a problem appended to
+ * Reads and checks the file. 0, or ERR_CONFIG with *channels NULL and one row a problem appended to
  * `problems`: all of them at once, and no secret is quoted. Secrets from {"env": NAME} and {"file": PATH} are
  * read here, so that loading again picks up new ones. The result is owned by the caller.
  */

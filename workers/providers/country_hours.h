@@ -19,7 +19,7 @@ struct country_hours {
 };
 
 /* Reads {"254": {"timezone", "from", "to", "days"}, ...}; NULL where there is none. What does not fit becomes
- * a line in r->problems each. */
+ * a row in r->problems each. */
 void country_hours_read(struct channels_reader *r, struct country_hours *all, json_t *object);
 void country_hours_done(struct country_hours *all);
 

@@ -72,7 +72,7 @@ static void park(struct work *work, struct span id, struct span channel, calls_p
     parked_add(&value, work->record, headers, n);
     const struct calls_call call = {id, channel};
     const struct calls_parked callback = {buf_span(&field), buf_span(&value)};
-    work_asked(work);
+    work_await(work);
     calls_park(work->works->worker->store, &call, &callback, answered, work);
     buf_done(&field);
     buf_done(&value);
@@ -123,7 +123,7 @@ void parking_by_provider_id(struct work *work)
     add_provider_id(&id, &reading);
     const struct calls_call call = {buf_span(&id), reading.channel};
     if (work->parked_before) {
-        work_asked(work);
+        work_await(work);
         ref_read(work->works->worker->store, &call, on_found, work);
     } else {
         park(work, call.provider_id, call.channel, on_found_or_parked);
@@ -175,7 +175,7 @@ static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
     buf_addc(&ref, '/');
     buf_addint(&ref, work->ref.attempt);
     const struct calls_call call = {buf_span(&id), reading.channel};
-    work_asked(work);
+    work_await(work);
     link(work->works->worker->store, &call, buf_span(&ref), answered, work);
     buf_done(&id);
     buf_done(&ref);

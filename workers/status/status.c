@@ -61,7 +61,7 @@ static void ask(struct work *work, const struct callback_reading *reading)
         .trace = span_of(reading->trace, reading->trace_n),
         .unproved = reading->unproved && !work->linked,
     };
-    work_asked(work);
+    work_await(work);
     calls_evidence(work->works->worker->store, &evidence, on_evidence, work);
 }
 
@@ -110,7 +110,7 @@ static bool let_leave(void *arg)
         kafka_pause(works->consumer, WHY_PRODUCER);
     else
         kafka_resume(works->consumer, WHY_PRODUCER);
-    if (status->held.n == 0 || (works->asked > 0 && status->held.n < status->enough))
+    if (status->held.n == 0 || (works->awaited > 0 && status->held.n < status->enough))
         return false;
     for (struct work *work; (work = FIFO_TAKE(&status->held, struct work, link)) != NULL;)
         start(work);

@@ -55,15 +55,15 @@ static void start_again_later(struct work *work)
     works->again_ms = works->again_ms * 2 < AGAIN_MAX_MS ? works->again_ms * 2 : AGAIN_MAX_MS;
 }
 
-void work_asked(struct work *work)
+void work_await(struct work *work)
 {
-    work->works->asked++;
+    work->works->awaited++;
 }
 
 bool work_answered(struct work *work, enum store_status store_status)
 {
     struct works *works = work->works;
-    works->asked--;
+    works->awaited--;
     if (works->closed)
         return false;
     if (store_status == STORE_OK || store_status == STORE_UNREADABLE) {

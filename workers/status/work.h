@@ -40,7 +40,7 @@ struct works {
     struct worker *worker;
     struct kafka_consumer *consumer; /* set by the owner once it is there */
     void (*start)(struct work *work);
-    size_t asked; /* questions to Redis without an answer */
+    size_t awaited; /* answers of Redis that are still to come */
     bool closed;
     /* private */
     struct work *slots;
@@ -63,9 +63,9 @@ void works_done(struct works *works);
 struct work *work_take(struct works *works, struct kafka_record *record);
 /* (Again) from the start, with the reference that was found, where work->linked is set. */
 void work_start(struct work *work);
-/* A question to Redis is out. */
-void work_asked(struct work *work);
-/* Its answer is there. False: it does not matter any more, or it is none and the work is started over
+/* To be called when a question is sent to Redis: its answer is awaited. */
+void work_await(struct work *work);
+/* The awaited answer is there. False: it does not matter any more, or it is none and the work is started over
  * (STORE_UNREADABLE is an answer). */
 bool work_answered(struct work *work, enum store_status store_status) __attribute__((warn_unused_result));
 /* Its evidence is recorded, and the provider's id linked where that was missing. */
