@@ -14,12 +14,12 @@ enum {
     MAX_CHECKS = 16,
     MIN_CONNECTIONS = 4, /* a scraper, the orchestrator's probes, a person: none needs many */
     MAX_CONNECTIONS = 32,
-    MAX_MEMORY =
-        20 * 1024 * 1024, /* a page of metrics that is not taken at once, and the heads of requests */
-    MAX_WHY = 2048,       /* four topics with long names */
+    /* A page of metrics that is not taken at once, and the heads of requests. */
+    MAX_MEMORY = 20 * 1024 * 1024,
+    MAX_WHY = 2048, /* four topics with long names */
     MAX_PAGE = 16 * 1024 * 1024,
-    IDLE_TIMEOUT_MS =
-        30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */
+    /* Longer than the usual scrape interval of 15 s, so that its connection is kept. */
+    IDLE_TIMEOUT_MS = 30 * 1000,
     REQUEST_TIMEOUT_MS = 1000, /* far below a probe's, so that what drips in cannot keep one out */
 };
 

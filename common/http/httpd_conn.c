@@ -56,7 +56,7 @@ static void request_recycle(struct httpd_request *req)
     }
     buf_clear(&req->text);
     buf_clear(&req->body);
-    req->looked = 0;
+    req->scanned = 0;
     req->blank_lines = 0;
     req->headed = false;
     req->chunked = (struct chunked){0};
@@ -269,7 +269,7 @@ static bool skip_blank_lines(struct httpd_request *req)
     if (n > 0) {
         memmove(req->text.p, req->text.p + n, req->text.n - n);
         req->text.n -= n;
-        req->looked = 0;
+        req->scanned = 0;
     }
     return req->blank_lines <= BLANK_LINES;
 }
@@ -285,7 +285,7 @@ static void take_head(struct conn *c, struct span *in)
         refuse_malformed(c, 400, "there are blank lines instead of a request");
         return;
     }
-    size_t end = httpd_head_end(buf_span(&req->text), &req->looked);
+    size_t end = httpd_head_end(buf_span(&req->text), &req->scanned);
     if (end == SIZE_MAX) {
         refuse_malformed(c, 400, "a line ends in LF without CR");
     } else if (end > 0) {

@@ -40,7 +40,7 @@ enum {
     REQUEST_DEFAULT_DELAY_2_S = 1800,
 };
 
-enum message_kind { MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
+enum message_kind { MESSAGE_NONE, MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
 
 /* All spans point into `text` (owned). Seconds are seconds. */
 struct request {
@@ -58,10 +58,11 @@ struct request {
     int64_t not_before_ms;      /* wall; 0: none */
     int64_t expires_at_ms;      /* wall; 0: none */
     struct hours calling_hours; /* its zone is NULL where there are none */
-    struct span lost_zone; /* stored requests: the zone of its hours, where this machine's tzdata lacks it:
-                              nobody can tell when it may be called */
-    int max_attempts;      /* 1..20 */
-    unsigned retry_on;     /* bit (1 << enum call_status) */
+    /* Of a stored request: the zone of its calling hours, where this machine's tzdata lacks it, so that
+     * nobody can tell when it may be called. */
+    struct span lost_zone;
+    int max_attempts;  /* 1..20 */
+    unsigned retry_on; /* bit (1 << enum call_status) */
     int delays_s[REQUEST_MAX_DELAYS];
     size_t delays_n;
     bool redial_in_doubt;

@@ -13,7 +13,7 @@
  *
  * Every no is heard (redis_prove): each server is asked once a second for a proof that it takes what the
  * scripts do. While it refuses (OOM, MISCONF, NOREPLICAS, NOPERM, whatever its word), it is not up, not
- * ready, one log line has its words, and writing scripts are answered with them without being sent: who asks
+ * ready, one log row has its words, and writing scripts are answered with them without being sent: who asks
  * again costs it nothing. Scripts that only read or remove, and plain commands, go on.
  *
  * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
@@ -103,8 +103,8 @@ void redis_command_of(struct redis *redis, size_t server, const struct span *arg
                       void *arg);
 
 /* What is to be proved of each server, from its set-up on: `script` is run with one of `keys` (the first, on
- * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop.
- */
+ * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the
+ * loop. */
 void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n);
 
 /* Connected (each primary), and writing scripts are taken. */

@@ -27,7 +27,7 @@ struct redis_fit {
     char refusal[200]; /* to the last proof, in the server's words; "": granted */
     char script[260];  /* the last script that was refused, and the words */
     int64_t script_until_mono_ms;
-    bool script_told; /* the log has it, or a refused proof that says more */
+    bool script_logged; /* the log has it, or a refused proof that says more */
 };
 
 /* A new connection: nothing is known. What was refused before stays to be compared with, so that one refusal

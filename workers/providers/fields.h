@@ -43,8 +43,8 @@ int fields_json_need(const json_t *object, const char *const *names, struct err 
  * some proxy and for what is no text. In which character set it is, nobody says. */
 struct span fields_sentence(struct span body);
 
-/* Appends the id when it is one that evidence would keep (evidence_set_provider_call_id); false: it is none.
- */
+/* Appends the id when it is one that evidence would keep (evidence_set_provider_call_id); false: it is
+ * none. */
 bool fields_add_id(struct buf *out, struct span id);
 
 #endif
