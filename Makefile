@@ -287,7 +287,7 @@ chaos: deps-test ## a campaign while everything is killed (CHAOS_SEED=1 CHAOS_CA
 
 DEPLOY_TEST = TEST_BIN=$(abspath $(BIN)) $(PYTEST) -q -c tests/deploy/pytest.ini
 deploy-static: programs
-	@$(DEPLOY_TEST) tests/deploy/test_static.py tests/deploy/test_binaries.py
+	@$(DEPLOY_TEST) tests/deploy/test_static.py tests/deploy/test_binaries.py tests/deploy/test_documents.py
 
 deploy-test: deps-deploy ## manifests, alerts and dashboard with kubeconform and promtool; hardening; the bill of materials
 	@$(MAKE) --no-print-directory programs

@@ -23,13 +23,13 @@ METRIC = re.compile(r'METRIC\(\w+, "(\w+)", (\w+), "([^"]*)",\s*((?:"[^"]*"\s*)+
 @pytest.fixture(scope="module")
 def metrics():
     """{name of a series: the labels that it has}, from the table that the programs are built with."""
-    table = METRIC.findall((ROOT / "common" / "metrics_table.h").read_text(encoding="utf-8"))
+    table = METRIC.findall((ROOT / "common/run/metrics_table.h").read_text(encoding="utf-8"))
     found = {name: {label for label in labels.split(",") if label} for name, _, labels, _ in table}
     for name, kind, labels, _ in table:
         if kind == "HISTOGRAM":
             found[name + "_bucket"] = found[name] | {"le"}
             found[name + "_sum"] = found[name + "_count"] = found[name]
-    text = (ROOT / "common" / "metrics.c").read_text(encoding="utf-8")
+    text = (ROOT / "common/run/metrics.c").read_text(encoding="utf-8")
     return found | {name: set() for name in re.findall(r'"(process_\w+)"', text)}
 
 
@@ -48,7 +48,7 @@ def test_a_query_asks_for_metrics_and_labels_that_there_are(metrics, where, quer
 
 def test_words_in_queries_are_words_of_the_metric():
     """outcome="in_doubt" and so on: the sentence in the table lists every value."""
-    text = (ROOT / "common" / "metrics_table.h").read_text(encoding="utf-8")
+    text = (ROOT / "common/run/metrics_table.h").read_text(encoding="utf-8")
     told = {name: "".join(re.findall(r'"([^"]*)"', words)) for name, _, _, words in METRIC.findall(text)}
     for where, query in queries.all_queries():
         for name, matchers in queries.selectors(query):
@@ -103,10 +103,10 @@ def test_topics_are_those_of_the_document():
     assert topics == wanted
 
 
-def test_a_user_may_do_what_the_readme_lists_and_nothing_else():
+def test_a_user_may_do_what_the_table_lists_and_nothing_else():
     rows = re.findall(
         r"^\| `(ivr-\w+)` \| (topic|group) \| `([\w.-]+)` \| (\w+) \|$",
-        (ROOT / "README.md").read_text(encoding="utf-8"),
+        (DEPLOY / "KAFKA.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     wanted = {(user, kind, name, operation.lower()) for user, kind, name, operation in rows}

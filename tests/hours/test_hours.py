@@ -123,7 +123,7 @@ def test_every_zone_of_tzdata_tells_the_time_as_zoneinfo_does():
         assert told[0] == is_open(window, at_ms), f"{window} at {at_ms}: C says {told}"
 
 
-LINKS = re.findall(r'^    \{"(\S+)", "(\S+)"\},$', (ROOT / "common" / "zone_links.c").read_text(encoding="utf-8"), re.M)
+LINKS = re.findall(r'^    \{"(\S+)", "(\S+)"\},$', (ROOT / "common/base/zone_links.c").read_text(encoding="utf-8"), re.M)
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_a_query_finds_its_series(samples, where, query):
 
 def test_every_series_of_the_four_programs_is_in_the_scrape(samples):
     """What stands in the table of metrics is counted somewhere; redirects are a Redis Cluster's."""
-    table = (queries.DEPLOY.parent / "common" / "metrics_table.h").read_text(encoding="utf-8")
+    table = (queries.DEPLOY.parent / "common/run/metrics_table.h").read_text(encoding="utf-8")
     shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples}
     assert set(re.findall(r'METRIC\(\w+, "(\w+)"', table)) - shown <= {"ivr_redis_redirects_total"}
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 WORKERS = ("dispatch", "status", "report", "gateway")
 PASSWORDS = {name: f"s3cret-of-{name}" for name in (*WORKERS, "toolbox", "newcomer", "nobody")}
 
-# (resource, which, operation) that each needs and no more; the README's table says the same.
+# (resource, which, operation) that each needs and no more; the table in deploy/KAFKA.md says the same.
 LEAST = {
     "dispatch": {
         ("topic", "CALL_REQUESTS", "READ"),
@@ -291,7 +291,7 @@ def test_check_names_the_variable(broker):
 
 
 def test_the_readme_lists_the_least_acls():
-    rows = re.findall(r"^\| `ivr-(\w+)` \| (\w+) \| `([\w.-]+)` \| (\w+) \|$", (ROOT / "README.md").read_text(), re.M)
+    rows = re.findall(r"^\| `ivr-(\w+)` \| (\w+) \| `([\w.-]+)` \| (\w+) \|$", (ROOT / "deploy" / "KAFKA.md").read_text(), re.M)
     listed = {}
     for user, resource, name, operation in rows:
         which = name.removeprefix("ivr.").replace("-", "_").upper() if resource == "topic" else name

@@ -63,17 +63,19 @@ def test_lines_are_kept_to_and_come_back_although_a_replica_is_killed(campaign):
     assert not twice(placements)
     assert len(doubtful) <= 3, f"in doubt: {doubtful}"
 
+    free = LINES - len(doubtful)  # who may have been dialled and may be ringing keeps the line
+
     def wave():
         """Whether a crowd gets every line there is."""
         before = len(simulator.placements(WIDE))
         wait_tried(pipeline, simulator, send(campaign, LINES + 10, channel=name_of(WIDE)), WIDE)
         wait_over(campaign)
         waves.append(most_at_once(simulator.placements(WIDE)[before:]))
-        return waves[-1] >= LINES
+        return waves[-1] >= free
 
     waves = []
-    wait_until(wave, lambda: f"each line to be used again; at once there were {waves}", 40)
-    assert max(waves) == LINES
+    wait_until(wave, lambda: f"each of {free} lines to be used again; at once there were {waves}", 40)
+    assert max(waves) <= LINES
 
 
 @pytest.mark.timeout(150)

@@ -80,9 +80,8 @@ const struct command command_call = {
     .words_min = 1,
     .words_max = 1,
     .sentence = "status, attempts and hop log of a call",
-    .more = "Read from Redis as it stands now. Times are UTC. A hop has the provider's time, where it gave "
-            "one, and\n"
-            "how much later we recorded it. JSON: the form of GET /v1/calls/TENANT/CALL_ID.\n"
+    .more = "Read from Redis as it stands now. Times are UTC. A hop has the provider's time, where it\n"
+            "gave one, and how much later we recorded it. JSON: the form of GET /v1/calls/TENANT/CALL_ID.\n"
             "\nExamples:\n"
             "  ivrctl call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41\n"
             "  ivrctl call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41 --json | jq .attempts[-1].reason\n",

@@ -143,11 +143,9 @@ const struct command command_campaign = {
     .words_max = 1,
     .sentence = "counts of a campaign: statuses, reasons, hops, seconds, cost",
     .options = options,
-    .more = "Added up from Redis' live counters, so it may be newer than what was published last. With "
-            "--published it\n"
-            "is read from the topic of delivery summaries, as its consumers see it. JSON: the form of that "
-            "topic;\n"
-            "of the live counters the revision is the last published one.\n"
+    .more = "Added up from Redis' live counters, so it may be newer than what was published last. With\n"
+            "--published it is read from the topic of delivery summaries, as its consumers see it. JSON:\n"
+            "the form of that topic; of the live counters the revision is the last published one.\n"
             "\nExamples:\n"
             "  ivrctl campaign acme/maize-prices-w47\n"
             "  ivrctl campaign acme/maize-prices-w47 --json | jq .by_status\n"

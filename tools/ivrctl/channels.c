@@ -126,22 +126,16 @@ const struct command command_channels = {
     .name = "channels",
     .arguments = "",
     .sentence = "the channels file as it is understood, without its secrets",
-    .more =
-        "Reads IVR_CHANNELS here and now: running workers took it at their start or their last SIGHUP. A "
-        "line is\n"
-        "name, provider, caller id, limits of ours, base URL; then the calling hours by country code, and "
-        "the "
-        "tenants that\n"
-        "are capped. A file with a mistake is exit code 2, naming the field.\n"
-        "Redis is asked how they stand: paused, suspended or circuit open and why, calls that wait their "
-        "turn,\n"
-        "lines in use. Where it does not answer, or refuses, the file is shown all the same (JSON: "
-        "\"paused\" and "
-        "\"state\" are\n"
-        "null), and the exit code is 3.\n"
-        "\nExamples:\n"
-        "  ivrctl channels\n"
-        "  IVR_CHANNELS=new.json ivr-dispatch --check && kill -HUP $(pidof ivr-dispatch ivr-status "
-        "ivr-gateway)\n",
+    .more = "Reads IVR_CHANNELS here and now: running workers took it at their start or their last\n"
+            "SIGHUP. A line is name, provider, caller id, limits of ours, base URL; then the calling\n"
+            "hours by country code, and the tenants that are capped. A file with a mistake is exit code\n"
+            "2, naming the field. Redis is asked how they stand: paused, suspended or circuit open and\n"
+            "why, calls that wait their turn, lines in use. Where it does not answer, or refuses, the\n"
+            "file is shown all the same (JSON: \"paused\" and \"state\" are null), and the exit code is\n"
+            "3.\n"
+            "\nExamples:\n"
+            "  ivrctl channels\n"
+            "  IVR_CHANNELS=new.json ivr-dispatch --check &&\n"
+            "    kill -HUP $(pidof ivr-dispatch ivr-status ivr-gateway)\n",
     .run = run,
 };

@@ -150,11 +150,9 @@ const struct command command_pause = {
     .words_max = 2,
     .sentence = "keep calls waiting until resume",
     .options = options,
-    .more = "Nothing of it is dialled any more, by any worker, once this has answered; what was dialled "
-            "already goes on. Requests\n"
-            "that come meanwhile wait too. expires_at still ends a call that waits; the time to give up "
-            "(IVR_GIVE_UP) does not run.\n"
-            "A call can be paused while it waits.\n"
+    .more = "Nothing of it is dialled any more, by any worker, once this has answered; what was dialled\n"
+            "already goes on. Requests that come meanwhile wait too. expires_at still ends a call that\n"
+            "waits; the time to give up (IVR_GIVE_UP) does not run. A call can be paused while it waits.\n"
             "\nExamples:\n"
             "  ivrctl pause campaign acme/maize-prices-w47\n"
             "  ivrctl pause campaign acme/maize-prices-w48 --ahead     before its first request\n"
@@ -169,11 +167,10 @@ const struct command command_resume = {
     .words_max = 2,
     .sentence = "let go what was paused; take requests again of what was cancelled",
     .options = options,
-    .more = "What waited is dialled within a second, as fast as its channel allows. What another pause holds "
-            "goes on waiting:\n"
-            "that of its tenant, say. Nothing brings back what is final. Of a channel it also ends a "
-            "suspension: a key, credit or\n"
-            "caller id that the provider refused is tried again at once.\n"
+    .more = "What waited is dialled within a second, as fast as its channel allows. What another pause\n"
+            "holds goes on waiting: that of its tenant, say. Nothing brings back what is final. Of a\n"
+            "channel it also ends a suspension: a key, credit or caller id that the provider refused is\n"
+            "tried again at once.\n"
             "\nExamples:\n"
             "  ivrctl resume campaign acme/maize-prices-w47\n"
             "  ivrctl resume channel ke-main\n",
@@ -187,17 +184,12 @@ const struct command command_cancel = {
     .words_max = 2,
     .sentence = "end the calls that wait, and hang up those that are placed",
     .options = options,
-    .more =
-        "What waits ends: dropped (cancelled), or with its status where it had an attempt. A placed call is "
-        "hung up where its\n"
-        "provider can do that, and has no further attempt; of a campaign, tenant or channel only while it "
-        "rings: who hears the\n"
-        "message hears its end. Later requests of a cancelled campaign or tenant are dropped until resume; "
-        "of "
-        "a channel they are\n"
-        "placed.\n"
-        "\nExamples:\n"
-        "  ivrctl cancel campaign acme/maize-prices-w47\n"
-        "  ivrctl cancel call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41\n",
+    .more = "What waits ends: dropped (cancelled), or with its status where it had an attempt. A placed\n"
+            "call is hung up where its provider can do that, and has no further attempt; of a campaign,\n"
+            "tenant or channel only while it rings: who hears the message hears its end. Later requests\n"
+            "of a cancelled campaign or tenant are dropped until resume; of a channel they are placed.\n"
+            "\nExamples:\n"
+            "  ivrctl cancel campaign acme/maize-prices-w47\n"
+            "  ivrctl cancel call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41\n",
     .run = run_cancel,
 };

@@ -330,9 +330,8 @@ static const struct args_option list_options[] = {
 };
 
 #define NUMBERS_IN_PS                                                                                        \
-    "A number on the command line stands in \"ps\" for everybody on the machine, and in the shell's "        \
-    "history; with - it\n"                                                                                   \
-    "comes from standard input.\n"
+    "A number on the command line stands in \"ps\" for everybody on the machine, and in the shell's\n"       \
+    "history; with - it comes from standard input.\n"
 
 const struct command command_dnc_add = {
     .name = "dnc add",
@@ -341,16 +340,14 @@ const struct command command_dnc_add = {
     .words_max = ARGS_MAX_WORDS,
     .sentence = "put numbers on a do-not-call list",
     .options = edit_options,
-    .more =
-        "A number on the list of a call's tenant, or on everybody's, is not dialled: looked up right before "
-        "dialling, at every\n"
-        "attempt. Such a call is dropped (do_not_call), or ends with its status where it had an attempt. A "
-        "file has one number\n"
-        "a line; with a wrong one in it nothing is changed.\n"
-        "\n" NUMBERS_IN_PS "\nExamples:\n"
-        "  ivrctl dnc add acme -                 type numbers, Ctrl-D ends\n"
-        "  ivrctl dnc add --global register.txt\n"
-        "  psql -Atc 'select number from opted_out' | ivrctl dnc add acme -\n",
+    .more = "A number on the list of a call's tenant, or on everybody's, is not dialled: looked up right\n"
+            "before dialling, at every attempt. Such a call is dropped (do_not_call), or ends with its\n"
+            "status where it had an attempt. A file has one number a line; with a wrong one in it nothing\n"
+            "is changed.\n"
+            "\n" NUMBERS_IN_PS "\nExamples:\n"
+            "  ivrctl dnc add acme -                 type numbers, Ctrl-D ends\n"
+            "  ivrctl dnc add --global register.txt\n"
+            "  psql -Atc 'select number from opted_out' | ivrctl dnc add acme -\n",
     .run = run_add,
 };
 

@@ -68,9 +68,9 @@ static int print_help(void)
     buf_init(&b, 256 * 1024);
     buf_adds(
         &b,
-        "ivrctl COMMAND [arguments] [options]\n\n"
-        "What operators of ivr-workers type: look at calls and campaigns, send requests, follow topics.\n\n"
-        "Commands (ivrctl COMMAND --help says more, with examples):\n");
+        "ivrctl COMMAND [arguments] [options]\n"
+        "\nWhat operators of ivr-workers type: look at calls and campaigns, send requests, follow topics.\n"
+        "\nCommands (ivrctl COMMAND --help says more, with examples):\n");
     for (size_t i = 0; i < COMMANDS; i++) {
         int used = (int)(strlen(commands[i]->name) + strlen(commands[i]->arguments));
         buf_addf(&b, "  %s %s%*s %s\n", commands[i]->name, commands[i]->arguments, used < 38 ? 38 - used : 1,
@@ -80,8 +80,8 @@ static int print_help(void)
     args_add_help(&b, common_options);
     buf_adds(&b,
              "\nivrctl --check reads the configuration and says what is wrong; ivrctl --version.\n"
-             "\nExit codes: 0 done; 1 the call or campaign is unknown, or something failed; 2 the usage or "
-             "the configuration is wrong;\n3 Kafka or Redis cannot be reached, or refuses: its words are on "
+             "\nExit codes: 0 done; 1 the call or campaign is unknown, or something failed; 2 the usage or\n"
+             "the configuration is wrong; 3 Kafka or Redis cannot be reached, or refuses: its words are on\n"
              "stderr.\n"
              "\nEnvironment:\n");
     settings_add_help(&b);

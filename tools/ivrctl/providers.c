@@ -83,9 +83,8 @@ const struct command command_providers = {
     .name = "providers",
     .arguments = "",
     .sentence = "the providers of this build, and the credentials that a channel of each needs",
-    .more = "A provider that signs its callbacks with its own credentials needs no callback_secret in the "
-            "channels file;\n"
-            "the others do, unless the channel says \"insecure\": true or is on loopback.\n"
+    .more = "A provider that signs its callbacks with its own credentials needs no callback_secret in the\n"
+            "channels file; the others do, unless the channel says \"insecure\": true or is on loopback.\n"
             "\nExamples:\n"
             "  ivrctl providers\n"
             "  ivrctl providers --json | jq '.[] | {name, credentials}'\n",

@@ -189,11 +189,10 @@ const struct command command_tail = {
     .words_max = 1,
     .sentence = "follow a topic until Ctrl-C",
     .options = tail_options,
-    .more = "Events are the default. It reads beside the consumer groups, so it takes nothing away from "
-            "anybody. With\n"
-            "--json a line is the record's value as it stands on the topic; dead letters also get their "
-            "reason and\n"
-            "where they came from. Order is kept within a campaign, not between campaigns.\n"
+    .more = "Events are the default. It reads beside the consumer groups, so it takes nothing away from\n"
+            "anybody. With --json a line is the record's value as it stands on the topic; dead letters\n"
+            "also get their reason and where they came from. Order is kept within a campaign, not between\n"
+            "campaigns.\n"
             "\nExamples:\n"
             "  ivrctl tail\n"
             "  ivrctl tail summaries --campaign acme/maize-prices-w47\n"
@@ -209,11 +208,9 @@ const struct command command_dead_letters_list = {
     .words_max = 0,
     .sentence = "what could not be worked on, and why",
     .options = list_options,
-    .more = "From the topic's beginning to its present end; a line each: when, partition@offset, the reason, "
-            "where it\n"
-            "came from, and the sentence that names the field. JSON adds key and value; phone numbers in "
-            "them are\n"
-            "shown as IVR_PII says.\n"
+    .more = "From the topic's beginning to its present end; a line each: when, partition@offset, the\n"
+            "reason, where it came from, and the sentence that names the field. JSON adds key and value;\n"
+            "phone numbers in them are shown as IVR_PII says.\n"
             "\nExamples:\n"
             "  ivrctl dead-letters list --reason invalid_request\n"
             "  ivrctl dead-letters list --json | jq -r .reason | sort | uniq -c\n",

@@ -203,11 +203,9 @@ const struct command command_topics_create = {
     .sentence = "create the topics that are missing",
     .options = options,
     .add_more = add_table,
-    .more = "\nNames are those of IVR_TOPIC_...; a topic that exists is left as it is and said so. With "
-            "three or more\n"
-            "replicas min.insync.replicas is 2. Partitions bound how many replicas of a worker share the "
-            "work; adding\n"
-            "some later moves keys, so start with enough.\n"
+    .more = "\nNames are those of IVR_TOPIC_...; a topic that exists is left as it is and said so. With\n"
+            "three or more replicas min.insync.replicas is 2. Partitions bound how many replicas of a\n"
+            "worker share the work; adding some later moves keys, so start with enough.\n"
             "\nExamples:\n"
             "  ivrctl topics create\n"
             "  ivrctl topics create --replication-factor 1 --partitions 4\n",

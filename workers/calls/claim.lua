@@ -3,13 +3,14 @@
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each:
 --   {id, token, claim ms, channel, provider, trace, contact, line, hold ms}; the last three: begin()
 --   of lib/attempts.lua
--- Returns {outbox id, events, results}; a result is {what, attempt}: 'claimed' (dial it as that attempt), 'halted' (the
--- same, but operators paused or cancelled it since: give it back), 'no' (another has it, it is paused, or it is over;
--- the attempt is the one under way, 0 without), 'over' (its time ran out, or it is cancelled: it ended here, not
--- dialled).
+-- Returns {outbox id, events, results}; a result is {what, attempt, claim_no}:
+--   'claimed' (dial it as that attempt), 'halted' (the same, but operators paused or cancelled it since: give it back),
+--   'no' (another has it, it is paused, or it is over; attempt is 0, and claim_no that of the claim that has a line of
+--   this channel, 0 or absent without),
+--   'over' (its time ran out, or it is cancelled: it ended here, not dialled; attempt is 0).
 --
 -- Promises: of all who ask, one may dial; the same token asks twice for one claim; what is paused or cancelled is not
--- claimed, and who asks again is told.
+-- claimed, and who asks again gets the same answer.
 local layout = require('layout')
 local attempts = require('attempts')
 local batch = require('batch')

@@ -6,7 +6,7 @@
 -- linked to it, or it is ours. Else what is proved is the report's text alone: then the number that it says was called,
 -- '' without.
 -- Returns {outbox id, events, results}; a result is a number: 8 times what became of it, plus the call's status (0 to
--- 7) after it, plus 64 where reports alone told the provider's id, this one too: no response came that would have
+-- 7) after it, plus 64 where the provider's id came from reports alone, this one too: no response came that would have
 -- linked it, so whoever asks has to. What became of it: 0 recorded (something was new), 1 repeated, 2 unknown (no such
 -- call or attempt on this channel), 3 another call's (the provider's id is not the attempt's), 4 unproved (only the
 -- provider's id can say whose it is), 5 it fits (unproved too, but it names the number of an attempt in doubt: link the

@@ -1,10 +1,11 @@
 -- Looks at the calls behind tickets that a worker has in hand (admit.lua), before a send time is spent on them.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each:
---   {id, number of the attempt, lease ms, channel}
--- Returns {outbox id, events, results}; a result is {what, then what offer() of lib/waiting.lua offers}: 'ready' (it
--- may be claimed as that attempt), 'live' (that attempt is under way with a line of the channel, which stays), 'gone'
--- (the ticket is good for nothing).
+--   {id, claim_no that the ticket bears, lease ms, channel}
+-- Returns {outbox id, events, results}; a result is
+--   {'ready', then what offer() of lib/waiting.lua offers}: the claim of that number may be made,
+--   {'live', ms that its line may still be held}: that claim was made, its call is under way, with a line of the channel,
+--   {'gone'}: the ticket is good for nothing.
 --
 -- Promises: a call that is paused, cancelled or over is done with here and costs no send time.
 local layout = require('layout')

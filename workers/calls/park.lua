@@ -14,7 +14,7 @@
 local shard, id, field, value, key, parked, channel, id_n, id_bytes, channel_n, channel_bytes, all_n, all_bytes
 
 -- Of what waits under the id only the channel's own counts: who knows another's id cannot keep its callbacks out. What
--- an older version parked without bounds is not looked through.
+-- an older version parked without bounds is not read.
 local function room_of_id()
   if redis.call('HLEN', key) >= 32 * id_n then
     return false

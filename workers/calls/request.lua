@@ -5,7 +5,7 @@
 --    record time ms (0 unknown), not before ms (0), token ('' stores only), claim ms (how long the claim may stay
 --    unsettled), wait ms (before the first try, where it is stored only), trace, contact, hold ms (begin() of
 --    lib/attempts.lua), lease ms (stored only: not offered to others meanwhile)}
--- Returns {outbox id, events, results}; a result is {what, attempt}:
+-- Returns {outbox id, events, results}; a result is {what, attempt, claim_no}, without a claim 0 or absent:
 --   'claimed' (dial it as that attempt), 'halted' (the same, but operators paused or cancelled it since: give it back),
 --   'stored' (it waits), 'duplicate', 'conflict', 'too_old', 'dropped' (expired or cancelled).
 --
@@ -26,7 +26,7 @@ local P, PHASE, S = layout.P, layout.PHASE, layout.S
 local call = redis.call
 
 local function known(fingerprint, id, channel, token, claim_ms)
-  if fingerprint.stored ~= fingerprint.asked then
+  if fingerprint.stored ~= fingerprint.sent then
     return {'conflict', 0}
   end
   local c = reading.load(id)
@@ -53,7 +53,7 @@ local function store(r)
   end
   local stored = read[1]
   if stored then
-    return known({stored = stored, asked = fingerprint}, id, channel, token, claim_ms)
+    return known({stored = stored, sent = fingerprint}, id, channel, token, claim_ms)
   end
   if recorded > 0 and recorded < run.now - run.retention_ms then
     return {'too_old', 0}

@@ -38,7 +38,7 @@ local FIND_TIMES = 3
 -- What one call works with: set anew by each.
 local results, most, look_ups
 
-local function told(c, what, channel, provider_id, request, placed)
+local function note(c, what, channel, provider_id, request, placed)
   results[#results + 1] = {c.id, c.n, what, channel, provider_id, request, placed}
 end
 
@@ -46,14 +46,14 @@ local function settle_claim(c)
   c.s[S.TOKEN], c.a[A.CLOSED] = '', CLOSED.SETTLED
   applying.apply(c, LOST, false, false, 0, '')
   saving.save(c)
-  told(c, 'claim_lost', '', '')
+  note(c, 'claim_lost', '', '')
 end
 
 local function close(c)
   c.a[A.CLOSED] = CLOSED.NO_REPORT
   applying.apply(c, c.a[A.STATUS] == STATUS.PENDING and SILENT or QUIET, false, false, 0, '')
   saving.save(c)
-  told(c, 'no_report', '', '')
+  note(c, 'no_report', '', '')
 end
 
 -- False when there is no room for another look-up: it stays the next one.
@@ -63,7 +63,7 @@ local function look_up(c)
       return false
     end
     look_ups = look_ups - 1
-    told(c, 'look_up', c.a[A.CHANNEL], c.a[A.ID])
+    note(c, 'look_up', c.a[A.CHANNEL], c.a[A.ID])
   end
   local at = math.min(run.now + run.pending_check_ms, c.a[A.PLACED] + run.pending_limit_ms)
   call('ZADD', run.shard .. ':open', at, c.id)
@@ -76,7 +76,7 @@ local function find(c)
     return false
   end
   look_ups = look_ups - 1
-  told(c, 'find', c.a[A.CHANNEL], '', call('HGET', c.key, 'q'), c.a[A.PLACED])
+  note(c, 'find', c.a[A.CHANNEL], '', call('HGET', c.key, 'q'), c.a[A.PLACED])
   call('ZADD', run.shard .. ':open', run.now + run.pending_check_ms, c.id)
   return true
 end

@@ -22,17 +22,17 @@ end
 
 return function(keys, args)
   run.begin(keys, args)
-  local asked = {}
+  local wanted = {}
   for i = 4, #args do
-    asked[args[i]] = true
+    wanted[args[i]] = true
   end
 
   local page = call('ZSCAN', run.shard .. ':open', args[2], 'COUNT', args[3])
   local results = {page[1]}
   for i = 1, #page[2], 2 do
     local channel = channel_of(page[2][i])
-    if channel and asked[channel] then
-      asked[channel] = false
+    if channel and wanted[channel] then
+      wanted[channel] = false
       results[#results + 1] = channel
     end
   end

@@ -19,14 +19,14 @@ local function new(channel, provider)
 end
 
 -- The number of the claim that the call's latest attempt has. An attempt's number is used again when its claim is given
--- back; this is not, so what is freed twice, or late, is never what a later claim holds. Lines, tickets and locks are
--- named by it.
+-- back; this is not, so what is given back twice, or late, is never what a later claim holds. Lines, tickets and
+-- contact locks are named by it.
 local function claim_no_of(s)
   return s[S.ATTEMPT] + (s[S.BACKS] or 0)
 end
 
--- Begins attempt c.n. `contact`: the number whose line it takes ('' none); `line`: 1 when it has one of its channel;
--- both for hold_ms at most.
+-- Begins attempt c.n. `contact`: the number whose contact lock it takes ('' none); `line`: 1 when it has one of its
+-- channel; both for hold_ms at most.
 local function begin(c, channel, provider, contact, line, hold_ms)
   c.a = new(channel, provider)
   c.a[A.CONTACT], c.a[A.LINE], c.a[A.CLAIM_NO] = contact or '', line or 0, claim_no_of(c.s)

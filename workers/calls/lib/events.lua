@@ -1,4 +1,4 @@
--- What is told of a call: events into the outbox, in the layout layout.EVENT.
+-- Events of a call, into the outbox, in the layout layout.EVENT.
 local layout = require('layout')
 local attempts = require('attempts')
 local hops = require('hops')

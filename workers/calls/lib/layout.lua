@@ -21,10 +21,10 @@
 --   :open                   zset of placing, placed, talking and in-doubt calls, by the time somebody must look at
 --                           them; claims stand before all others (lib/attempts.lua), so that a crowd of silent
 --                           calls does not hold them up
---   :lined                  zset "CHANNEL|tenant/call_id/attempt" of attempts that have a line of their channel
+--   :lined                  zset "CHANNEL|tenant/call_id/claim_no" of attempts that have a line of their channel
 --                           (admit.lua), by its deadline: what the channel's own list is rebuilt from
 --   :out                    stream, the outbox: field e holds a MessagePack array of what has to follow a change:
---                           events to be produced, and lines to be freed (release() of lib/attempts.lua)
+--                           events to be produced, and lines to be given back (release() of lib/attempts.lua)
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
@@ -114,7 +114,7 @@ layout.A = {
   RING_GIVEN = 20,
   HOPS = 21,
   -- Behind the hops: what the attempt holds, and release() gives back.
-  CONTACT = 36, -- the number whose line it has ('' none, contact.lua)
+  CONTACT = 36, -- the number whose contact lock it has ('' none, contact.lua)
   LINE = 37, -- 1 where it has a line of its channel (admit.lua)
   CLAIM_NO = 38, -- of its claim (claim_no_of)
   REFINED = 39, -- how often it was refined (evidence.lua)

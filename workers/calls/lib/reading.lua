@@ -1,6 +1,6 @@
--- Reading a call for work on it. What is read here is what saving.save() compares with. What cannot be read is told,
--- and holds up nothing else: batch.one() goes on behind it. run.reading_key and run.reading_field are what is being
--- read at this moment: an error meanwhile is its fault.
+-- Reading a call for work on it. What is read here is what saving.save() compares with. What cannot be read is
+-- reported, and holds up nothing else: batch.one() goes on behind it. run.reading_key and run.reading_field are what is
+-- being read at this moment: an error meanwhile is its fault.
 local layout = require('layout')
 local attempts = require('attempts')
 local counters = require('counters')

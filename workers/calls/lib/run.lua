@@ -2,7 +2,7 @@
 --
 -- run.shard, run.now (ms), the configured times, run.args; and what is collected over the whole batch and written
 -- once, by batch.finish(): counters by campaign and by window, the outbox entry, the gauge of waiting calls.
--- run.reason_names and run.reason_counts are what lib/reasons.lua has asked so far, run.policies what was unpacked, by
+-- run.reason_names and run.reason_counts are what lib/reasons.lua has read so far, run.policies what was unpacked, by
 -- its text: a campaign's calls have the same. run.unreadable: calls that were met and cannot be read, as sentences.
 local run = {}
 local call = redis.call

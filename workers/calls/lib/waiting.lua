@@ -59,9 +59,9 @@ local function is_over(c)
   return c.s[S.UNREACHED_SINCE] > 0 and expires == 0 and next_step.reach_limit(c) <= run.now
 end
 
--- What the asker needs: {id, channel, request JSON, number of its next attempt, attempts in a row that reached nobody,
--- or -1 once one may have been placed}. nil where it ended here (its time ran out), or {id, '', '', 0, 0} where an
--- operator holds it.
+-- What a dispatch worker needs to dial it: {id, channel, request JSON, number of its next attempt, attempts in a row
+-- that reached nobody, or -1 once one may have been placed, claim_no of its next claim}. nil where it ended here (its
+-- time ran out), or {id, '', '', 0, 0} where an operator holds it.
 local function offer(c, lease_ms)
   local s = c.s
   if is_over(c) then
