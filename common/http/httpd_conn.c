@@ -211,7 +211,8 @@ static void hand_over(struct conn *c)
     options->handler(c->req, options->arg);
 }
 
-/* Whether the body may come: its size, who sends it, and the memory that is left. */
+/* Whether the body may be read: by its size, by what the owner's `admit` says, and by the memory that is
+ * left. */
 static bool admit(struct conn *c)
 {
     const struct httpd_options *options = &c->server->options;
