@@ -62,14 +62,14 @@ static inline void answer_parked(struct httpd_fixture *f)
     f->parked_n = 0;
 }
 
-struct later {
+struct later_reply {
     struct loop_timer *timer;
     struct httpd_request *req;
 };
 
 static inline void on_later(void *arg)
 {
-    struct later *later = arg;
+    struct later_reply *later = arg;
     answer_later(later->req);
     loop_timer_stop(&later->timer);
     free(later);
@@ -93,7 +93,7 @@ static inline void handler(struct httpd_request *req, void *arg)
     struct span path = httpd_path(req);
     f->handled++;
     if (span_is(path, "/later")) {
-        struct later *later = mem_calloc(1, sizeof(*later));
+        struct later_reply *later = mem_calloc(1, sizeof(*later));
         later->req = req;
         later->timer = loop_timer_start(f->loop, 20, 0, on_later, later);
     } else if (span_is(path, "/park")) {
