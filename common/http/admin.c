@@ -45,7 +45,7 @@ static void reply_text(struct httpd_request *req, int status, const char *text)
     httpd_reply(req, status, "text/plain; charset=utf-8", span_str(text), "Cache-Control: no-store\r\n");
 }
 
-/* Every failing check in one answer: whoever looks at three in the morning looks once. `only`: the name of
+/* Every failing check in one answer, so that one look at it is enough. `only`: the name of
  * the one that is asked for, SPAN_NONE for all of them. */
 static void reply_ready(struct admin *admin, struct httpd_request *req, struct span only)
 {

@@ -598,7 +598,7 @@ static void set_limits(struct http_slot *slot, const struct http_limits *limits)
     }
 }
 
-/* A cut request must not leave: whoever filled it ran into a bound. */
+/* A request that overflowed one of its buffers was cut, and must not leave. */
 static bool is_whole(const struct http_request *request)
 {
     return request->url.n && buf_ok(&request->url) && buf_ok(&request->headers) && buf_ok(&request->user) &&

@@ -20,6 +20,8 @@ enum {
     SPARE_BODY = 8 * 1024,
 };
 
+static const char NO_ROOM[] = "too much is being received at the moment, send it again";
+
 /* ---- requests ---- */
 
 static struct httpd_request *request_new(struct conn *c)
@@ -211,7 +213,8 @@ static void hand_over(struct conn *c)
     options->handler(c->req, options->arg);
 }
 
-/* Whether the body may come: its size, who sends it, and the memory that is left. */
+/* Whether the body may be read: by its size, by what the owner's `admit` says, and by the memory that is
+ * left. */
 static bool admit(struct conn *c)
 {
     const struct httpd_options *options = &c->server->options;
@@ -230,7 +233,7 @@ static bool admit(struct conn *c)
     if (head->length > req->max_body)
         refuse_body(c, 413, "the body is too large");
     else if (head->length > 0 && !listener_has_room(c->server, c, (size_t)head->length))
-        refuse_body(c, 503, "too much is being received at the moment, send it again");
+        refuse_body(c, 503, NO_ROOM);
     return c->state == CONN_READING;
 }
 
@@ -321,7 +324,7 @@ static void take_chunks(struct conn *c, struct span *in)
             return;
         }
         if (!listener_has_room(c->server, c, data.n)) {
-            refuse_body(c, 503, "too much is being received at the moment, send it again");
+            refuse_body(c, 503, NO_ROOM);
             return;
         }
         buf_add(&req->body, data.p, data.n);
@@ -366,7 +369,11 @@ static void conn_feed(struct conn *c, struct span in)
     }
     c->feeding = false;
     keep_for_later(c, in);
-    if (c->state == CONN_READING && !listener_has_room(c->server, c, 0)) {
+    if (c->state != CONN_READING || listener_has_room(c->server, c, 0))
+        return;
+    if (c->req->headed) {
+        refuse_body(c, 503, NO_ROOM);
+    } else {
         listener_note(c->server, REASON_MEMORY);
         conn_close(c);
     }

@@ -134,7 +134,7 @@ static struct conn *longest(struct httpd *server, const enum conn_state *states,
     return found;
 }
 
-/* Who has a request with the handler stays. */
+/* A connection whose request is with the handler is never closed. */
 static struct conn *longest_waiting(struct httpd *server)
 {
     static const enum conn_state states[] = {CONN_IDLE, CONN_READING, CONN_SENDING, CONN_LINGERING};

@@ -1,5 +1,5 @@
 /*
- * Answering commands: what an error reply of Redis means, and telling whoever waits.
+ * Answering commands: what an error reply of Redis means, and calling the callback.
  */
 #ifndef IVR_COMMON_REDIS_ANSWER_H
 #define IVR_COMMON_REDIS_ANSWER_H

@@ -175,7 +175,7 @@ static int fits_one_row(const char *value, struct err *err)
     return span_utf8(span_str(value)) ? 0 : err_set(err, ERR_CONFIG, "expected UTF-8");
 }
 
-/* What an Authorization header can carry, and nobody guesses. */
+/* What an Authorization header can carry, and long enough not to be guessed. */
 static int fits_token(const char *value, struct err *err)
 {
     size_t n = strlen(value);
@@ -430,7 +430,7 @@ static char *secret_value(struct settings_reading *r, const char *name)
     return value;
 }
 
-/* JSON for machines, text for people: what stderr is tells who reads. */
+/* Text where stderr is a terminal, which a person reads; JSON otherwise, for programs. */
 static const char *default_of(const struct settings *s, const struct row *row)
 {
     if (row->offset == offsetof(struct settings, group_id))

@@ -19,7 +19,7 @@
 
 enum {
     /* Owners of claims ask again first, once Redis is back: what they sent is not in doubt. Longer than their
-     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn.c). */
+     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn_life.c). */
     SETTLE_AFTER_MS = 5000,
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */

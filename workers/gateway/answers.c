@@ -14,7 +14,7 @@
 
 enum { ID_MAX = 64 * 1024 + 64, DOCUMENT_MAX = 256 * 1024 };
 
-/* A call on the line that waits for its instructions. */
+/* A call in progress that waits for its instructions. */
 struct answer {
     struct deferred deferred; /* first: deferred.h frees through it */
     struct channel *channel;  /* a reference */
@@ -102,8 +102,9 @@ static bool may_come_back(const struct answer *answer, const struct record *reco
 }
 
 /*
- * What a call is told goes to who placed it and for the attempt that was placed, and nobody else: a reference
- * can be anybody's. NULL: the message may be told. Otherwise why not; *yet: not yet, ask again.
+ * A call's message is given only to the channel that placed the call, and only for the attempt that was
+ * placed: anybody can write a reference into a URL. NULL: the message may be given. Otherwise why not; with
+ * *yet it may be given later, so Redis is to be asked again.
  */
 static const char *find_objection(const struct answer *answer, const struct record *record, bool *yet)
 {
@@ -226,8 +227,8 @@ void answers_drop(struct answer *answer)
     answer_free(&answer->deferred);
 }
 
-/* That the provider asks proves an answer: it goes onto the topic too, and the caller on the line does not
- * wait for that. */
+/* The provider asks because somebody picked up: so its request goes onto the topic as evidence, too. The
+ * contact on the phone does not wait for that. */
 static void take(struct gateway *g, const struct received *r)
 {
     struct callback_record record;

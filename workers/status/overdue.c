@@ -16,7 +16,7 @@ struct overdue {
     struct loop_timer *timer;
     unsigned shard; /* asked last */
     bool asking;
-    bool more;  /* the shard had more than it told */
+    bool more;  /* the shard had more than one answer holds */
     size_t out; /* on their way to Kafka */
 };
 
