@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 
-enum { FIRST_CAP = 128 };            /* most lines and keys fit without growing again */
+enum { FIRST_CAP = 128 };            /* most rows and keys fit without growing again */
 static const size_t MOST = 1U << 30; /* 1 GiB: doubling the capacity can never wrap */
 
 /* What an empty buffer points to. Never written: `cap` is 0 as long as `p` points here. */
@@ -85,16 +86,8 @@ void buf_add_slow(struct buf *b, const void *bytes, size_t n)
 
 void buf_addint(struct buf *b, int64_t value)
 {
-    char digits[20]; /* 2^63 has 19 digits, and a sign */
-    size_t at = sizeof digits;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (value < 0)
-        digits[--at] = '-';
-    buf_add(b, digits + at, sizeof digits - at);
+    char digits[NUMBER_LEN];
+    buf_addspan(b, number_write(digits, value));
 }
 
 void buf_addv(struct buf *b, const char *fmt, va_list args)

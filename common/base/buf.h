@@ -35,8 +35,8 @@ static inline struct span buf_span(const struct buf *b)
 {
     return (struct span){b->p, b->n};
 }
-/* Hands the bytes over to the caller, who frees them with free(); the buffer is empty afterwards. Never NULL.
- */
+/* Hands the bytes over to the caller, who frees them with free(); the buffer is empty afterwards. Never
+ * NULL. */
 char *buf_take(struct buf *b, size_t *n) __attribute__((warn_unused_result));
 
 /* The way for what does not fit the memory that is there; use buf_add(). */

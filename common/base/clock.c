@@ -4,6 +4,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/base/number.h"
+
 enum {
     MS_PER_S = 1000,
     MS_PER_MIN = 60 * MS_PER_S,
@@ -144,16 +146,9 @@ static bool take_either(struct span *in, char a, char b)
 
 static bool take_digits(struct span *in, size_t digits, int *value)
 {
-    if (in->n < digits)
+    if (in->n < digits || !number_read_int(span_of(in->p, digits), 0, INT32_MAX, value))
         return false;
-    int sum = 0;
-    for (size_t i = 0; i < digits; i++) {
-        if (in->p[i] < '0' || in->p[i] > '9')
-            return false;
-        sum = sum * 10 + (in->p[i] - '0');
-    }
     *in = span_of(in->p + digits, in->n - digits);
-    *value = sum;
     return true;
 }
 

@@ -8,8 +8,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* OpenSSL refuses a digest only when it is broken or configured away: no signature could ever be right again.
- */
+/* OpenSSL refuses a digest only when it is broken or configured away: no signature could ever be right
+ * again. */
 static _Noreturn void die(const char *text, size_t n)
 {
     ssize_t ignored = write(STDERR_FILENO, text, n);

@@ -42,9 +42,8 @@ int descriptors_check(const char *who, int n, struct err *err)
     int limit = descriptors_limit();
     if (limit >= n)
         return 0;
-    return err_set(
-        err, ERR_SYSTEM,
-        "%s needs %d open files and may have %d: raise the limit (ulimit -n, systemd's LimitNOFILE, the "
-        "container's ulimits)",
-        who, n, limit);
+    return err_set(err, ERR_SYSTEM,
+                   "%s needs %d open files and may have %d: "
+                   "raise the limit (ulimit -n, systemd's LimitNOFILE, the container's ulimits)",
+                   who, n, limit);
 }

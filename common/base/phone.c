@@ -49,7 +49,7 @@ static struct span head_of(struct span text, size_t n)
     return span_of(text.p, n);
 }
 
-/* Four stars whatever is hidden: how long it was is nobody's business either. */
+/* Always four stars: how many digits are hidden must not show either. */
 static void add_mask(struct buf *b, struct span number)
 {
     size_t digits = 0;

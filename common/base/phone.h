@@ -12,10 +12,14 @@ enum phone_shown { PHONE_MASK, PHONE_HASH, PHONE_PLAIN };
 bool phone_valid(struct span number);
 
 /*
- * Appends the number as `shown` asks.
- * mask: the first five characters, four stars, the last four ("+2547****1234"); of a number under ten digits:
- * stars, then the last two. hash: "h:" and 32 hex digits of HMAC-SHA256 under `key`. plain: as it is. Works
- * for any text, so that a malformed "to" can be quoted in a dead letter without giving the number away.
+ * Appends the number as `shown` asks:
+ *
+ *     mask    the first five characters, four stars, the last four ("+2547****1234");
+ *             of a number under ten digits: stars, then the last two
+ *     hash    "h:" and 32 hex digits of HMAC-SHA256 under `key`
+ *     plain   as it is
+ *
+ * Works for any text, so that a malformed "to" can be quoted in a dead letter without giving the number away.
  */
 void phone_add_shown(struct buf *b, struct span number, enum phone_shown shown, struct span key);
 

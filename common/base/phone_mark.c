@@ -2,6 +2,8 @@
 
 #include <glib.h>
 
+#include "common/base/number.h"
+
 static enum phone_mark_kind kind_of_ascii(char c)
 {
     if (phone_ascii_digit(c))
@@ -105,20 +107,13 @@ static struct phone_mark mark_of(uint32_t c, size_t n)
     return form != '\0' ? mark_of_ascii(form, n) : (struct phone_mark){.kind = kind_by_category(c), .n = n};
 }
 
-static int hex_digit(char c)
-{
-    return phone_ascii_digit(c)                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 int32_t phone_mark_hex(struct span text, size_t at, size_t n)
 {
     int32_t value = 0;
     if (at + n > text.n)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        int digit = hex_digit(text.p[at + i]);
+        int digit = number_hex_digit(text.p[at + i]);
         if (digit < 0)
             return -1;
         value = value * 16 + digit;

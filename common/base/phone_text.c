@@ -241,8 +241,8 @@ static bool belongs(const struct number *number, const struct gap *gap, size_t d
     return digits < COMPLETE || (number->led && number->digits <= COUNTRY_MAX);
 }
 
-/* The longest that could be one number, from `at`: its plus or first digit. False where there are no digits.
- */
+/* The longest that could be one number, from `at`: its plus or first digit. False where there are no
+ * digits. */
 static bool measure(struct span text, size_t at, struct number *number)
 {
     struct phone_mark mark = phone_mark_at(text, at);

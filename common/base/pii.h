@@ -1,7 +1,6 @@
 /*
- * What may be shown of people: IVR_PII, one answer for the whole process. Every text of others goes through
- * here on its way out (events, dead letters, logs, errors, what ivrctl prints), so that no place has an
- * opinion of its own.
+ * How much of a phone number may be shown: IVR_PII, the same in the whole process. Every text of others
+ * passes through here before it leaves the process (events, dead letters, logs, errors, what ivrctl prints).
  */
 #ifndef IVR_COMMON_PII_H
 #define IVR_COMMON_PII_H
@@ -17,8 +16,8 @@ void pii_setup(enum phone_shown shown, struct span key);
 void pii_add_number(struct buf *b, struct span number);
 /* A text that may quote phone numbers, as phone_add_masked_text() does. */
 void pii_add_text(struct buf *b, struct span text);
-/* What stands where a number is expected and may be none: nothing of it is shown but what pii_add_text()
- * leaves of the numbers in it, or, where it finds none, what pii_add_number() leaves. */
+/* A text that should be a number and may be none. Where there are numbers in it they are shown as
+ * pii_add_text() shows them; otherwise the whole text is shown as if it were one, by pii_add_number(). */
 void pii_add_would_be_number(struct buf *b, struct span text);
 
 #endif

@@ -28,8 +28,8 @@ void secrecy_begin(void)
     (void)unsetenv(KEY_LOG);
     if (SANITIZED || (dumps != NULL && strcmp(dumps, "yes") == 0))
         return;
-    /* The limit is for what we start, which inherits it; a core that goes through a pipe minds only the flag.
-     */
+    /* The limit is for what we start, which inherits it; a core that goes through a pipe minds only the
+     * flag. */
     const struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -14,7 +14,7 @@
  */
 void secrecy_begin(void);
 
-/* Appends a line where secrecy_begin() left something out that was asked for. */
+/* Appends a row where secrecy_begin() left something out that was asked for. */
 void secrecy_add_warning(struct buf *warnings);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 
 enum { FORM_MAX_BYTES = 64 * 1024 };
 
@@ -78,17 +79,6 @@ void form_add(struct buf *b, const char *name, struct span value)
     form_add_encoded(b, value);
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static size_t plain_run(struct span text, size_t from, bool plus)
 {
     size_t i = from;
@@ -110,8 +100,8 @@ bool url_decode(struct buf *out, struct span text, bool plus)
         if (c == '+') {
             c = ' ';
         } else {
-            int high = i + 2 < text.n ? hex_value(text.p[i + 1]) : -1;
-            int low = i + 2 < text.n ? hex_value(text.p[i + 2]) : -1;
+            int high = i + 2 < text.n ? number_hex_digit(text.p[i + 1]) : -1;
+            int low = i + 2 < text.n ? number_hex_digit(text.p[i + 2]) : -1;
             if (high < 0 || low < 0) {
                 well_formed = false;
             } else {
@@ -232,15 +222,8 @@ static int parse_port(struct span text, int *port, struct err *err)
 {
     if (text.n == 0) /* RFC 3986 allows "host:" */
         return 0;
-    int value = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        if (!is_digit(text.p[i]) || value > 65535)
-            return err_set(err, ERR_INVALID, "the URL's port is not a number from 1 to 65535");
-        value = value * 10 + (text.p[i] - '0');
-    }
-    if (value < 1 || value > 65535)
+    if (!number_read_int(text, 1, 65535, port))
         return err_set(err, ERR_INVALID, "the URL's port is not a number from 1 to 65535");
-    *port = value;
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct form_field {
     struct span value;
 };
 
-/* A decoded form or query string. Which field is bad matters to who needs it, so it stands here as it came:
+/* A decoded form or query string. Nothing in it is refused, since only its reader knows which fields matter:
  * values and names may hold NULs and bytes that are no UTF-8, and a malformed escape stands for itself. */
 struct form {
     struct form_field *fields; /* in the order received, repeats kept */

@@ -1,7 +1,7 @@
 /*
- * Text of others on its way to an eye: a terminal obeys escape sequences, a line break begins a line that
- * nobody wrote, and some characters let text read otherwise than it is. They are shown as the escape that
- * JSON has for them, which is what they become in JSON too, where they stand in strings only.
+ * Text of others that people will read: a terminal obeys escape sequences, a line break begins a row that
+ * nobody wrote, and some characters make text look like another one. Each of them is shown as JSON's escape
+ * for it. In JSON such characters stand in strings only, so there the escape means the same text.
  *
  * Escaped are the control characters of C0, DEL and C1, the line and paragraph separators (U+2028, U+2029)
  * and what reorders text (U+202A to U+202E, U+2066 to U+2069). A byte that is no UTF-8 becomes U+FFFD.

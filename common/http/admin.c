@@ -14,12 +14,12 @@ enum {
     MAX_CHECKS = 16,
     MIN_CONNECTIONS = 4, /* a scraper, the orchestrator's probes, a person: none needs many */
     MAX_CONNECTIONS = 32,
-    MAX_MEMORY =
-        20 * 1024 * 1024, /* a page of metrics that is not taken at once, and the heads of requests */
-    MAX_WHY = 2048,       /* four topics with long names */
+    /* A page of metrics that is not taken at once, and the heads of requests. */
+    MAX_MEMORY = 20 * 1024 * 1024,
+    MAX_WHY = 2048, /* four topics with long names */
     MAX_PAGE = 16 * 1024 * 1024,
-    IDLE_TIMEOUT_MS =
-        30 * 1000, /* longer than the usual scrape interval of 15 s, so that its connection is kept */
+    /* Longer than the usual scrape interval of 15 s, so that its connection is kept. */
+    IDLE_TIMEOUT_MS = 30 * 1000,
     REQUEST_TIMEOUT_MS = 1000, /* far below a probe's, so that what drips in cannot keep one out */
 };
 
@@ -45,7 +45,7 @@ static void reply_text(struct httpd_request *req, int status, const char *text)
     httpd_reply(req, status, "text/plain; charset=utf-8", span_str(text), "Cache-Control: no-store\r\n");
 }
 
-/* Every failing check in one answer: whoever looks at three in the morning looks once. `only`: the name of
+/* Every failing check in one answer, so that one look at it is enough. `only`: the name of
  * the one that is asked for, SPAN_NONE for all of them. */
 static void reply_ready(struct admin *admin, struct httpd_request *req, struct span only)
 {

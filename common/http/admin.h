@@ -1,6 +1,6 @@
 /*
  * The admin listener: /metrics, /healthz (the process turns its loop), /readyz (200 when every check passes,
- * else 503 with one line a failing check: "redis: connection refused, trying again in 2 s"), /readyz/NAME
+ * else 503 with one row a failing check: "redis: connection refused, trying again in 2 s"), /readyz/NAME
  * (the same of one check alone: a gateway that Redis is away from still keeps callbacks, as long as Kafka is
  * there).
  */
@@ -15,7 +15,7 @@
 
 struct admin;
 
-/* True when ready; otherwise appends why (one line, no newline). */
+/* True when ready; otherwise appends why (one row, without its end). */
 typedef bool (*admin_check_fn)(void *arg, struct buf *why);
 
 /* ERR_CONFIG when the address does not parse or bind. Logs the field admin_listen. */

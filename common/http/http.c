@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/http/http_socket.h"
 
 enum {
@@ -25,8 +26,8 @@ enum {
     RETRY_AFTER_MAX_S = 366 * 24 * 3600,
 };
 
-/* One transfer at a time. Its easy handle is made at first use and then kept; only what changes is set again.
- */
+/* One transfer at a time. Its easy handle is made at first use and then kept; only what changes is set
+ * again. */
 struct http_slot {
     struct http_client *client;
     struct http_multi *multi;
@@ -135,7 +136,8 @@ static int64_t retry_after_ms(CURL *easy)
     const char *text = header->value;
     int64_t wait_s = -1;
     if (text[0] && strspn(text, "0123456789") == strlen(text)) {
-        wait_s = strlen(text) > 9 ? RETRY_AFTER_MAX_S : strtol(text, NULL, 10);
+        if (!number_read(span_str(text), 0, RETRY_AFTER_MAX_S, &wait_s))
+            wait_s = RETRY_AFTER_MAX_S;
     } else {
         time_t when = curl_getdate(text, NULL);
         if (when == -1)
@@ -175,8 +177,8 @@ static bool means_unreachable(CURLcode code)
     }
 }
 
-/* A body in an encoding that libcurl does not know, or in one that it is not: what the status says, it says.
- */
+/* A body in an encoding that libcurl does not know, or in one that it is not: what the status says, it
+ * says. */
 static bool is_garbled(CURLcode code)
 {
     return code == CURLE_BAD_CONTENT_ENCODING;
@@ -208,8 +210,8 @@ static void slot_free(struct http_slot *slot)
     slot->client->free_slots[slot->client->free_n++] = slot;
 }
 
-/* The slot is free when `fn` runs and may be taken again inside it, so nothing of the reply may live there.
- */
+/* The slot is free when `fn` runs and may be taken again inside it, so nothing of the reply may live
+ * there. */
 static void finish(struct http_slot *slot, CURLcode code)
 {
     struct http_client *client = slot->client;
@@ -596,7 +598,7 @@ static void set_limits(struct http_slot *slot, const struct http_limits *limits)
     }
 }
 
-/* A cut request must not leave: whoever filled it ran into a bound. */
+/* A request that overflowed one of its buffers was cut, and must not leave. */
 static bool is_whole(const struct http_request *request)
 {
     return request->url.n && buf_ok(&request->url) && buf_ok(&request->headers) && buf_ok(&request->user) &&

@@ -64,7 +64,8 @@ void http_request_init(struct http_request *request);
 void http_request_clear(struct http_request *request); /* keeps the memory */
 void http_request_done(struct http_request *request);  /* wipes and frees: it held secrets */
 
-enum http_outcome { HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
+/* HTTP_NOTHING: there is no outcome yet; no callback gets it. */
+enum http_outcome { HTTP_NOTHING, HTTP_REPLY, HTTP_NOT_SENT, HTTP_IN_DOUBT };
 
 struct http_reply {
     enum http_outcome outcome;
@@ -88,8 +89,8 @@ struct http_slot;
 struct http_client_options {
     unsigned max_transfers;
     const char *user_agent; /* copied; NULL: "ivr-workers" */
-    const char
-        *ca_file; /* copied; PEM of the authorities that TLS peers must be signed by; NULL: the system's */
+    /* Copied; PEM of the authorities that TLS peers must be signed by. NULL: the system's. */
+    const char *ca_file;
 };
 
 struct http_limits {

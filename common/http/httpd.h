@@ -14,8 +14,15 @@
  * taken have deadlines. Each closing of that kind is counted in ivr_http_refused_total{listener,reason} and
  * logged, at most once a second.
  *
- * The files: httpd_head (reading a head strictly), httpd_chunked, httpd_conn (a connection's life),
- * httpd_listen (accepting, and who makes room), httpd_reply, and httpd.c for the rest of what stands here.
+ * The files:
+ *
+ *     httpd_server    what stands here, but for the replies
+ *     httpd_listen    accepting, and which connection makes room
+ *     httpd_conn      a connection's life
+ *     httpd_head      reading a head, strictly
+ *     httpd_chunked   reading a body in chunks
+ *     httpd_reply     writing replies
+ *     httpd_private   what these share
  */
 #ifndef IVR_COMMON_HTTPD_H
 #define IVR_COMMON_HTTPD_H
@@ -48,8 +55,8 @@ struct httpd_options {
      * forgotten, the connection closed behind the reply, and the handler is not called.
      */
     size_t (*admit)(struct httpd_request *req, void *arg);
-    /* May be NULL. Told of a request whose body was not taken: 413, too large, or 503, no memory left for it.
-     */
+    /* May be NULL. Told of a request whose body was not taken: 413, too large, or 503, no memory left for
+     * it. */
     void (*refused)(const struct httpd_request *req, int status, void *arg);
     httpd_fn handler;
     void *arg;
@@ -72,9 +79,10 @@ void httpd_stop(struct httpd **server);
 const char *httpd_method(const struct httpd_request *req); /* "POST" */
 /* Path and query as sent, undecoded: "/a%20b?x=1"; of a target that is a whole URL, what follows the host. */
 struct span httpd_target(const struct httpd_request *req);
-struct span httpd_path(const struct httpd_request *req); /* the part before '?', undecoded */
-struct span
-httpd_query(const struct httpd_request *req); /* the part after '?', undecoded; SPAN_NONE without */
+/* The part before '?', undecoded. */
+struct span httpd_path(const struct httpd_request *req);
+/* The part after '?', undecoded; SPAN_NONE without. */
+struct span httpd_query(const struct httpd_request *req);
 struct span httpd_body(const struct httpd_request *req);
 /* Case-insensitive name; SPAN_NONE when absent. "Host" is the host that was asked for: the one of a whole URL
  * goes before the header. */

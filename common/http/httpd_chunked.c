@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "common/base/number.h"
 #include "common/http/httpd_head.h"
 
 enum { MAX_DIGITS = 15 };
@@ -21,17 +22,6 @@ enum state {
     BAD,
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_text(char c)
 {
     return c == '\t' || ((unsigned char)c >= 0x20 && c != 0x7F);
@@ -39,7 +29,7 @@ static bool is_text(char c)
 
 static enum state in_size(struct chunked *c, char byte)
 {
-    int digit = hex_value(byte);
+    int digit = number_hex_digit(byte);
     if (digit >= 0) {
         c->left = c->left * 16 + (uint64_t)digit;
         return ++c->digits > MAX_DIGITS ? BAD : SIZE;

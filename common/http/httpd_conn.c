@@ -20,6 +20,8 @@ enum {
     SPARE_BODY = 8 * 1024,
 };
 
+static const char NO_ROOM[] = "too much is being received at the moment, send it again";
+
 /* ---- requests ---- */
 
 static struct httpd_request *request_new(struct conn *c)
@@ -56,7 +58,7 @@ static void request_recycle(struct httpd_request *req)
     }
     buf_clear(&req->text);
     buf_clear(&req->body);
-    req->looked = 0;
+    req->scanned = 0;
     req->blank_lines = 0;
     req->headed = false;
     req->chunked = (struct chunked){0};
@@ -211,7 +213,8 @@ static void hand_over(struct conn *c)
     options->handler(c->req, options->arg);
 }
 
-/* Whether the body may come: its size, who sends it, and the memory that is left. */
+/* Whether the body may be read: by its size, by what the owner's `admit` says, and by the memory that is
+ * left. */
 static bool admit(struct conn *c)
 {
     const struct httpd_options *options = &c->server->options;
@@ -230,7 +233,7 @@ static bool admit(struct conn *c)
     if (head->length > req->max_body)
         refuse_body(c, 413, "the body is too large");
     else if (head->length > 0 && !listener_has_room(c->server, c, (size_t)head->length))
-        refuse_body(c, 503, "too much is being received at the moment, send it again");
+        refuse_body(c, 503, NO_ROOM);
     return c->state == CONN_READING;
 }
 
@@ -269,7 +272,7 @@ static bool skip_blank_lines(struct httpd_request *req)
     if (n > 0) {
         memmove(req->text.p, req->text.p + n, req->text.n - n);
         req->text.n -= n;
-        req->looked = 0;
+        req->scanned = 0;
     }
     return req->blank_lines <= BLANK_LINES;
 }
@@ -285,7 +288,7 @@ static void take_head(struct conn *c, struct span *in)
         refuse_malformed(c, 400, "there are blank lines instead of a request");
         return;
     }
-    size_t end = httpd_head_end(buf_span(&req->text), &req->looked);
+    size_t end = httpd_head_end(buf_span(&req->text), &req->scanned);
     if (end == SIZE_MAX) {
         refuse_malformed(c, 400, "a line ends in LF without CR");
     } else if (end > 0) {
@@ -321,7 +324,7 @@ static void take_chunks(struct conn *c, struct span *in)
             return;
         }
         if (!listener_has_room(c->server, c, data.n)) {
-            refuse_body(c, 503, "too much is being received at the moment, send it again");
+            refuse_body(c, 503, NO_ROOM);
             return;
         }
         buf_add(&req->body, data.p, data.n);
@@ -366,7 +369,11 @@ static void conn_feed(struct conn *c, struct span in)
     }
     c->feeding = false;
     keep_for_later(c, in);
-    if (c->state == CONN_READING && !listener_has_room(c->server, c, 0)) {
+    if (c->state != CONN_READING || listener_has_room(c->server, c, 0))
+        return;
+    if (c->req->headed) {
+        refuse_body(c, 503, NO_ROOM);
+    } else {
         listener_note(c->server, REASON_MEMORY);
         conn_close(c);
     }

@@ -6,7 +6,7 @@
 enum { MAX_LENGTH_DIGITS = 18 };
 
 /* While a head is read: what its fields say of the body and the connection. */
-struct reading {
+struct head_reading {
     struct httpd_head *head;
     struct span rest;
     int minor; /* HTTP/1.minor */
@@ -15,7 +15,7 @@ struct reading {
     const char *why;
 };
 
-static int refuse(struct reading *in, int status, const char *why)
+static int refuse(struct head_reading *in, int status, const char *why)
 {
     in->why = why;
     return status;
@@ -27,9 +27,9 @@ bool httpd_is_token(char c)
     return alnum || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-size_t httpd_head_end(struct span text, size_t *looked)
+size_t httpd_head_end(struct span text, size_t *scanned)
 {
-    size_t from = *looked;
+    size_t from = *scanned;
     while (from < text.n) {
         const char *lf = memchr(text.p + from, '\n', text.n - from);
         if (lf == NULL)
@@ -41,12 +41,12 @@ size_t httpd_head_end(struct span text, size_t *looked)
             return at + 1;
         from = at + 1;
     }
-    *looked = text.n;
+    *scanned = text.n;
     return 0;
 }
 
 /* The next line without its CRLF; httpd_head_end() has seen that every LF has its CR. */
-static struct span next_line(struct reading *in)
+static struct span next_line(struct head_reading *in)
 {
     const char *lf = memchr(in->rest.p, '\n', in->rest.n);
     struct span line = span_of(in->rest.p, (size_t)(lf - in->rest.p) - 1);
@@ -80,9 +80,9 @@ static bool starts_with(struct span text, struct span prefix)
     return text.n >= prefix.n && strncasecmp(text.p, prefix.p, prefix.n) == 0;
 }
 
-/* "/path?query", "*" (of OPTIONS), or the absolute form, as it is sent to a proxy: "http://host/path?query".
- */
-static int read_target(struct reading *in, struct span target)
+/* "/path?query", "*" (of OPTIONS), or the absolute form, as it is sent to a proxy:
+ * "http://host/path?query". */
+static int read_target(struct head_reading *in, struct span target)
 {
     static const struct span schemes[] = {SPAN_LIT("http://"), SPAN_LIT("https://")};
     struct httpd_head *head = in->head;
@@ -103,7 +103,7 @@ static int read_target(struct reading *in, struct span target)
     return refuse(in, 400, "the request target is neither a path nor a URL of http or https");
 }
 
-static int read_version(struct reading *in, struct span version)
+static int read_version(struct head_reading *in, struct span version)
 {
     if (version.n != 8 || memcmp(version.p, "HTTP/", 5) != 0 || version.p[6] != '.' || version.p[5] < '0' ||
         version.p[5] > '9' || version.p[7] < '0' || version.p[7] > '9')
@@ -115,7 +115,7 @@ static int read_version(struct reading *in, struct span version)
 }
 
 /* Exactly "METHOD target HTTP/1.x", one blank between them. */
-static int read_request_line(struct reading *in)
+static int read_request_line(struct head_reading *in)
 {
     struct span line = next_line(in);
     const char *first = memchr(line.p, ' ', line.n);
@@ -159,7 +159,7 @@ static bool equal_names(struct span name, struct span other)
     return name.n == other.n && strncasecmp(name.p, other.p, name.n) == 0;
 }
 
-static int read_length(struct reading *in, struct span value)
+static int read_length(struct head_reading *in, struct span value)
 {
     uint64_t length = 0;
     if (++in->lengths > 1)
@@ -176,7 +176,7 @@ static int read_length(struct reading *in, struct span value)
     return 0;
 }
 
-static int read_coding(struct reading *in, struct span value)
+static int read_coding(struct head_reading *in, struct span value)
 {
     if (++in->codings > 1)
         return refuse(in, 400, "Transfer-Encoding stands twice");
@@ -186,7 +186,7 @@ static int read_coding(struct reading *in, struct span value)
     return 0;
 }
 
-static int read_host(struct reading *in, struct span value)
+static int read_host(struct head_reading *in, struct span value)
 {
     if (++in->hosts > 1)
         return refuse(in, 400, "Host stands twice");
@@ -197,7 +197,7 @@ static int read_host(struct reading *in, struct span value)
     return 0;
 }
 
-static int read_connection(struct reading *in, struct span value)
+static int read_connection(struct head_reading *in, struct span value)
 {
     while (value.n > 0) {
         const char *comma = memchr(value.p, ',', value.n);
@@ -211,18 +211,18 @@ static int read_connection(struct reading *in, struct span value)
     return 0;
 }
 
-static int read_expectation(struct reading *in, struct span value)
+static int read_expectation(struct head_reading *in, struct span value)
 {
     in->head->expects_continue = equal_names(value, SPAN_LIT("100-continue"));
     return 0;
 }
 
 /* What the server itself needs of them. */
-static int heed_field(struct reading *in, struct span name, struct span value)
+static int heed_field(struct head_reading *in, struct span name, struct span value)
 {
     static const struct {
         struct span name;
-        int (*read)(struct reading *in, struct span value);
+        int (*read)(struct head_reading *in, struct span value);
     } table[] = {
         {SPAN_LIT("content-length"), read_length},
         {SPAN_LIT("transfer-encoding"), read_coding},
@@ -236,7 +236,7 @@ static int heed_field(struct reading *in, struct span name, struct span value)
     return 0;
 }
 
-static int read_field(struct reading *in, struct span line)
+static int read_field(struct head_reading *in, struct span line)
 {
     struct httpd_head *head = in->head;
     const char *colon = memchr(line.p, ':', line.n);
@@ -258,7 +258,7 @@ static int read_field(struct reading *in, struct span line)
 }
 
 /* What no line says alone. */
-static int check_framing(struct reading *in)
+static int check_framing(struct head_reading *in)
 {
     struct httpd_head *head = in->head;
     if (in->minor > 0 && in->hosts == 0)
@@ -275,7 +275,7 @@ static int check_framing(struct reading *in)
 
 int httpd_head_read(struct httpd_head *head, struct span text, const char **why)
 {
-    struct reading in = {.head = head, .rest = text};
+    struct head_reading in = {.head = head, .rest = text};
     memset(head, 0, offsetof(struct httpd_head, fields));
     head->fields_n = 0;
     head->text = text.p;

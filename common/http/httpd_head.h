@@ -37,8 +37,8 @@ struct httpd_head {
 };
 
 /* Where the head ends: its bytes, the empty line included. 0: not all of it is there; SIZE_MAX: it cannot
- * become one (a LF without its CR). `*looked` is where the last look ended, 0 at first. */
-size_t httpd_head_end(struct span text, size_t *looked);
+ * become one (a LF without its CR). `*scanned` is how much of it the last call has read, 0 at first. */
+size_t httpd_head_end(struct span text, size_t *scanned);
 
 /* Reads a complete head, which must outlive `head`. 0, or the status to answer before closing, with *why a
  * sentence for the peer. */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/number.h"
 #include "common/http/httpd_private.h"
 #include "common/run/log.h"
 
@@ -27,7 +28,8 @@ enum {
 static bool split_address(const char *text, char *host, size_t host_n, char *port, size_t port_n)
 {
     const char *colon = strrchr(text, ':');
-    if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    int number;
+    if (!colon || !number_read_int(span_str(colon + 1), 0, 65535, &number))
         return false;
     size_t n = (size_t)(colon - text);
     if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
@@ -36,7 +38,7 @@ static bool split_address(const char *text, char *host, size_t host_n, char *por
     } else if (memchr(text, ':', n)) {
         return false;
     }
-    if (n >= host_n || strlen(colon + 1) >= port_n || strtol(colon + 1, NULL, 10) > 65535)
+    if (n >= host_n || strlen(colon + 1) >= port_n)
         return false;
     memcpy(host, text, n);
     host[n] = '\0';
@@ -132,7 +134,7 @@ static struct conn *longest(struct httpd *server, const enum conn_state *states,
     return found;
 }
 
-/* Who has a request with the handler stays. */
+/* A connection whose request is with the handler is never closed. */
 static struct conn *longest_waiting(struct httpd *server)
 {
     static const enum conn_state states[] = {CONN_IDLE, CONN_READING, CONN_SENDING, CONN_LINGERING};

@@ -9,16 +9,17 @@
 #include "common/run/metrics.h"
 
 /*
- * A connection is in one list of its server, in the order of becoming what it is, so that the first has
- * waited longest. Only conn_move() changes it.
+ * A connection is in the list of its state, behind those that came into this state before it: so the first of
+ * a list has waited longest. Only conn_move() changes it.
  *
- * idle:      waits for a request
- * turn:      has bytes of the next request already, and reads on at the next turn of the loop
- * reading:   a request is arriving
- * serving:   it is with the handler, which is in its call or will answer later
- * sending:   the reply did not fit the socket's buffer
- * lingering: answered and closed for writing, while the peer still sends: what would come then is a reset,
- * which can take the reply away from under the peer closed:    in no list; freed when the loop has let go
+ *     idle       waits for a request
+ *     turn       has bytes of the next request already, and reads on at the next turn of the loop
+ *     reading    a request is arriving
+ *     serving    the request is with the handler, which is in its call or will answer later
+ *     sending    the reply did not fit the socket's buffer
+ *     lingering  answered and closed for writing, while the peer still sends: closing it at once would be a
+ *                reset, which can take the reply away from under the peer
+ *     closed     in no list; freed when the loop has let go
  */
 enum conn_state {
     CONN_IDLE,
@@ -63,7 +64,7 @@ struct httpd_request {
     struct httpd *server;
     struct conn *conn;
     struct buf text; /* the head, as it came */
-    size_t looked;   /* so much of it has no end of the head */
+    size_t scanned;  /* so much of it holds no end of the head */
     unsigned blank_lines;
     bool headed;
     struct httpd_head head;

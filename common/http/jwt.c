@@ -65,8 +65,8 @@ int jwt_key_new(struct jwt_key **key, struct span pem, struct err *err)
     EVP_PKEY *pkey = read_pem(pem, PEM_read_bio_PrivateKey);
     if (!pkey)
         return err_set(err, ERR_INVALID,
-                       "is no private key, expected PEM with its line breaks, not encrypted: -----BEGIN "
-                       "PRIVATE KEY----- and so on");
+                       "is no private key, expected PEM with its line breaks, not encrypted: "
+                       "-----BEGIN PRIVATE KEY----- and so on");
     return keep_key(key, pkey, err);
 }
 
@@ -148,12 +148,12 @@ void jwt_add_hs256(struct buf *out, struct span secret, struct span claims)
 /* ---- reading ---- */
 
 /* A token in its parts, still encoded. */
-struct parts {
+struct jwt_parts {
     struct span header, claims, signature;
     struct span signed_part; /* HEADER.CLAIMS */
 };
 
-static bool split(struct span token, struct parts *parts)
+static bool split(struct span token, struct jwt_parts *parts)
 {
     const char *first = token.n && token.n <= JWT_MAX ? memchr(token.p, '.', token.n) : NULL;
     const char *last = first ? memrchr(token.p, '.', token.n) : NULL;
@@ -188,7 +188,7 @@ static bool header_says(struct span header, const char *alg)
 }
 
 /* Splits and checks the header; the decoded signature is appended to `signature`. */
-static bool begin_open(struct span token, const char *alg, struct parts *parts, struct buf *signature)
+static bool begin_open(struct span token, const char *alg, struct jwt_parts *parts, struct buf *signature)
 {
     return split(token, parts) && header_says(parts->header, alg) &&
            crypto_decode_base64url(signature, parts->signature);
@@ -207,7 +207,7 @@ static bool rs256_fits(const struct jwt_key *key, struct span data, struct span 
 
 json_t *jwt_open_rs256(struct span token, const struct jwt_key *key)
 {
-    struct parts parts;
+    struct jwt_parts parts;
     struct buf signature;
     buf_init(&signature, SIGNATURE_MAX);
     bool fits = begin_open(token, "RS256", &parts, &signature) &&
@@ -219,7 +219,7 @@ json_t *jwt_open_rs256(struct span token, const struct jwt_key *key)
 json_t *jwt_open_hs256(struct span token, struct span secret)
 {
     uint8_t mac[SHA256_LEN];
-    struct parts parts;
+    struct jwt_parts parts;
     struct buf signature;
     buf_init(&signature, SIGNATURE_MAX);
     bool fits = begin_open(token, "HS256", &parts, &signature);

@@ -35,7 +35,7 @@ void json_kmicros(struct buf *b, const char *key, int64_t micros);
 void json_micros(struct buf *b, int64_t micros);
 
 /*
- * How closely a text is held to the letter. A number of any size is read in all three: see json_big_number().
+ * How strictly a text is read. A number of any size is read in all three: see json_big_number().
  */
 enum json_manner {
     /* RFC 8259, an object or an array; no key twice in an object, no NUL character, no lone surrogate, at
@@ -61,8 +61,8 @@ json_t *json_read(struct span text, size_t max_bytes, enum json_manner manner, s
 json_t *json_parse(struct span text, size_t max_bytes, struct err *err) __attribute__((warn_unused_result));
 
 /*
- * What jansson has no type for is an object to it, which no text can spell, so that whoever expects a text, a
- * number or a list finds something else.
+ * What jansson has no type for is kept as an object of a form that no text can have. So a caller that expects
+ * a text, a number or a list finds that it is none.
  */
 enum json_odd {
     JSON_PLAIN,

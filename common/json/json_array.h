@@ -19,11 +19,11 @@ struct json_array {
 
 struct json_element {
     struct span text; /* borrowed, without the blanks around it; never empty */
-    size_t
-        values; /* at most so many objects, arrays, strings, numbers and words are in it, itself included */
+    /* At most so many objects, arrays, strings, numbers and words are in it, itself included. */
+    size_t values;
 };
 
-enum json_array_step { JSON_ARRAY_ELEMENT, JSON_ARRAY_END, JSON_ARRAY_BAD };
+enum json_array_step { JSON_ARRAY_BAD, JSON_ARRAY_ELEMENT, JSON_ARRAY_END };
 
 /* False when the text does not begin as an array. */
 bool json_array_begin(struct json_array *array, struct span text);

@@ -21,7 +21,7 @@ enum {
     NUMBER_MAX = 64, /* bytes of a number that becomes a double: a longer one is kept as text */
 };
 
-struct reader {
+struct json_reader {
     const char *start, *p, *end;
     enum json_manner manner;
     int depth;
@@ -31,7 +31,7 @@ struct reader {
 
 /* ---- errors ---- */
 
-static bool fail_as(struct reader *r, enum err_code code, const char *at, const char *what)
+static bool fail_as(struct json_reader *r, enum err_code code, const char *at, const char *what)
 {
     size_t line = 1;
     const char *line_start = r->start;
@@ -46,7 +46,7 @@ static bool fail_as(struct reader *r, enum err_code code, const char *at, const 
 }
 
 /* Content is never quoted: it may be somebody's phone number. */
-static bool fail(struct reader *r, const char *at, const char *what)
+static bool fail(struct json_reader *r, const char *at, const char *what)
 {
     if (at >= r->end)
         return fail_as(r, ERR_INVALID, r->end, "the JSON ends too early");
@@ -57,7 +57,7 @@ static bool fail(struct reader *r, const char *at, const char *what)
     return fail_as(r, ERR_INVALID, at, what);
 }
 
-static json_t *no_value(struct reader *r, const char *at, const char *what)
+static json_t *no_value(struct json_reader *r, const char *at, const char *what)
 {
     fail(r, at, what);
     return NULL;
@@ -145,7 +145,7 @@ static const char *skip_plain(const char *p, const char *end)
 
 /* A string with escapes, or with bytes that no string may have, from `first` on into r->text. A stranger's
  * broken escape stands for itself, as does a control character. */
-static bool unescape(struct reader *r, const char *first, struct span *out)
+static bool unescape(struct json_reader *r, const char *first, struct span *out)
 {
     const char *p = first;
     buf_clear(&r->text);
@@ -170,7 +170,7 @@ static bool unescape(struct reader *r, const char *first, struct span *out)
 }
 
 /* r->p is behind the opening quote. `out` lies in the document, or in r->text until the next string. */
-static bool read_string(struct reader *r, struct span *out)
+static bool read_string(struct json_reader *r, struct span *out)
 {
     const char *first = r->p, *p = skip_plain(first, r->end);
     *out = span_of(first, (size_t)(p - first));
@@ -283,7 +283,7 @@ static json_t *new_real(struct span text)
 }
 
 /* Whatever is written as a number. */
-static json_t *read_number(struct reader *r)
+static json_t *read_number(struct json_reader *r)
 {
     const char *first = r->p;
     bool whole;
@@ -299,15 +299,15 @@ static json_t *read_number(struct reader *r)
 
 /* ---- the rest ---- */
 
-static json_t *read_value(struct reader *r);
+static json_t *read_value(struct json_reader *r);
 
-static void skip_space(struct reader *r)
+static void skip_space(struct json_reader *r)
 {
     while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t'))
         r->p++;
 }
 
-static bool take(struct reader *r, char c)
+static bool take(struct json_reader *r, char c)
 {
     skip_space(r);
     if (r->p == r->end || *r->p != c)
@@ -316,7 +316,7 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-static bool take_word(struct reader *r, const char *word)
+static bool take_word(struct json_reader *r, const char *word)
 {
     size_t n = strlen(word);
     if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
@@ -325,7 +325,7 @@ static bool take_word(struct reader *r, const char *word)
     return true;
 }
 
-static json_t *read_word(struct reader *r)
+static json_t *read_word(struct json_reader *r)
 {
     static const char *const not_numbers[] = {"NaN", "Infinity", "-Infinity"}; /* as Python writes them */
     if (take_word(r, "true"))
@@ -342,7 +342,7 @@ static json_t *read_word(struct reader *r)
 }
 
 /* What is nested too deep to be read is passed over, bracket by bracket. r->p is behind the first one. */
-static json_t *skip_deep(struct reader *r)
+static json_t *skip_deep(struct json_reader *r)
 {
     const char *first = r->p - 1;
     for (size_t open = 1; open > 0;) {
@@ -362,7 +362,7 @@ static json_t *skip_deep(struct reader *r)
     return json_odd_new(JSON_ODD_DEEP, json_null());
 }
 
-static bool read_elements(struct reader *r, json_t *array)
+static bool read_elements(struct json_reader *r, json_t *array)
 {
     if (take(r, ']'))
         return true;
@@ -390,7 +390,7 @@ static void add_key(struct buf *b, struct span key)
 }
 
 /* `value` is taken over. */
-static bool put(struct reader *r, json_t *object, struct span key, json_t *value, const char *at)
+static bool put(struct json_reader *r, json_t *object, struct span key, json_t *value, const char *at)
 {
     json_t *old = json_object_getn(object, key.p, key.n);
     if (old && r->manner == JSON_READ_STRICT) {
@@ -403,7 +403,7 @@ static bool put(struct reader *r, json_t *object, struct span key, json_t *value
     return true;
 }
 
-static bool read_member(struct reader *r, json_t *object)
+static bool read_member(struct json_reader *r, json_t *object)
 {
     struct span key;
     struct buf clean;
@@ -424,7 +424,7 @@ static bool read_member(struct reader *r, json_t *object)
     return done;
 }
 
-static bool read_members(struct reader *r, json_t *object)
+static bool read_members(struct json_reader *r, json_t *object)
 {
     if (take(r, '}'))
         return true;
@@ -438,7 +438,7 @@ static bool read_members(struct reader *r, json_t *object)
     }
 }
 
-static json_t *read_nested(struct reader *r, bool object)
+static json_t *read_nested(struct json_reader *r, bool object)
 {
     if (r->depth == MAX_DEPTH)
         return skip_deep(r);
@@ -452,7 +452,7 @@ static json_t *read_nested(struct reader *r, bool object)
     return NULL;
 }
 
-static json_t *read_value(struct reader *r)
+static json_t *read_value(struct json_reader *r)
 {
     struct span text;
     skip_space(r);
@@ -472,7 +472,7 @@ static json_t *read_value(struct reader *r)
     return no_value(r, r->p, not_json);
 }
 
-static json_t *read_document(struct reader *r)
+static json_t *read_document(struct json_reader *r)
 {
     if (r->manner != JSON_READ_STRICT)
         take_word(r, "\xEF\xBB\xBF");
@@ -497,7 +497,8 @@ json_t *json_read(struct span text, size_t max_bytes, enum json_manner manner, s
         err_set(err, ERR_INVALID, "nothing there, expected a JSON object");
         return NULL;
     }
-    struct reader r = {.start = text.p, .p = text.p, .end = text.p + text.n, .manner = manner, .err = err};
+    struct json_reader r = {
+        .start = text.p, .p = text.p, .end = text.p + text.n, .manner = manner, .err = err};
     json_memory_use();
     buf_init(&r.text, text.n);
     json_t *root = read_document(&r);

@@ -7,15 +7,10 @@
 
 #include <jansson.h>
 
-#define JSON_ODD_BIG                                                                                         \
-    "\xFF"                                                                                                   \
-    "big"
-#define JSON_ODD_DEEP                                                                                        \
-    "\xFF"                                                                                                   \
-    "deep"
-#define JSON_ODD_DOUBLED                                                                                     \
-    "\xFF"                                                                                                   \
-    "doubled"
+/* The byte in octal: after "\xFF" a "b" or "d" would be one more digit. */
+#define JSON_ODD_BIG     "\377big"
+#define JSON_ODD_DEEP    "\377deep"
+#define JSON_ODD_DOUBLED "\377doubled"
 
 /* An object of one member; takes `value` over. */
 json_t *json_odd_new(const char *kind, json_t *value);

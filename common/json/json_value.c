@@ -106,8 +106,8 @@ static bool add_array(struct buf *b, const json_t *array, enum json_order order)
     return whole;
 }
 
-/* The fewest digits that read back as the same number; a whole number looks like an integer, which it equals.
- */
+/* The fewest digits that read back as the same number; a whole number looks like an integer, which it
+ * equals. */
 static void add_real(struct buf *b, double value)
 {
     char text[40] = "0";

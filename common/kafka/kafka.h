@@ -62,8 +62,8 @@ struct kafka_consumer_events {
 int kafka_consumer_new(struct kafka_consumer **consumer, struct loop *loop, const struct settings *settings,
                        const char *topic, int max_in_flight, const struct kafka_consumer_events *events,
                        struct err *err);
-/* The record is done: what it caused is in Redis (or its dead letter acknowledged). Frees it, sets it NULL.
- */
+/* The record is done: what it caused is in Redis (or its dead letter acknowledged). Frees it, sets it
+ * NULL. */
 void kafka_done(struct kafka_record **record);
 /* Frees the key, the value and the headers of a record that is not done yet: of what waits long only the
  * offset matters. */

@@ -40,8 +40,8 @@ static const struct property producer_defaults[] = {
     {"max.in.flight.requests.per.connection", "5", false}, /* little is sent again after a lost connection */
     {"partitioner", "murmur2_random", false}, /* as Java's, so that every producer agrees where a key goes */
     {"queue.buffering.max.messages", "200000", false},
-    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out again.
-     */
+    /* A dead letter is a record as it came with headers of ours: what the brokers let in must get out
+     * again. */
     {"message.max.bytes", "10485760", false},
     {"queue.buffering.max.kbytes", "262144", false},
 };
@@ -87,11 +87,11 @@ static char property_sides(const char *table, const char *name)
 {
     size_t n = strlen(name);
 
-    for (const char *line = table; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, n) != 0 || (line[n] != ' ' && line[n] != '|'))
+    for (const char *row = table; row != NULL; row = strchr(row, '\n')) {
+        row += *row == '\n';
+        if (strncmp(row, name, n) != 0 || (row[n] != ' ' && row[n] != '|'))
             continue;
-        const char *bar = strchr(line, '|');
+        const char *bar = strchr(row, '|');
         const char *side = bar != NULL ? bar + 1 + strspn(bar + 1, " ") : "";
         if (*side == 'C' || *side == 'P' || *side == '*')
             return *side;
@@ -166,7 +166,7 @@ static void set_table(rd_kafka_conf_t *conf, const struct property *table, size_
     }
 }
 
-/* librdkafka's syslog levels. With a queue of its own for log lines this runs when the loop polls, not on a
+/* librdkafka's syslog levels. With a queue of its own for log rows this runs when the loop polls, not on a
  * thread. */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {

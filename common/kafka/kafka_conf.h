@@ -17,7 +17,7 @@ enum kafka_side { KAFKA_CONSUMER, KAFKA_PRODUCER };
 int kafka_conf_build(rd_kafka_conf_t **conf, const struct settings *settings, enum kafka_side side,
                      struct err *err);
 
-/* rd_kafka_new with errors as ours; takes `conf` in any case. Log lines come out of the handle's own queue,
+/* rd_kafka_new with errors as ours; takes `conf` in any case. Log rows come out of the handle's own queue,
  * so that nothing of ours runs on librdkafka's threads. */
 int kafka_handle_new(rd_kafka_t **rk, rd_kafka_conf_t *conf, enum kafka_side side, struct err *err);
 

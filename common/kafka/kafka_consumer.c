@@ -28,10 +28,10 @@ enum {
 #define WHY_QUIESCED (1u << 31)
 
 /* What kafka_record points into. Slots are made at start, as many as records may be out. */
-struct slot {
+struct record_slot {
     struct kafka_record record; /* first: a record is its slot */
     struct kafka_consumer *consumer;
-    struct slot *next_free;
+    struct record_slot *next_free;
     bool out;
 };
 
@@ -46,8 +46,8 @@ struct kafka_consumer {
     struct kafka_consumer_events events;
     char *topic;
     struct kafka_partitions partitions;
-    struct slot *slots;
-    struct slot *free_slots;
+    struct record_slot *slots;
+    struct record_slot *free_slots;
     size_t max_in_flight;
     size_t in_flight;
     unsigned why;               /* bits of those who paused us */
@@ -131,7 +131,7 @@ static void reach_end(struct kafka_consumer *consumer, rd_kafka_message_t *messa
 static void hand_out(struct kafka_consumer *consumer, rd_kafka_message_t *message)
 {
     struct kafka_partition *partition = partition_of(consumer, message);
-    struct slot *slot = consumer->free_slots;
+    struct record_slot *slot = consumer->free_slots;
 
     if (partition == NULL) {
         rd_kafka_message_destroy(message);
@@ -159,7 +159,7 @@ void kafka_release(struct kafka_record *record)
 void kafka_done(struct kafka_record **pointer)
 {
     struct kafka_record *record = *pointer;
-    struct slot *slot = (struct slot *)record;
+    struct record_slot *slot = (struct record_slot *)record;
     struct kafka_consumer *consumer = slot->consumer;
 
     assert(slot->out);
@@ -657,8 +657,8 @@ int kafka_consumer_new(struct kafka_consumer **pointer, struct loop *loop, const
     return 0;
 }
 
-/* rd_kafka_consumer_close() with an end: leaving the group and the last commits need a broker that answers.
- */
+/* rd_kafka_consumer_close() with an end: leaving the group and the last commits need a broker that
+ * answers. */
 static void leave_group(struct kafka_consumer *consumer)
 {
     int64_t deadline = clock_mono_ms() + CLOSE_MS;

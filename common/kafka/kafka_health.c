@@ -250,7 +250,7 @@ static const char *scram_hint(int code, const char *reason)
                                              "use PLAIN or client certificates over TLS";
 }
 
-/* Refused for who we are or who they are explains more than a closed connection, which often follows it. */
+/* A refused login or certificate explains more than the closed connection that often follows it. */
 static void note_cause(struct kafka_health *health, int code, const char *reason)
 {
     bool refused = code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;

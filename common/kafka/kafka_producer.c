@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fifo.h"
 #include "common/base/mem.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/kafka_conf.h"
@@ -20,8 +21,8 @@ enum {
 
 /* A message that librdkafka had no room for, as one block: the struct, its headers, then the bytes they point
  * to. */
-struct waiting {
-    struct waiting *next;
+struct unsent {
+    struct fifo_link link;
     rd_kafka_topic_t *topic;
     struct span key;
     struct span value;
@@ -37,8 +38,8 @@ struct waiting {
  */
 struct ack {
     struct kafka_producer *producer;
-    struct ack *next;  /* in `failed` or in the pool */
-    struct ack *later; /* in `timed`, by deadline */
+    struct fifo_link link; /* in `failed` or in the pool */
+    struct ack *later;     /* in `timed`, by deadline */
     struct ack *sooner;
     kafka_ack_fn fn; /* NULL once answered, or nobody wants to know */
     void *arg;
@@ -61,15 +62,13 @@ struct kafka_producer {
     struct loop_timer *tick;
     rd_kafka_topic_t *topics[TOPICS_MAX];
     size_t topic_n;
-    size_t pending; /* produced and no report yet */
-    struct ack *pool;
+    size_t pending;   /* produced and no report yet */
+    struct fifo pool; /* acks to be used again */
     struct chunk *chunks;
     struct ack *timed_first;
     struct ack *timed_last;
-    struct ack *failed; /* refused at once, to be told at the end of the turn */
-    struct ack **failed_end;
-    struct waiting *waiting; /* in order */
-    struct waiting **waiting_end;
+    struct fifo failed; /* acks refused at once, whose callers are answered at the end of the turn */
+    struct fifo unsent; /* messages for which librdkafka had no room */
 };
 
 /* Those that the hooks serve: a hook cannot be unregistered. */
@@ -81,17 +80,14 @@ static struct ack *ack_new(struct kafka_producer *producer, kafka_ack_fn fn, voi
 {
     struct ack *ack;
 
-    if (producer->pool == NULL) {
+    if (producer->pool.n == 0) {
         struct chunk *chunk = mem_alloc(sizeof(*chunk));
         chunk->next = producer->chunks;
         producer->chunks = chunk;
-        for (size_t i = 0; i < CHUNK; i++) {
-            chunk->acks[i].next = producer->pool;
-            producer->pool = &chunk->acks[i];
-        }
+        for (size_t i = 0; i < CHUNK; i++)
+            fifo_add_first(&producer->pool, &chunk->acks[i].link);
     }
-    ack = producer->pool;
-    producer->pool = ack->next;
+    ack = FIFO_TAKE(&producer->pool, struct ack, link);
     *ack = (struct ack){.producer = producer, .fn = fn, .arg = arg};
     producer->pending++;
     return ack;
@@ -142,8 +138,7 @@ static void ack_end(struct ack *ack, const char *error)
 
     producer->pending--;
     ack_answer(ack, error);
-    ack->next = producer->pool;
-    producer->pool = ack;
+    fifo_add_first(&producer->pool, &ack->link);
 }
 
 static void ack_fail_later(struct ack *ack, const char *error)
@@ -152,23 +147,18 @@ static void ack_fail_later(struct ack *ack, const char *error)
 
     timed_remove(ack);
     ack->error = error;
-    ack->next = NULL;
-    *producer->failed_end = ack;
-    producer->failed_end = &ack->next;
+    fifo_add(&producer->failed, &ack->link);
 }
 
-static bool tell_failed(struct kafka_producer *producer)
+static bool answer_failed(struct kafka_producer *producer)
 {
-    struct ack *ack = producer->failed;
+    struct fifo failed = {0};
 
-    producer->failed = NULL;
-    producer->failed_end = &producer->failed;
-    if (ack == NULL)
+    fifo_move(&failed, &producer->failed);
+    if (failed.n == 0)
         return false;
-    for (struct ack *next; ack != NULL; ack = next) {
-        next = ack->next;
+    for (struct ack *ack; (ack = FIFO_TAKE(&failed, struct ack, link)) != NULL;)
         ack_end(ack, ack->error);
-    }
     return true;
 }
 
@@ -226,8 +216,8 @@ static rd_kafka_headers_t *headers_of(const struct kafka_header *headers, size_t
     return list;
 }
 
-/* Hands the message to librdkafka, which copies it. Null (SPAN_NONE) and empty differ, for keys and values.
- */
+/* Hands the message to librdkafka, which copies it. Null (SPAN_NONE) and empty differ, for keys and
+ * values. */
 static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, rd_kafka_topic_t *topic,
                                      struct span key, struct span value, const struct kafka_header *headers,
                                      size_t header_n, struct ack *ack)
@@ -268,40 +258,38 @@ static void wait_for_room(struct kafka_producer *producer, rd_kafka_topic_t *top
                           struct ack *ack)
 {
     size_t n = key.n + value.n;
-    struct waiting *waiting;
+    struct unsent *unsent;
     char *at;
 
     for (size_t i = 0; i < header_n; i++)
         n += headers[i].name.n + headers[i].value.n;
-    waiting = mem_alloc(sizeof(*waiting) + header_n * sizeof(headers[0]) + n);
-    at = (char *)&waiting->headers[header_n];
-    waiting->next = NULL;
-    waiting->topic = topic;
-    waiting->ack = ack;
-    waiting->key = put(&at, key);
-    waiting->value = put(&at, value);
-    waiting->header_n = header_n;
+    unsent = mem_alloc(sizeof(*unsent) + header_n * sizeof(headers[0]) + n);
+    at = (char *)&unsent->headers[header_n];
+    unsent->topic = topic;
+    unsent->ack = ack;
+    unsent->key = put(&at, key);
+    unsent->value = put(&at, value);
+    unsent->header_n = header_n;
     for (size_t i = 0; i < header_n; i++)
-        waiting->headers[i] = (struct kafka_header){put(&at, headers[i].name), put(&at, headers[i].value)};
-    *producer->waiting_end = waiting;
-    producer->waiting_end = &waiting->next;
+        unsent->headers[i] = (struct kafka_header){put(&at, headers[i].name), put(&at, headers[i].value)};
+    fifo_add(&producer->unsent, &unsent->link);
 }
 
-static void waiting_take(struct kafka_producer *producer)
+static struct unsent *first_unsent(const struct kafka_producer *producer)
 {
-    struct waiting *waiting = producer->waiting;
+    return FIFO_FIRST(&producer->unsent, struct unsent, link);
+}
 
-    producer->waiting = waiting->next;
-    if (producer->waiting == NULL)
-        producer->waiting_end = &producer->waiting;
-    free(waiting);
+static void drop_first_unsent(struct kafka_producer *producer)
+{
+    free(FIFO_TAKE(&producer->unsent, struct unsent, link));
 }
 
 /* In order, until librdkafka is full again. One whose caller was told that it is too late is not sent any
  * more. */
-static void send_waiting(struct kafka_producer *producer)
+static void send_unsent(struct kafka_producer *producer)
 {
-    for (struct waiting *w; (w = producer->waiting) != NULL; waiting_take(producer)) {
+    for (struct unsent *w; (w = first_unsent(producer)) != NULL; drop_first_unsent(producer)) {
         rd_kafka_resp_err_t code;
         if (w->ack->error != NULL) {
             ack_end(w->ack, w->ack->error);
@@ -329,8 +317,8 @@ void kafka_produce(struct kafka_producer *producer, const char *topic, struct sp
     }
     if (timeout_ms > 0 && fn != NULL)
         timed_insert(ack, loop_mono_ms(producer->loop) + timeout_ms);
-    code = producer->waiting == NULL ? hand_over(producer, handle, key, value, headers, header_n, ack)
-                                     : RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    code = producer->unsent.n == 0 ? hand_over(producer, handle, key, value, headers, header_n, ack)
+                                   : RD_KAFKA_RESP_ERR__QUEUE_FULL;
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         wait_for_room(producer, handle, key, value, headers, header_n, ack);
     else if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -344,20 +332,20 @@ static void on_wake(void *arg)
     struct kafka_producer *producer = arg;
 
     rd_kafka_poll(producer->rk, 0);
-    send_waiting(producer);
+    send_unsent(producer);
 }
 
-static bool tell_hook(void *loop)
+static bool answer_hook(void *loop)
 {
-    bool told = false;
+    bool answered = false;
     struct kafka_producer *next;
 
     for (struct kafka_producer *producer = open_ones; producer != NULL; producer = next) {
         next = producer->next;
         if (producer->loop == loop)
-            told = tell_failed(producer) || told;
+            answered = answer_failed(producer) || answered;
     }
-    return told;
+    return answered;
 }
 
 /* Too late for the caller. What librdkafka has may still arrive; what waits for room is not sent any more. */
@@ -372,8 +360,8 @@ static void on_tick(void *arg)
         ack->error = too_late;
         ack_answer(ack, too_late);
     }
-    if (producer->waiting != NULL)
-        send_waiting(producer);
+    if (producer->unsent.n > 0)
+        send_unsent(producer);
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
@@ -429,8 +417,6 @@ int kafka_producer_new(struct kafka_producer **pointer, struct loop *loop, const
 
     *pointer = NULL;
     producer->loop = loop;
-    producer->failed_end = &producer->failed;
-    producer->waiting_end = &producer->waiting;
     if ((rc = open_handle(producer, settings, err)) != 0) {
         producer_free(producer);
         return rc;
@@ -439,23 +425,21 @@ int kafka_producer_new(struct kafka_producer **pointer, struct loop *loop, const
     producer->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, producer);
     producer->next = open_ones;
     open_ones = producer;
-    loop_at_turn_end(loop, tell_hook, loop);
+    loop_at_turn_end(loop, answer_hook, loop);
     *pointer = producer;
     return 0;
 }
 
-/* What is left after the time given: every caller is told. */
+/* What is left after the time given: every caller is answered. */
 static void give_up(struct kafka_producer *producer)
 {
     LOG_WARN("messages were not acknowledged before the end", LOG_INT("count", producer->pending));
-    while (producer->waiting != NULL) {
-        ack_end(producer->waiting->ack, "shutting down");
-        waiting_take(producer);
-    }
+    for (struct unsent *unsent; (unsent = first_unsent(producer)) != NULL; drop_first_unsent(producer))
+        ack_end(unsent->ack, "shutting down");
     rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     for (int i = 0; i < 100 && producer->pending > 0; i++)
         rd_kafka_poll(producer->rk, 10);
-    tell_failed(producer);
+    answer_failed(producer);
 }
 
 void kafka_producer_close(struct kafka_producer **pointer, int64_t timeout_ms)
@@ -466,11 +450,11 @@ void kafka_producer_close(struct kafka_producer **pointer, int64_t timeout_ms)
 
     if (producer == NULL)
         return;
-    tell_failed(producer);
+    answer_failed(producer);
     while (producer->pending > 0 && clock_mono_ms() < deadline) {
-        send_waiting(producer);
+        send_unsent(producer);
         rd_kafka_flush(producer->rk, 20); /* sends without lingering, and serves reports */
-        tell_failed(producer);
+        answer_failed(producer);
     }
     if (producer->pending > 0)
         give_up(producer);
@@ -495,7 +479,7 @@ size_t kafka_producer_pending(const struct kafka_producer *producer)
 
 bool kafka_producer_full(const struct kafka_producer *producer)
 {
-    return producer->pending >= FULL_AT || producer->waiting != NULL;
+    return producer->pending >= FULL_AT || producer->unsent.n > 0;
 }
 
 void kafka_producer_needs_topic(struct kafka_producer *producer, const char *topic)

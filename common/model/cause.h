@@ -12,10 +12,10 @@
 #include "common/model/status.h"
 
 struct cause {
-    const char
-        *name; /* FreeSWITCH's name; of a SIP row the name it reads the code as, NULL where it has none */
-    int code;  /* Q.850 number (FreeSWITCH's own from 142 on), or the SIP code; 0 in the row for other SIP
-                  codes */
+    /* FreeSWITCH's name; of a SIP code the name that FreeSWITCH reads it as, NULL where it has none. */
+    const char *name;
+    /* The Q.850 number (FreeSWITCH's own from 142 on), or the SIP code; 0 in the row for other SIP codes. */
+    int code;
     enum call_status status;
     bool permanent; /* the number or the route is wrong: do not retry, whatever retry.on says */
 };

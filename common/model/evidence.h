@@ -32,10 +32,10 @@ enum { EVIDENCE_CODE_MAX = 64, EVIDENCE_DETAIL_MAX = 200, EVIDENCE_ID_MAX = 128,
 struct evidence {
     enum call_status status; /* STATUS_NONE: no change of status */
     bool terminal;           /* the attempt is over at the provider: may schedule a retry, frees a line */
-    bool permanent; /* with terminal: the number or the route is wrong, no retry whatever retry.on says */
-    unsigned hops;  /* HOP_BIT()s that it proves; message_out and, for Completed, connected are added by the
-                       merge */
-    int64_t at_ms;  /* the provider's time of it (wall), 0 when it gives none */
+    bool permanent;          /* with terminal: the number or the route is wrong, never a retry */
+    /* HOP_BIT()s of the hops that it proves. The merge adds message_out and, for Completed, connected. */
+    unsigned hops;
+    int64_t at_ms;          /* the provider's time of it (wall), 0 when it gives none */
     int64_t answered_at_ms; /* provider's time of the answer where a closing report gives one; 0: none */
     int32_t ring_seconds;   /* -1: not said */
     int32_t talk_seconds;   /* -1: not said */
@@ -44,11 +44,12 @@ struct evidence {
     enum reason_kind reason_kind;
     char reason_code[EVIDENCE_CODE_MAX + 1];
     char reason_detail[EVIDENCE_DETAIL_MAX + 1];
-    char hop_detail[EVIDENCE_DETAIL_MAX +
-                    1]; /* the raw cause or "answered by", kept beside the hops it proves */
+    /* The raw cause or "answered by", kept beside the hops it proves. */
+    char hop_detail[EVIDENCE_DETAIL_MAX + 1];
     char provider_call_id[EVIDENCE_ID_MAX + 1]; /* "" when it names none */
-    char called[EVIDENCE_CALLED_MAX + 1]; /* the number that it says was called, E.164; "" when it does not
-                                             say. Nothing of the attempt: it helps to tell whose it is */
+    /* The number that it says was called, E.164; "" when it does not say. It is not stored with the attempt,
+     * it helps to find out whose evidence this is. */
+    char called[EVIDENCE_CALLED_MAX + 1];
 };
 
 /* All empty: no status, nothing said. */

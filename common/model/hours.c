@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "common/base/number.h"
 #include "common/json/json.h"
 
 enum { DAYS_OF_WEEK = 7, DAY_MIN = 24 * 60 };
@@ -73,8 +74,7 @@ const char *hours_member_name(enum hours_member member)
 
 static bool two_digits(const char *p, int *out)
 {
-    *out = (p[0] - '0') * 10 + p[1] - '0';
-    return p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9';
+    return number_read_int(span_of(p, 2), 0, 99, out);
 }
 
 static bool read_minute(const json_t *value, int latest, int *out)

@@ -1,15 +1,15 @@
 /*
  * A call request, parsed and validated: the value of ivr.call-requests and the body of POST /v1/calls.
  *
- * request_parse() is the only way in: what it accepts fits the contract in every field. What stands beside
- * the point is not looked at: unknown fields may hold whatever they like. What we need and cannot read (bytes
- * that are no UTF-8, a key of ours that is there twice with different values) is refused by its name. Two
- * requests mean the same exactly when their fingerprints are equal: known fields after parsing, those equal
- * to their default left out, times as instants, the channel as requested; metadata by value (its keys in any
- * order), the days of calling_hours in any order.
+ * A request that request_parse() accepts fits the contract in every field. Unknown fields are listed by name,
+ * and their values are not checked. A known field that cannot be read (bytes that are no UTF-8, a key that is
+ * there twice with different values) is refused by its name. null counts as absent, for every field. Unknown
+ * members of message, retry and calling_hours are unknown fields too ("retry.foo"), and so is a language
+ * beside a recording to play.
  *
- * null counts as absent, for every field. Members of message, retry and calling_hours that we do not know are
- * unknown fields too ("retry.foo"), and so is a language where nothing is said.
+ * Two requests mean the same exactly when their fingerprints are equal. A fingerprint is of the known fields
+ * after parsing: fields equal to their default are left out, times are instants, the channel is the requested
+ * one, metadata counts by value (its keys in any order), and so do the days of calling_hours.
  */
 #ifndef IVR_MODEL_REQUEST_H
 #define IVR_MODEL_REQUEST_H
@@ -40,7 +40,7 @@ enum {
     REQUEST_DEFAULT_DELAY_2_S = 1800,
 };
 
-enum message_kind { MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
+enum message_kind { MESSAGE_NONE, MESSAGE_PLAY, MESSAGE_SAY, MESSAGE_ANSWER_URL };
 
 /* All spans point into `text` (owned). Seconds are seconds. */
 struct request {
@@ -58,10 +58,11 @@ struct request {
     int64_t not_before_ms;      /* wall; 0: none */
     int64_t expires_at_ms;      /* wall; 0: none */
     struct hours calling_hours; /* its zone is NULL where there are none */
-    struct span lost_zone; /* stored requests: the zone of its hours, where this machine's tzdata lacks it:
-                              nobody can tell when it may be called */
-    int max_attempts;      /* 1..20 */
-    unsigned retry_on;     /* bit (1 << enum call_status) */
+    /* Of a stored request: the zone of its calling hours, where this machine's tzdata lacks it, so that
+     * nobody can tell when it may be called. */
+    struct span lost_zone;
+    int max_attempts;  /* 1..20 */
+    unsigned retry_on; /* bit (1 << enum call_status) */
     int delays_s[REQUEST_MAX_DELAYS];
     size_t delays_n;
     bool redial_in_doubt;
@@ -76,8 +77,8 @@ struct request {
 /*
  * Parses and validates. On failure returns ERR_INVALID with `err->text` a sentence (the field, what it held,
  * what was expected; phone numbers shown as IVR_PII says) and `field` set to the field's path ("retry.on", ""
- * for the whole; static or in the request); `not_json` tells invalid_json (RFC 8259 does not admit it, and
- * not only in what nobody needs) from invalid_request. request_done() in any case.
+ * for the whole; static or in the request); `not_json` tells invalid_json (RFC 8259 does not admit it,
+ * and not only in a field that is not needed) from invalid_request. request_done() in any case.
  */
 int request_parse(struct request *request, struct span json, struct err *err, char field[64], bool *not_json);
 /* The same from a parsed JSON value (POST /v1/calls takes arrays). `json` is json_t. */
@@ -89,9 +90,10 @@ void request_done(struct request *request);
 void request_add_json(struct buf *b, const struct request *request);
 
 /*
- * What Redis keeps, read again. It was accepted once and is not refused for what has changed since: another
- * tzdata (`lost_zone`), a window that opens otherwise. Who needs a part reads that part alone, and nothing
- * else can get in the way. ERR_INVALID with the sentence; request_done() in any case.
+ * What Redis keeps, read again. The request was accepted once, and is not refused for what has changed since:
+ * another tzdata (`lost_zone`), a window that opens at other times. A caller that needs one part reads that
+ * part alone, so that a problem of another part does not matter. ERR_INVALID with the sentence;
+ * request_done() in any case.
  */
 enum request_part {
     REQUEST_WHOLE,

@@ -11,7 +11,7 @@ enum {
     SHOWN_MAX = 60, /* bytes of a bad value that a sentence quotes */
 };
 
-/* Nobody is called or told anything by a text that is in part a guess. */
+/* A text that is in part a guess must not decide whom we call or what the contact hears. */
 static bool is_readable(struct span text)
 {
     return span_utf8(text) && (text.n == 0 || !memchr(text.p, '\0', text.n));

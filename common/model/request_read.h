@@ -2,7 +2,7 @@
  * Reading a request field by field. Private to the request module: others include request.h.
  *
  * A reader of a field gets its value, NULL where it is absent (or null), and returns 0 or what
- * request_refuse() returns. What it finds is borrowed from the JSON; request.c copies it in the end.
+ * request_refuse() returns. What it finds is borrowed from the JSON; request_fields.c copies it in the end.
  */
 #ifndef IVR_MODEL_REQUEST_READ_H
 #define IVR_MODEL_REQUEST_READ_H

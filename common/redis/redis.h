@@ -8,13 +8,14 @@
  * (backoff 100 ms to 2 s), and what was in flight MAY have been executed - every script may safely run twice.
  * A function that the server has not got is handled here: the library is loaded
  * (common/redis/redis_library.h), the caller notices nothing; so is MOVED. LOADING, OOM, READONLY,
- * CLUSTERDOWN, TRYAGAIN and the like are REDIS_REFUSED with Redis' words: certainly not executed. Nothing is
- * kept for later: who is refused asks again. Nothing that may have been executed is sent again from here.
+ * CLUSTERDOWN, TRYAGAIN and the like are REDIS_REFUSED with Redis' words: certainly not executed. A refused
+ * command is not kept: the caller sends it again. What may have been executed is never sent again from here.
  *
- * Every no is heard (redis_prove): each server is asked once a second for a proof that it takes what the
- * scripts do. While it refuses (OOM, MISCONF, NOREPLICAS, NOPERM, whatever its word), it is not up, not
- * ready, one log line has its words, and writing scripts are answered with them without being sent: who asks
- * again costs it nothing. Scripts that only read or remove, and plain commands, go on.
+ * Whether a server takes writes is tested (redis_prove): once a second each server runs a script that writes.
+ * While it refuses that (OOM, MISCONF, NOREPLICAS, NOPERM, or any other word), it is neither up nor ready,
+ * one log row has its words, and writing scripts are answered with these words at once, without being sent.
+ * So callers that repeat them cost the server nothing. Scripts that only read or remove, and plain commands,
+ * are still sent.
  *
  * With `replicas` > 0 every batch of writing scripts ends with a write of no meaning and WAIT, on each
  * connection that the batch went to; too few acknowledgements within 1 s is REDIS_UNACKED for that
@@ -103,8 +104,8 @@ void redis_command_of(struct redis *redis, size_t server, const struct span *arg
                       void *arg);
 
 /* What is to be proved of each server, from its set-up on: `script` is run with one of `keys` (the first, on
- * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the loop.
- */
+ * each node of a cluster one of that node's). Both are borrowed for ever. Before the first turn of the
+ * loop. */
 void redis_prove(struct redis *redis, const struct redis_script *script, const struct span *keys, size_t n);
 
 /* Connected (each primary), and writing scripts are taken. */

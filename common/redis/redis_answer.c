@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/number.h"
 #include "common/redis/redis_reply.h"
+#include "common/redis/redis_slot.h"
 #include "common/run/metrics.h"
 
 /* Redis has no word of its own for it. */
@@ -32,23 +34,6 @@ enum redis_error redis_error_of(const struct redisReply *reply)
     return ERROR_DEFECT;
 }
 
-/* Digits up to `end`, at most `max`; -1 otherwise. */
-static int number_before(const char *p, const char *end, int max)
-{
-    int value = 0;
-
-    if (p == end)
-        return -1;
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9')
-            return -1;
-        value = value * 10 + (*p - '0');
-        if (value > max)
-            return -1;
-    }
-    return value;
-}
-
 bool redis_redirect_parse(const char *text, int *slot, struct span *host, int *port)
 {
     const char *number = strchr(text, ' ');
@@ -57,10 +42,9 @@ bool redis_redirect_parse(const char *text, int *slot, struct span *host, int *p
 
     if (colon == NULL)
         return false;
-    *slot = number_before(number + 1, address, 16383);
     *host = span_of(address + 1, (size_t)(colon - address - 1));
-    *port = number_before(colon + 1, colon + strlen(colon), 65535);
-    return *slot >= 0 && *port > 0;
+    return number_read_int(span_of(number + 1, (size_t)(address - number - 1)), 0, REDIS_SLOTS - 1, slot) &&
+           number_read_int(span_str(colon + 1), 1, 65535, port);
 }
 
 static void give(struct redis_cmd *cmd, const struct redis_result *result)
@@ -86,12 +70,10 @@ void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, c
     redis_answer_failed(cmd, REDIS_REFUSED, reply->str);
 }
 
-void redis_answer_all_failed(struct redis_cmds *list, enum redis_status status, const char *error)
+void redis_answer_all_failed(struct fifo *list, enum redis_status status, const char *error)
 {
-    struct redis_cmds mine;
-
-    redis_cmds_init(&mine);
-    redis_cmds_move(&mine, list);
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&mine)) != NULL;)
+    struct fifo mine = {0};
+    fifo_move(&mine, list);
+    for (struct redis_cmd *cmd; (cmd = REDIS_CMD_TAKE(&mine)) != NULL;)
         redis_answer_failed(cmd, status, error);
 }

@@ -1,5 +1,5 @@
 /*
- * Answering commands: what an error reply of Redis means, and telling whoever waits.
+ * Answering commands: what an error reply of Redis means, and calling the callback.
  */
 #ifndef IVR_COMMON_REDIS_ANSWER_H
 #define IVR_COMMON_REDIS_ANSWER_H
@@ -32,6 +32,6 @@ bool redis_redirect_parse(const char *text, int *slot, struct span *host, int *p
 void redis_answer_reply(struct redis_cmd *cmd, const struct redisReply *reply, const char *unacked);
 void redis_answer_failed(struct redis_cmd *cmd, enum redis_status status, const char *error);
 /* What the callbacks add to the list meanwhile stays in it. */
-void redis_answer_all_failed(struct redis_cmds *list, enum redis_status status, const char *error);
+void redis_answer_all_failed(struct fifo *list, enum redis_status status, const char *error);
 
 #endif

@@ -26,16 +26,16 @@ struct node {
     struct redis_cluster *cluster;
     struct redis_address address;
     struct redis_conn *conn;
-    bool primary;          /* the map gives it slots */
-    int64_t asked_mono_ms; /* when it was last asked for the map */
-    int64_t used_mono_ms;  /* when it was last made or led to */
+    bool primary;             /* the map gives it slots */
+    int64_t map_sent_mono_ms; /* when it was last asked for the map */
+    int64_t used_mono_ms;     /* when it was last made or led to */
 };
 
 struct redis_cluster {
     struct redis_conn_options options;
     struct node *nodes;
     struct node *slots[REDIS_SLOTS]; /* NULL: nobody's */
-    struct redis_cmds refused;       /* for slots that are nobody's */
+    struct fifo refused;             /* for slots that are nobody's */
     struct loop_timer *tick;
     unsigned turn; /* which node is asked next */
     int64_t look_mono_ms;
@@ -145,7 +145,7 @@ static void look_within(struct redis_cluster *cluster, int64_t ms)
         cluster->look_mono_ms = then;
 }
 
-static void tell_state(struct redis_cluster *cluster)
+static void report_state(struct redis_cluster *cluster)
 {
     bool up = !cluster->failed && whole(cluster);
 
@@ -168,7 +168,7 @@ static void on_state(bool up, void *arg)
 
     if (up && !node->cluster->known)
         look_within(node->cluster, 0);
-    tell_state(node->cluster);
+    report_state(node->cluster);
 }
 
 /* ---- the map ---- */
@@ -182,7 +182,7 @@ static void give_slot(struct redis_cluster *cluster, int64_t slot, struct node *
 }
 
 /* [first slot, last slot, [host, port, id, ...], replicas...]; no host: that of the node that was asked. */
-static void take_range(struct redis_cluster *cluster, const void *range, struct span asked_host)
+static void take_range(struct redis_cluster *cluster, const void *range, struct span default_host)
 {
     const void *primary = redis_reply_at(range, 2);
     struct span host = SPAN_NONE;
@@ -193,7 +193,7 @@ static void take_range(struct redis_cluster *cluster, const void *range, struct 
         !redis_reply_int(redis_reply_at(range, 1), &last) ||
         !redis_reply_int(redis_reply_at(primary, 1), &port) || first < 0 || last >= REDIS_SLOTS || port <= 0)
         return;
-    struct node *node = node_at(cluster, host.n > 0 && !span_is(host, "?") ? host : asked_host, (int)port);
+    struct node *node = node_at(cluster, host.n > 0 && !span_is(host, "?") ? host : default_host, (int)port);
     for (int64_t slot = first; slot <= last; slot++)
         give_slot(cluster, slot, node);
 }
@@ -213,27 +213,27 @@ static void share_proofs(struct redis_cluster *cluster)
 
 static void on_slots(const struct redis_result *result, void *arg)
 {
-    struct node *asked = arg;
-    struct redis_cluster *cluster = asked->cluster;
+    struct node *from = arg;
+    struct redis_cluster *cluster = from->cluster;
 
     if (result->status != REDIS_OK || redis_reply_len(result->reply) < 0) {
-        snprintf(cluster->error, sizeof(cluster->error), "%s: %s", asked->address.shown, result->error);
+        snprintf(cluster->error, sizeof(cluster->error), "%s: %s", from->address.shown, result->error);
         look_within(cluster, LOOK_SOON_MS);
         return;
     }
     /* A node that was stopped tells of the time before. */
-    if (loop_mono_ms(cluster->options.loop) - asked->asked_mono_ms > LATE_MS ||
+    if (loop_mono_ms(cluster->options.loop) - from->map_sent_mono_ms > LATE_MS ||
         redis_reply_len(result->reply) > REDIS_SLOTS)
         return;
     for (struct node *node = cluster->nodes; node != NULL; node = node->next)
         node->primary = false;
     memset(cluster->slots, 0, sizeof(cluster->slots));
     for (long i = 0; i < redis_reply_len(result->reply); i++)
-        take_range(cluster, redis_reply_at(result->reply, (size_t)i), span_str(asked->address.host));
+        take_range(cluster, redis_reply_at(result->reply, (size_t)i), span_str(from->address.host));
     cluster->known = true;
     cluster->error[0] = 0;
     share_proofs(cluster);
-    tell_state(cluster);
+    report_state(cluster);
 }
 
 static void on_info(const struct redis_result *result, void *arg)
@@ -244,7 +244,7 @@ static void on_info(const struct redis_result *result, void *arg)
     if (result->status != REDIS_OK || !redis_reply_span(result->reply, &text))
         return; /* a user without the right to ask */
     cluster->failed = memmem(text.p, text.n, "cluster_state:ok", 16) == NULL;
-    tell_state(cluster);
+    report_state(cluster);
 }
 
 static struct node *any_node(const struct redis_cluster *cluster, unsigned nth)
@@ -273,7 +273,7 @@ static void look(struct redis_cluster *cluster)
         add_seeds(cluster);
         return;
     }
-    node->asked_mono_ms = loop_mono_ms(cluster->options.loop);
+    node->map_sent_mono_ms = loop_mono_ms(cluster->options.loop);
     redis_conn_ask(node->conn, redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("SLOTS")},
                                                2, on_slots, node));
     redis_conn_ask(node->conn, redis_cmd_plain((const struct span[]){SPAN_LIT("CLUSTER"), SPAN_LIT("INFO")},
@@ -342,7 +342,7 @@ static bool on_redirect(struct redis_cmd *cmd, const struct redisReply *reply, v
     }
     if (error == ERROR_CLUSTERDOWN) {
         cluster->failed = true;
-        tell_state(cluster);
+        report_state(cluster);
     }
     return false;
 }
@@ -354,7 +354,6 @@ struct redis_cluster *redis_cluster_new(const struct redis_conn_options *options
     struct redis_cluster *cluster = mem_calloc(1, sizeof(*cluster));
 
     cluster->options = *options;
-    redis_cmds_init(&cluster->refused);
     snprintf(cluster->error, sizeof(cluster->error), "connecting");
     add_seeds(cluster);
     cluster->look_mono_ms = loop_mono_ms(options->loop) + LOOK_SOON_MS;
@@ -388,7 +387,7 @@ void redis_cluster_queue(struct redis_cluster *cluster, struct redis_cmd *cmd)
     if (node != NULL)
         redis_conn_queue(node->conn, cmd);
     else
-        redis_cmds_add(&cluster->refused, cmd);
+        fifo_add(&cluster->refused, &cmd->link);
 }
 
 size_t redis_cluster_servers(const struct redis_cluster *cluster)
@@ -408,7 +407,7 @@ void redis_cluster_queue_to(struct redis_cluster *cluster, size_t server, struct
         redis_conn_queue(node->conn, cmd);
         return;
     }
-    redis_cmds_add(&cluster->refused, cmd);
+    fifo_add(&cluster->refused, &cmd->link);
 }
 
 bool redis_cluster_flush(struct redis_cluster *cluster)

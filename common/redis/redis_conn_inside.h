@@ -1,5 +1,5 @@
 /*
- * What the files of one connection (redis_conn.c, redis_look.c) share among themselves.
+ * What the files of one connection (redis_conn_life.c, redis_look.c) share among themselves.
  */
 #ifndef IVR_COMMON_REDIS_CONN_INSIDE_H
 #define IVR_COMMON_REDIS_CONN_INSIDE_H
@@ -25,10 +25,10 @@ struct redis_conn {
     redisAsyncContext *ac; /* NULL when there is none */
     struct redis_poll *poll;
     struct loop_timer *tick;
-    struct redis_cmds queue;
-    struct redis_cmds sent;
-    struct redis_cmds held;
-    struct redis_cmds refused;
+    struct fifo queue;
+    struct fifo sent;
+    struct fifo held;
+    struct fifo refused;
     struct redis_script_use *scripts;
     struct redis_loading loading;
     uint64_t seq;
@@ -37,14 +37,14 @@ struct redis_conn {
     bool fenced;          /* the PUBLISH before it was taken */
     bool refenced;        /* with the key of another script than the first time */
     char fence[200];      /* CONN_NODE: the key whose writing WAIT covers, "": none yet */
-    bool asked_auth;      /* CONN_SENTINEL: it wants a password */
+    bool wants_auth;      /* CONN_SENTINEL: it wants a password */
     bool denied;          /* the server refused the last set-up, and will again */
     char host[256];       /* where the server is */
     char shown[320];      /* the same for logs and errors */
     bool gone;            /* hiredis ended the connection, conn_settle() is due */
     bool closing;
-    bool proof_out;  /* a proof has not been answered */
-    bool told_takes; /* what the owner was told last */
+    bool proof_out;      /* a proof has not been answered */
+    bool reported_takes; /* what the owner heard of it last */
     struct redis_fit fit;
     char error[200]; /* why it is down; the first cause counts */
     char cause[200]; /* the last one, until it is up */
@@ -59,8 +59,8 @@ void conn_send_own_script(struct redis_conn *conn, const struct redis_script *sc
                           redis_fn fn);
 /* It is set up. */
 void conn_set_up(struct redis_conn *conn);
-/* Whether it takes work may have changed: tells the owner. */
-void conn_tell_state(struct redis_conn *conn);
+/* Whether it takes work may have changed: reports it to the owner. */
+void conn_report_state(struct redis_conn *conn);
 /* A write of no meaning, and WAIT. */
 void conn_send_wait(struct redis_conn *conn);
 

@@ -24,10 +24,10 @@ void redis_fit_begin(struct redis_fit *fit)
 
 static void tell_script(struct redis_fit *fit, int64_t now_mono_ms)
 {
-    if (now_mono_ms < fit->script_until_mono_ms && !fit->script_told)
+    if (now_mono_ms < fit->script_until_mono_ms && !fit->script_logged)
         LOG_WARN("Redis refused a script, it is asked again", LOG_STR("address", fit->shown),
                  LOG_STR("error", fit->script));
-    fit->script_told = true;
+    fit->script_logged = true;
 }
 
 void redis_fit_proved(struct redis_fit *fit, const char *error, int64_t now_mono_ms)
@@ -43,7 +43,7 @@ void redis_fit_proved(struct redis_fit *fit, const char *error, int64_t now_mono
         LOG_INFO("Redis takes work again", LOG_STR("address", fit->shown));
     if (words[0] == 0)
         tell_script(fit, now_mono_ms);
-    fit->script_told = fit->script_told || words[0] != 0;
+    fit->script_logged = fit->script_logged || words[0] != 0;
     fit->proven = true;
     memcpy(fit->refusal, words, sizeof(words));
 }
@@ -56,7 +56,7 @@ void redis_fit_script_refused(struct redis_fit *fit, const char *script, const c
     copy_words(words, sizeof(words), error);
     snprintf(fit->script, sizeof(fit->script), "%s: %s", script, words);
     if (now_mono_ms >= fit->script_until_mono_ms)
-        fit->script_told = false;
+        fit->script_logged = false;
     fit->script_until_mono_ms = now_mono_ms + REDIS_FIT_REFUSED_MS;
 }
 

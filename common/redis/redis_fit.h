@@ -1,11 +1,11 @@
 /*
- * Whether a server that answers is fit for calls: what it said of itself, to the proof, and to scripts. No
- * I/O; the connection asks and tells.
+ * Whether a server that answers is fit for calls, judged by its settings, by its answers to proofs, and by
+ * its answers to scripts. No I/O: the connection sends the questions and hands the answers over.
  *
  * Three things make it unfit. Its maxmemory-policy may evict, or too few replicas acknowledge. It refused the
  * last proof (OOM, MISCONF, NOREPLICAS, NOPERM, CLUSTERDOWN, whatever its word): then it takes no writing
  * scripts until it grants one. Or it refused a script a moment ago that the proof could not foresee: then it
- * is only not ready, so that people hear of it, and the scripts go on asking.
+ * is only not ready, so that people notice, and scripts are still sent.
  */
 #ifndef IVR_COMMON_REDIS_FIT_H
 #define IVR_COMMON_REDIS_FIT_H
@@ -15,7 +15,8 @@
 
 #include "common/base/buf.h"
 
-/* How long a refused script shows: longer than whoever asks again waits for it (2 s). */
+/* For how long a refused script makes the server not ready: longer than callers wait before they repeat it
+ * (2 s). */
 enum { REDIS_FIT_REFUSED_MS = 3000 };
 
 struct redis_fit {
@@ -27,7 +28,7 @@ struct redis_fit {
     char refusal[200]; /* to the last proof, in the server's words; "": granted */
     char script[260];  /* the last script that was refused, and the words */
     int64_t script_until_mono_ms;
-    bool script_told; /* the log has it, or a refused proof that says more */
+    bool script_logged; /* the log has it, or a refused proof that says more */
 };
 
 /* A new connection: nothing is known. What was refused before stays to be compared with, so that one refusal

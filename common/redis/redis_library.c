@@ -19,7 +19,7 @@ static void refuse(struct redis_loading *loading, bool for_good)
     loading->refused(for_good, loading->arg);
 }
 
-/* "6.0.16" of the line "redis_version:6.0.16"; empty without one. */
+/* "6.0.16" of the row "redis_version:6.0.16"; empty without one. */
 static struct span version_in(struct span info)
 {
     static const char name[] = "redis_version:";

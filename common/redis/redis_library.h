@@ -8,8 +8,8 @@
  * nothing is executed twice.
  *
  * The name of a library is a hash of its content. So two versions of ours stand side by side, and "already
- * exists" is as good as loaded. Nobody deletes one of another version: a worker may still use it. An operator
- * may, at any time (deploy/README.md): who uses it loads it again.
+ * exists" is as good as loaded. Workers never delete another version's: one may still use it. An operator
+ * may delete any, at any time (deploy/README.md): a worker that uses it loads it again.
  */
 #ifndef IVR_COMMON_REDIS_LIBRARY_H
 #define IVR_COMMON_REDIS_LIBRARY_H

@@ -64,7 +64,7 @@ static void on_proof(const struct redis_result *result, void *arg)
     redis_fit_proved(&conn->fit, refused ? result->error : NULL, now_ms(conn));
     conn->proof_mono_ms = now_ms(conn) + (refused ? PROOF_SOON_MS : PROOF_MS);
     end_set_up(conn);
-    conn_tell_state(conn);
+    conn_report_state(conn);
 }
 
 static void send_proof(struct redis_conn *conn)
@@ -131,11 +131,10 @@ static void take_policy(struct redis_conn *conn, struct span policy)
     bool healthy = redis_fit_healthy(&conn->fit), loaded = conn->loading.error[0] == 0;
     conn->look_mono_ms = now_ms(conn) + (healthy && loaded ? LOOK_MS : LOOK_SOON_MS);
     if (!healthy && (was_healthy || conn->state == CONN_SETUP))
-        LOG_WARN(
-            "Redis is not fit: it must not evict keys (maxmemory-policy noeviction), and enough replicas "
-            "must acknowledge",
-            LOG_STR("address", conn->shown), LOG_STR("maxmemory_policy", conn->fit.policy),
-            LOG_INT("replicas", conn->fit.acked));
+        LOG_WARN("Redis is not fit: it must not evict keys (maxmemory-policy noeviction), "
+                 "and enough replicas must acknowledge",
+                 LOG_STR("address", conn->shown), LOG_STR("maxmemory_policy", conn->fit.policy),
+                 LOG_INT("replicas", conn->fit.acked));
 }
 
 /* Nothing is proved here: that the library was sent is enough. */
@@ -230,9 +229,9 @@ static void on_sentinel_ping(const struct redis_result *result, void *arg)
         return;
     if (result->status == REDIS_OK) {
         conn_set_up(conn);
-    } else if (strncmp(result->error, "NOAUTH", 6) == 0 && !conn->asked_auth &&
+    } else if (strncmp(result->error, "NOAUTH", 6) == 0 && !conn->wants_auth &&
                conn->options.address->password != NULL) {
-        conn->asked_auth = true;
+        conn->wants_auth = true;
         send_auth(conn);
         conn_send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
     } else {
@@ -246,7 +245,7 @@ void look_set_up(struct redis_conn *conn)
     int n = snprintf(db, sizeof(db), "%d", conn->options.address->db);
 
     if (conn->options.kind == CONN_SENTINEL) {
-        conn->asked_auth = false;
+        conn->wants_auth = false;
         conn_send_own(conn, on_sentinel_ping, (const struct span[]){SPAN_LIT("PING")}, 1);
         return;
     }

@@ -21,8 +21,8 @@ struct redis_poll_events {
     void *arg;
 };
 
-/* Attaches to a context that is being connected. Lives until the context is freed. NULL when libuv refuses.
- */
+/* Attaches to a context that is being connected. Lives until the context is freed. NULL when libuv
+ * refuses. */
 struct redis_poll *redis_poll_attach(struct redisAsyncContext *ac, uv_loop_t *loop,
                                      const struct redis_poll_events *events);
 /* Writes what was queued. The context may be gone afterwards. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/redis/redis_conn.h"
 #include "common/run/log.h"
 
@@ -99,12 +100,12 @@ static bool field_of(const void *reply, const char *name, struct span *value)
     return false;
 }
 
+/* 0 when it is none. */
 static int64_t number_of(struct span digits)
 {
-    char text[24];
+    int64_t number = 0;
 
-    snprintf(text, sizeof(text), "%.*s", SPAN_ARG(digits));
-    return strtoll(text, NULL, 10);
+    return number_read(digits, 0, INT64_MAX, &number) ? number : 0;
 }
 
 static void take_answer(struct redis_sentinel *sentinel, struct span host, int port, int64_t epoch)

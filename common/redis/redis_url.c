@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/base/url.h"
 #include "common/redis/redis_tls.h"
 
@@ -26,17 +27,7 @@ static char *decoded(struct span part)
 
 static bool parse_db(struct span digits, int *db)
 {
-    int value = 0;
-
-    if (digits.n == 0 || digits.n > 4)
-        return false;
-    for (size_t i = 0; i < digits.n; i++) {
-        if (digits.p[i] < '0' || digits.p[i] > '9')
-            return false;
-        value = value * 10 + (digits.p[i] - '0');
-    }
-    *db = value;
-    return value <= REDIS_MAX_DB;
+    return digits.n <= 4 && number_read_int(digits, 0, REDIS_MAX_DB, db);
 }
 
 /* "db=n", or nothing. */
@@ -130,8 +121,8 @@ static int parse_tls(struct redis_address *address, const char *url, struct err 
 {
     if (!redis_tls_available())
         return err_set(err, ERR_CONFIG,
-                       "rediss: this build has no TLS to Redis (it needs hiredis 1.x with hiredis_ssl, as in "
-                       "Debian 13), use redis:// or unix://");
+                       "rediss: this build has no TLS to Redis (it needs hiredis 1.x with hiredis_ssl, "
+                       "as in Debian 13), use redis:// or unix://");
     address->tls = true;
     return parse_tcp(address, url, err);
 }
@@ -146,20 +137,18 @@ static bool parse_endpoint(struct redis_endpoint *endpoint, struct span text, in
     const char *from = bracket != NULL ? bracket + 1 : text.p;
     const char *colon = from < end ? memchr(from, ':', (size_t)(end - from)) : NULL;
     struct span host = span_of(text.p, (size_t)((colon != NULL ? colon : end) - text.p));
-    int port = 0;
+    int port = default_port;
 
     if (bracket != NULL) {
         if (from != (colon != NULL ? colon : end))
             return false;
         host = span_of(text.p + 1, (size_t)(bracket - text.p - 1));
     }
-    for (const char *p = colon != NULL ? colon + 1 : end; p < end; p++) {
-        if (*p < '0' || *p > '9' || (port = port * 10 + (*p - '0')) > 65535)
-            return false;
-    }
-    if (host.n == 0 || (colon != NULL && port == 0))
+    if (colon != NULL && !number_read_int(span_of(colon + 1, (size_t)(end - colon - 1)), 1, 65535, &port))
         return false;
-    endpoint->port = port > 0 ? port : default_port;
+    if (host.n == 0)
+        return false;
+    endpoint->port = port;
     endpoint->host = decoded(host);
     return endpoint->host != NULL;
 }

@@ -5,8 +5,7 @@
  *     rediss://...                                            the same over TLS
  *     unix://path[?db=n]
  *     redis+sentinel://[[user]:password@]h1[:port],h2[:port]/MASTER[/db]    port 26379
- *     redis+cluster://[[user]:password@]h1[:port],h2[:port]                 port 6379; a cluster has db 0
- * alone
+ *     redis+cluster://[[user]:password@]h1[:port],h2[:port]                 port 6379, and no db but 0
  *
  * rediss:// is refused where this build has no TLS to Redis (common/redis/redis_tls.h). User and password are
  * those of Redis; a Sentinel gets the same ones, and only when it asks for them.

@@ -39,45 +39,6 @@ void redis_script_uses_free(struct redis_script_use **list)
     }
 }
 
-void redis_cmds_init(struct redis_cmds *list)
-{
-    list->head = NULL;
-    list->end = &list->head;
-    list->n = 0;
-}
-
-void redis_cmds_add(struct redis_cmds *list, struct redis_cmd *cmd)
-{
-    cmd->next = NULL;
-    *list->end = cmd;
-    list->end = &cmd->next;
-    list->n++;
-}
-
-struct redis_cmd *redis_cmds_take(struct redis_cmds *list)
-{
-    struct redis_cmd *cmd = list->head;
-
-    if (cmd == NULL)
-        return NULL;
-    list->head = cmd->next;
-    if (list->head == NULL)
-        list->end = &list->head;
-    list->n--;
-    cmd->next = NULL;
-    return cmd;
-}
-
-void redis_cmds_move(struct redis_cmds *to, struct redis_cmds *from)
-{
-    if (from->head == NULL)
-        return;
-    *to->end = from->head;
-    to->end = from->end;
-    to->n += from->n;
-    redis_cmds_init(from);
-}
-
 static char *put(char *p, const void *bytes, size_t n)
 {
     memcpy(p, bytes, n);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/fifo.h"
 #include "common/base/span.h"
 #include "common/redis/redis.h"
 
@@ -31,7 +32,7 @@ struct redis_script_use *redis_script_use(struct redis_script_use **list, const 
 void redis_script_uses_free(struct redis_script_use **list);
 
 struct redis_cmd {
-    struct redis_cmd *next;
+    struct fifo_link link;
     const struct redis_script *script; /* NULL: a plain command */
     struct redis_script_use *use;      /* the connection's notes on the script, set when first queued */
     redis_fn fn;                       /* may be NULL: nobody wants to know */
@@ -51,19 +52,10 @@ struct redis_cmd {
     char wire[];
 };
 
-/* A list that appends at its end and takes from its head. */
-struct redis_cmds {
-    struct redis_cmd *head;
-    struct redis_cmd **end; /* where the next one is linked */
-    size_t n;
-};
-
-void redis_cmds_init(struct redis_cmds *list);
-void redis_cmds_add(struct redis_cmds *list, struct redis_cmd *cmd);
-/* NULL when empty. */
-struct redis_cmd *redis_cmds_take(struct redis_cmds *list);
-/* Moves everything of `from` to the end of `to`. */
-void redis_cmds_move(struct redis_cmds *to, struct redis_cmds *from);
+/* Of a list of commands: its first (NULL when it is empty), left in it or taken out, and the one behind. */
+#define REDIS_CMD_FIRST(list) FIFO_FIRST(list, struct redis_cmd, link)
+#define REDIS_CMD_TAKE(list)  FIFO_TAKE(list, struct redis_cmd, link)
+#define REDIS_CMD_NEXT(cmd)   FIFO_NEXT(cmd, struct redis_cmd, link)
 
 /* FCALL with one key. */
 struct redis_cmd *redis_cmd_eval(const struct redis_script *script, struct span key, const struct span *args,

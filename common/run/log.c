@@ -12,12 +12,12 @@
 #include "common/json/json.h"
 
 enum {
-    LINE_MAX_BYTES = 4096,  /* PIPE_BUF: taken as a whole, and at once where poll says writable */
+    ROW_MAX_BYTES = 4096,   /* PIPE_BUF: taken as a whole, and at once where poll says writable */
     VALUE_MAX_BYTES = 1024, /* so that one long value does not push out the ids that stand behind it */
     LIMIT_WINDOW_MS = 1000,
 };
 
-/* What every line ends with at the latest: room for it is kept free. */
+/* What every row ends with at the latest: room for it is kept free. */
 #define JSON_CUT  ",\"truncated\":true"
 #define JSON_TAIL "}\n"
 #define TEXT_CUT  " truncated=true"
@@ -78,31 +78,31 @@ static struct span shortened(struct span text)
 }
 
 /* A string of JSON in which nothing hides. */
-static void add_string(struct buf *line, struct span text)
+static void add_string(struct buf *row, struct span text)
 {
     struct buf string;
     if (visible_is(text)) {
-        json_str(line, text);
+        json_str(row, text);
         return;
     }
-    buf_init(&string, 4 * LINE_MAX_BYTES);
+    buf_init(&string, 4 * ROW_MAX_BYTES);
     json_str(&string, text);
-    visible_add(line, buf_span(&string));
+    visible_add(row, buf_span(&string));
     buf_done(&string);
 }
 
-static void add_json_field(struct buf *line, const struct log_field *field)
+static void add_json_field(struct buf *row, const struct log_field *field)
 {
     switch (field->kind) {
     case LOG_FIELD_SPAN:
-        json_key(line, field->name);
-        add_string(line, shortened(field->text));
+        json_key(row, field->name);
+        add_string(row, shortened(field->text));
         break;
     case LOG_FIELD_INT:
-        json_kint(line, field->name, field->number);
+        json_kint(row, field->name, field->number);
         break;
     case LOG_FIELD_BOOL:
-        json_kbool(line, field->name, field->number != 0);
+        json_kbool(row, field->name, field->number != 0);
         break;
     case LOG_FIELD_TEXT: /* add_text_of_others() made it a span */
     case LOG_FIELD_END:
@@ -120,85 +120,85 @@ static bool needs_quotes(struct span text)
     return text.n == 0;
 }
 
-static void add_text_value(struct buf *line, struct span text)
+static void add_text_value(struct buf *row, struct span text)
 {
     if (needs_quotes(text))
-        add_string(line, text);
+        add_string(row, text);
     else
-        buf_addspan(line, text);
+        buf_addspan(row, text);
 }
 
-static void add_text_field(struct buf *line, const struct log_field *field)
+static void add_text_field(struct buf *row, const struct log_field *field)
 {
-    buf_addc(line, ' ');
-    buf_adds(line, field->name);
-    buf_addc(line, '=');
+    buf_addc(row, ' ');
+    buf_adds(row, field->name);
+    buf_addc(row, '=');
     if (field->kind == LOG_FIELD_SPAN)
-        add_text_value(line, shortened(field->text));
+        add_text_value(row, shortened(field->text));
     else if (field->kind == LOG_FIELD_INT)
-        buf_addint(line, field->number);
+        buf_addint(row, field->number);
     else
-        buf_adds(line, field->number ? "true" : "false");
+        buf_adds(row, field->number ? "true" : "false");
 }
 
-static void add_field(struct buf *line, const struct log_field *field)
+static void add_field(struct buf *row, const struct log_field *field)
 {
     if (conf.format == LOG_FORMAT_JSON)
-        add_json_field(line, field);
+        add_json_field(row, field);
     else
-        add_text_field(line, field);
+        add_text_field(row, field);
 }
 
-static void add_text_of_others(struct buf *line, const struct log_field *field)
+static void add_text_of_others(struct buf *row, const struct log_field *field)
 {
     struct buf shown;
-    buf_init(&shown, 16 * LINE_MAX_BYTES);
+    buf_init(&shown, 16 * ROW_MAX_BYTES);
     pii_add_text(&shown, shortened(field->text));
-    add_field(line, &LOG_SPAN(field->name, buf_span(&shown)));
+    add_field(row, &LOG_SPAN(field->name, buf_span(&shown)));
     buf_done(&shown);
 }
 
 /* Adds fields until one does not fit, which is taken back. False when some were left out. */
-static bool add_fields(struct buf *line, const struct log_field *fields)
+static bool add_fields(struct buf *row, const struct log_field *fields)
 {
     for (const struct log_field *field = fields; field->kind != LOG_FIELD_END; field++) {
-        size_t before = line->n;
+        size_t before = row->n;
         if (field->kind == LOG_FIELD_TEXT)
-            add_text_of_others(line, field);
+            add_text_of_others(row, field);
         else
-            add_field(line, field);
-        if (!buf_ok(line)) {
-            line->n = before;
-            line->overflow = false;
+            add_field(row, field);
+        if (!buf_ok(row)) {
+            row->n = before;
+            row->overflow = false;
             return false;
         }
     }
     return true;
 }
 
-static void add_json_head(struct buf *line, enum log_level level, const char *msg)
+static void add_json_head(struct buf *row, enum log_level level, const char *msg)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
-    buf_addc(line, '{');
-    json_ktime(line, "time", clock_wall_ms());
-    json_kstrz(line, "level", names[level]);
+    buf_addc(row, '{');
+    json_ktime(row, "time", clock_wall_ms());
+    json_kstrz(row, "level", names[level]);
     if (conf.program)
-        json_kstrz(line, "program", conf.program);
-    json_kstr(line, "msg", shortened(span_str(msg)));
+        json_kstrz(row, "program", conf.program);
+    json_kstr(row, "msg", shortened(span_str(msg)));
 }
 
-static void add_text_head(struct buf *line, enum log_level level, const char *msg)
+static void add_text_head(struct buf *row, enum log_level level, const char *msg)
 {
     static const char *const names[] = {" DEBUG ", " INFO  ", " WARN  ", " ERROR "};
     char time[CLOCK_RFC3339_LEN + 1];
     clock_rfc3339(clock_wall_ms(), time);
-    buf_add(line, time + 11, 12); /* the time of day, UTC */
-    buf_adds(line, names[level]);
-    buf_addspan(line, shortened(span_str(msg)));
+    buf_add(row, time + 11, 12); /* the time of day, UTC */
+    buf_adds(row, names[level]);
+    buf_addspan(row, shortened(span_str(msg)));
 }
 
-/* Never waits: a line that stderr cannot take now is counted and gone. */
-static void put_line(struct span line)
+/* Never waits: a row that stderr cannot take now is counted and gone. */
+static void put_row(struct span row)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&ready, 1, 0) != 1 || (ready.revents & (POLLOUT | POLLERR | POLLNVAL)) != POLLOUT) {
@@ -207,28 +207,28 @@ static void put_line(struct span line)
     }
     ssize_t done;
     do {
-        done = write(STDERR_FILENO, line.p, line.n);
+        done = write(STDERR_FILENO, row.p, row.n);
     } while (done < 0 && errno == EINTR);
-    if (done != (ssize_t)line.n)
+    if (done != (ssize_t)row.n)
         dropped++;
 }
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
-    int saved_errno = errno; /* a log line must not change what its caller is about to look at */
+    int saved_errno = errno; /* a log row must not change what its caller is about to look at */
     bool json = conf.format == LOG_FORMAT_JSON;
-    struct buf line;
-    buf_init(&line, LINE_MAX_BYTES - TAIL_ROOM);
+    struct buf row;
+    buf_init(&row, ROW_MAX_BYTES - TAIL_ROOM);
     if (json)
-        add_json_head(&line, level, msg);
+        add_json_head(&row, level, msg);
     else
-        add_text_head(&line, level, msg);
-    bool whole = add_fields(&line, fields);
-    line.max = LINE_MAX_BYTES;
+        add_text_head(&row, level, msg);
+    bool whole = add_fields(&row, fields);
+    row.max = ROW_MAX_BYTES;
     if (!whole)
-        buf_adds(&line, json ? JSON_CUT : TEXT_CUT);
-    buf_adds(&line, json ? JSON_TAIL : TEXT_TAIL);
-    put_line(buf_span(&line));
-    buf_done(&line);
+        buf_adds(&row, json ? JSON_CUT : TEXT_CUT);
+    buf_adds(&row, json ? JSON_TAIL : TEXT_TAIL);
+    put_row(buf_span(&row));
+    buf_done(&row);
     errno = saved_errno;
 }

@@ -1,11 +1,11 @@
 /*
- * Structured logging: one line an event on stderr, JSON or text.
+ * Structured logging: one row an event on stderr, JSON or text.
  *
  * The message is fixed, values stand in fields:
  *
  *     LOG_WARN("claim given back", LOG_STR("channel", chan->name), LOG_INT("wait_ms", wait));
  *
- * As JSON (one line):
+ * As JSON (one row):
  *
  *     {"time":"2026-11-22T18:50:50.123Z","level":"warn","program":"ivr-dispatch",
  *      "msg":"claim given back","channel":"ke-main","wait_ms":250}
@@ -14,16 +14,16 @@
  *
  *     18:50:50.123 WARN  claim given back channel=ke-main wait_ms=250
  *
- * Lines are written with one write(2) each; a full pipe drops lines and counts them (log_dropped), so that a
- * stalled reader never stalls a worker. A line is at most 4096 bytes, which a pipe takes as a whole: a value
+ * Rows are written with one write(2) each; a full pipe drops rows and counts them (log_dropped), so that a
+ * stalled reader never stalls a worker. A row is at most 4096 bytes, which a pipe takes as a whole: a value
  * is cut after 1024 bytes, and fields that no longer fit give way to "truncated": true.
  *
  * Field names are ours; values are escaped, with all that a terminal obeys or an eye is deceived by
  * (common/base/visible.h). Text of others that may quote phone numbers is logged with LOG_TEXT, which shows
  * them as IVR_PII says; everything else stands as it is.
  *
- * Repeats: LOG_LIMITED writes at most one line per call site and second, and adds "suppressed": n to the next
- * where some were left out. LOG_LIMITED_TO writes up to `most` of them, for lines that each name another
+ * Repeats: LOG_LIMITED writes at most one row per call site and second, and adds "suppressed": n to the next
+ * where some were left out. LOG_LIMITED_TO writes up to `most` of them, for rows that each name another
  * thing that somebody has to look at. Both belong to the loop's thread; everything else may be called from
  * any thread after log_setup.
  */
@@ -68,7 +68,7 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
 struct log_limit {
     int64_t since_mono_ms; /* of the second that runs */
     int64_t written;       /* in it */
-    int64_t suppressed;    /* since the last line */
+    int64_t suppressed;    /* since the last row */
 };
 bool log_limit_pass(struct log_limit *limit, int64_t most, int64_t *suppressed);
 

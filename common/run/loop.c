@@ -11,8 +11,8 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 
-/* Producers, Redis, Kafka and a few more: a table, so that the order of registration is the order of calling.
- */
+/* Producers, Redis, Kafka and a few more: a table, so that the order of registration is the order of
+ * calling. */
 enum { LOOP_MAX_HOOKS = 16, LOOP_MAX_ROUNDS = 100 };
 
 struct loop_hook {

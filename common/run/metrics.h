@@ -22,7 +22,7 @@ enum metric_id {
 
 enum { METRICS_MAX_SERIES = 500, METRICS_MAX_LABELS = 2 };
 
-/* A series, found once and kept by whoever counts often: metric_series(M_X, "twilio", NULL). Never NULL,
+/* A series, found once and kept by code that counts often: metric_series(M_X, "twilio", NULL). Never NULL,
  * lives for ever. Label values in the order of the row's labels; missing ones NULL. */
 struct metric_series;
 struct metric_series *metric_series(enum metric_id id, const char *label1, const char *label2);

@@ -16,7 +16,7 @@
 
 enum { MAX_TEXT = 1024 * 1024 };
 
-struct options {
+struct program_options {
     bool help;
     bool version;
     bool check;
@@ -29,7 +29,7 @@ const char *program_version(void)
 }
 
 /* NULL, or the argument that is none of ours. */
-static const char *read_options(struct options *options, int argc, char **argv)
+static const char *read_options(struct program_options *options, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -76,34 +76,34 @@ static int print_help(const struct program_info *info)
     return EXIT_DONE;
 }
 
-/* Each of `lines` behind `prefix`. */
-static void print_lines(const char *name, const char *prefix, const struct buf *lines)
+/* Each of `rows` behind `prefix`. */
+static void print_rows(const char *name, const char *prefix, const struct buf *rows)
 {
-    const char *line = lines->p, *end = lines->p + lines->n;
-    while (line < end) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((stop ? stop : end) - line);
+    const char *row = rows->p, *end = rows->p + rows->n;
+    while (row < end) {
+        const char *stop = memchr(row, '\n', (size_t)(end - row));
+        size_t n = (size_t)((stop ? stop : end) - row);
         struct buf shown;
         buf_init(&shown, MAX_TEXT);
-        visible_add(&shown, span_of(line, n));
+        visible_add(&shown, span_of(row, n));
         (void)fprintf(stderr, "%s: %s%s\n", name, prefix, shown.p);
         buf_done(&shown);
-        line += n + 1;
+        row += n + 1;
     }
 }
 
 static void log_warnings(const struct buf *warnings)
 {
-    const char *line = warnings->p, *end = warnings->p + warnings->n;
-    while (line < end) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((stop ? stop : end) - line);
-        LOG_WARN("configuration is odd", LOG_SPAN("warning", span_of(line, n)));
-        line += n + 1;
+    const char *row = warnings->p, *end = warnings->p + warnings->n;
+    while (row < end) {
+        const char *stop = memchr(row, '\n', (size_t)(end - row));
+        size_t n = (size_t)((stop ? stop : end) - row);
+        LOG_WARN("configuration is odd", LOG_SPAN("warning", span_of(row, n)));
+        row += n + 1;
     }
 }
 
-static int finish_check(const struct settings *settings, const struct options *options)
+static int finish_check(const struct settings *settings, const struct program_options *options)
 {
     struct buf out;
     buf_init(&out, MAX_TEXT);
@@ -116,7 +116,8 @@ static int finish_check(const struct settings *settings, const struct options *o
 }
 
 /* -1: go on. */
-static int configure(struct program *program, const struct program_info *info, const struct options *options)
+static int configure(struct program *program, const struct program_info *info,
+                     const struct program_options *options)
 {
     struct settings *settings = &program->settings;
     struct buf problems, warnings;
@@ -129,11 +130,11 @@ static int configure(struct program *program, const struct program_info *info, c
     if (info->check)
         info->check(settings, &problems);
     if (rc != 0 || problems.n) {
-        print_lines(info->name, "warning: ", &warnings);
-        print_lines(info->name, "", &problems);
+        print_rows(info->name, "warning: ", &warnings);
+        print_rows(info->name, "", &problems);
         code = EXIT_USAGE;
     } else if (options->check) {
-        print_lines(info->name, "warning: ", &warnings);
+        print_rows(info->name, "warning: ", &warnings);
         code = finish_check(settings, options);
     } else {
         log_setup(info->name, settings->log_level, settings->log_format);
@@ -146,7 +147,7 @@ static int configure(struct program *program, const struct program_info *info, c
 
 int program_start(struct program *program, const struct program_info *info, int argc, char **argv)
 {
-    struct options options = {0};
+    struct program_options options = {0};
     struct err err = ERR_INIT;
     descriptors_open_standard();
     secrecy_begin();

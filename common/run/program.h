@@ -29,11 +29,11 @@ struct program {
 struct program_info {
     const char *name;     /* "ivr-dispatch" */
     const char *sentence; /* what it does, for --help */
-    const char *examples; /* lines for --help */
-    int descriptors; /* so many files it must be able to open, or it does not start (exit 1); 0: any number */
-    /* Checks beyond the settings (the channels file, Kafka properties): appends one line a problem ("file:
-     * what\n"). May be NULL. Runs at each start, not only with --check, and even when a setting is wrong
-     * (that one then has its default), so that all problems are told at once. */
+    const char *examples; /* rows for --help */
+    int descriptors;      /* it must be able to open so many files, else exit 1; 0: any number will do */
+    /* Checks beyond the settings (the channels file, Kafka properties): appends one row a problem
+     * ("file: what\n"). May be NULL. Runs at each start, not only with --check, and even when a setting is
+     * wrong (that one then has its default), so that all problems are printed at once. */
     void (*check)(const struct settings *settings, struct buf *problems);
 };
 

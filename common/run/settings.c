@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/base/url.h"
 #include "common/base/visible.h"
 #include "common/json/json.h"
@@ -52,7 +53,7 @@ static int fits_prefix(const char *value, struct err *err);
 static int fits_listener(const char *value, struct err *err);
 static int fits_redis_url(const char *value, struct err *err);
 static int fits_public_url(const char *value, struct err *err);
-static int fits_line(const char *value, struct err *err);
+static int fits_one_row(const char *value, struct err *err);
 static int fits_token(const char *value, struct err *err);
 
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
@@ -93,7 +94,7 @@ static const struct row rows[] = {
      .fits = fits_topic, .sentence = "topic of the delivery summaries"},
     {"IVR_TOPIC_DEAD_LETTERS", TOPIC(TOPIC_DEAD_LETTERS), .fallback = "ivr.dead-letters", .fits = fits_topic,
      .sentence = "topic of what could not be processed"},
-    {"IVR_GROUP_ID", FIELD(group_id), .fallback_text = "the program's name", .fits = fits_line,
+    {"IVR_GROUP_ID", FIELD(group_id), .fallback_text = "the program's name", .fits = fits_one_row,
      .sentence = "Kafka consumer group"},
     {"IVR_MAX_IN_FLIGHT", KIND_INT, FIELD(max_in_flight), .fallback = "1000", .min = 1, .max = 100000,
      .sentence = "messages being worked on at once, per process"},
@@ -102,9 +103,8 @@ static const struct row rows[] = {
     {"IVR_GATEWAY_LISTEN", FIELD(gateway_listen), .fallback = "0.0.0.0:8080", .fits = fits_listener,
      .sentence = "address of the gateway's public side; port 0 picks one and logs it"},
     {"IVR_PUBLIC_URL", FIELD(public_url), .secrecy = SECRET_URL, .fits = fits_public_url,
-     .sentence =
-         "the gateway's address as providers see it, http or https; callback URLs are built from it and "
-         "signatures verified with it; it may have a path"},
+     .sentence = "the gateway's address as providers see it, http or https; callback URLs are built "
+                 "from it and signatures verified with it; it may have a path"},
     {"IVR_REPORT_INTERVAL", DURATION, FIELD(report_interval_ms), .fallback = "5s", .min = 1,
      .sentence = "how often a changed campaign's summary may be published"},
     {"IVR_PENDING_CHECK", DURATION, FIELD(pending_check_ms), .fallback = "15m", .min = 1,
@@ -116,8 +116,8 @@ static const struct row rows[] = {
     {"IVR_RETENTION", DURATION, FIELD(retention_ms), .fallback = "7d", .min = 1,
      .sentence = "how long a finished call's state stays in Redis"},
     {"IVR_GIVE_UP", DURATION, FIELD(give_up_ms), .fallback = "1h",
-     .sentence = "how long placing is tried while the provider cannot be reached, where the request has no "
-                 "expires_at"},
+     .sentence = "how long placing is tried while the provider cannot be reached, "
+                 "where the request has no expires_at"},
     {"IVR_UNKNOWN_CALLBACK_KEEP", DURATION, FIELD(unknown_callback_keep_ms), .fallback = "10m",
      .sentence = "how long a callback waits for its call to be known before it is a dead letter"},
     {"IVR_LOG_LEVEL", KIND_WORD, FIELD(log_level), .fallback = "info", .words = level_words,
@@ -125,15 +125,15 @@ static const struct row rows[] = {
     {"IVR_LOG_FORMAT", KIND_WORD, FIELD(log_format), .fallback_text = "json, or text on a terminal",
      .words = format_words, .sentence = "json or text; one line an event on stderr"},
     {"IVR_PII", KIND_WORD, FIELD(pii), .fallback = "mask", .words = pii_words,
-     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), hash (keyed with "
-                 "IVR_PII_KEY) or plain"},
+     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), "
+                 "hash (keyed with IVR_PII_KEY) or plain"},
     {"IVR_PII_KEY", FIELD(pii_key), .secrecy = SECRET, .sentence = "key of IVR_PII=hash"},
     {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET, .fits = fits_token,
-     .sentence = "bearer token of the gateway's /v1, which is off without one; at least 16 characters and no "
-                 "blanks"},
+     .sentence = "bearer token of the gateway's /v1, which is off without one; "
+                 "at least 16 characters and no blanks"},
     {"IVR_CORE_DUMPS", KIND_WORD, FIELD(core_dumps), .fallback = "no", .words = yes_no_words,
-     .sentence = "yes or no; a core dump, and whoever may attach a debugger, sees every secret and number in "
-                 "memory"},
+     .sentence = "yes or no; a core dump, and whoever may attach a debugger, "
+                 "sees every secret and number in memory"},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -166,7 +166,7 @@ static int fits_prefix(const char *value, struct err *err)
     return err_set(err, ERR_CONFIG, "expected 1 to %d of A-Z a-z 0-9 . _ : / -", PREFIX_MAX);
 }
 
-static int fits_line(const char *value, struct err *err)
+static int fits_one_row(const char *value, struct err *err)
 {
     for (const char *c = value; *c; c++) {
         if (iscntrl((unsigned char)*c))
@@ -175,7 +175,7 @@ static int fits_line(const char *value, struct err *err)
     return span_utf8(span_str(value)) ? 0 : err_set(err, ERR_CONFIG, "expected UTF-8");
 }
 
-/* What an Authorization header can carry, and nobody guesses. */
+/* What an Authorization header can carry, and long enough not to be guessed. */
 static int fits_token(const char *value, struct err *err)
 {
     size_t n = strlen(value);
@@ -190,18 +190,6 @@ static int fits_token(const char *value, struct err *err)
                : err_set(err, ERR_CONFIG, "expected at least %d characters, it has %zu", TOKEN_MIN, n);
 }
 
-static bool parse_int(const char *value, int64_t min, int64_t max, int64_t *number)
-{
-    int64_t sum = 0;
-    for (const char *c = value; *c; c++) {
-        if (*c < '0' || *c > '9' || sum > max)
-            return false;
-        sum = sum * 10 + (*c - '0');
-    }
-    *number = sum;
-    return *value && sum >= min && sum <= max;
-}
-
 static int fits_listener(const char *value, struct err *err)
 {
     const char *colon = strrchr(value, ':');
@@ -209,11 +197,11 @@ static int fits_listener(const char *value, struct err *err)
     size_t host = colon ? (size_t)(colon - value) : 0;
     bool bracketed = host > 2 && value[0] == '[' && value[host - 1] == ']';
     bool plain = host > 0 && all_of(value, ".-:", strlen(value)) && strchr(value, ':') == colon;
-    if ((bracketed || plain) && parse_int(colon + 1, 0, 65535, &port))
+    if ((bracketed || plain) && number_read(span_str(colon + 1), 0, 65535, &port))
         return 0;
     return err_set(err, ERR_CONFIG,
-                   "expected address:port with a port from 0 to 65535, such as 0.0.0.0:9090 "
-                   "or [::]:9090");
+                   "expected address:port with a port from 0 to 65535, "
+                   "such as 0.0.0.0:9090 or [::]:9090");
 }
 
 /* What the scheme makes of host and path is the business of common/redis; here it is only a URL of a known
@@ -278,7 +266,7 @@ static int store_text(char **field, const struct row *row, const char *value, st
 static int store_int(int *field, const struct row *row, const char *value, struct err *err)
 {
     int64_t number;
-    if (!parse_int(value, row->min, row->max, &number))
+    if (!number_read(span_str(value), row->min, row->max, &number))
         return err_set(err, ERR_CONFIG, "expected a whole number from %lld to %lld", (long long)row->min,
                        (long long)row->max);
     *field = (int)number;
@@ -342,7 +330,7 @@ static bool ends_with(struct span text, struct span end)
     return text.n >= end.n && memcmp(text.p + text.n - end.n, end.p, end.n) == 0;
 }
 
-struct reading {
+struct settings_reading {
     struct settings *s;
     char *const *env;
     struct buf *problems;
@@ -351,7 +339,7 @@ struct reading {
 };
 
 /* `value` NULL: not to be repeated. It may hold anything, so it is quoted as JSON does. */
-static void problem(struct reading *r, const char *name, const char *value, const char *text)
+static void problem(struct settings_reading *r, const char *name, const char *value, const char *text)
 {
     r->failed = true;
     visible_add(r->problems, span_str(name));
@@ -419,7 +407,7 @@ static char *read_secret(const char *path, struct err *err)
  * The value of a variable that may hold a secret, from NAME or from the file that NAME_FILE names; the caller
  * frees it. NULL when neither is set, or after a problem, which is then reported.
  */
-static char *secret_value(struct reading *r, const char *name)
+static char *secret_value(struct settings_reading *r, const char *name)
 {
     struct buf file_name;
     struct err err = ERR_INIT;
@@ -442,7 +430,7 @@ static char *secret_value(struct reading *r, const char *name)
     return value;
 }
 
-/* JSON for machines, text for people: what stderr is tells who reads. */
+/* Text where stderr is a terminal, which a person reads; JSON otherwise, for programs. */
 static const char *default_of(const struct settings *s, const struct row *row)
 {
     if (row->offset == offsetof(struct settings, group_id))
@@ -452,7 +440,7 @@ static const char *default_of(const struct settings *s, const struct row *row)
     return row->fallback;
 }
 
-static void read_row(struct reading *r, const struct row *row)
+static void read_row(struct settings_reading *r, const struct row *row)
 {
     struct err err = ERR_INIT;
     bool was_bad = r->failed;
@@ -514,7 +502,7 @@ static bool property_known(const struct settings *s, const char *property)
     return false;
 }
 
-static void store_property(struct reading *r, const char *variable, const char *property)
+static void store_property(struct settings_reading *r, const char *variable, const char *property)
 {
     bool secret = property_secret(property);
     char *owned = secret ? secret_value(r, variable) : NULL;
@@ -540,7 +528,7 @@ static bool names_secret_file(struct span name, struct span *base)
     return secret;
 }
 
-static void read_property(struct reading *r, struct span name)
+static void read_property(struct settings_reading *r, struct span name)
 {
     struct span base;
     if (names_secret_file(name, &base)) {
@@ -570,13 +558,13 @@ static bool in_table(struct span name)
     return false;
 }
 
-static void warn_of(struct reading *r, struct span name, const char *text)
+static void warn_of(struct settings_reading *r, struct span name, const char *text)
 {
     visible_add(r->warnings, name);
     buf_addf(r->warnings, ": %s\n", text);
 }
 
-static void read_others(struct reading *r)
+static void read_others(struct settings_reading *r)
 {
     for (char *const *entry = r->env; *entry; entry++) {
         const char *equals = strchr(*entry, '=');
@@ -602,7 +590,7 @@ static void drop_trailing_slashes(char *url)
 }
 
 /* One topic for two purposes would feed the workers their own output. */
-static void check_topics(struct reading *r)
+static void check_topics(struct settings_reading *r)
 {
     for (int i = 0; i < TOPIC_COUNT; i++) {
         for (int k = 0; k < i; k++) {
@@ -617,7 +605,7 @@ static void check_topics(struct reading *r)
     }
 }
 
-static bool is_set(const struct reading *r, const char *name, const char *file_name)
+static bool is_set(const struct settings_reading *r, const char *name, const char *file_name)
 {
     return env_get(r->env, span_str(name)) || env_get(r->env, span_str(file_name));
 }
@@ -626,7 +614,7 @@ int settings_read(struct settings *s, const char *program, char *const *env, str
                   struct buf *warnings)
 {
     *s = (struct settings){.program = program};
-    struct reading r = {.s = s, .env = env, .problems = problems, .warnings = warnings};
+    struct settings_reading r = {.s = s, .env = env, .problems = problems, .warnings = warnings};
     for (size_t i = 0; i < ROWS; i++)
         read_row(&r, &rows[i]);
     read_others(&r);
@@ -667,7 +655,7 @@ static const char *fallback_text(const struct row *row)
     return row->fallback ? row->fallback : "none";
 }
 
-/* Words from `indent` on, a new line where the next one would pass HELP_COLUMNS. */
+/* Words from `indent` on, a new row where the next one would pass HELP_COLUMNS. */
 static void add_wrapped(struct buf *out, const char *text, size_t indent)
 {
     size_t column = 0;

@@ -67,8 +67,8 @@ struct settings {
 };
 
 /*
- * Reads `environ`-like `env` ("NAME=value", NULL-terminated). `problems` collects one line an error ("IVR_X:
- * …\n"), `warnings` one line a warning. Returns 0, or ERR_CONFIG when there was a problem; settings_free() in
+ * Reads `environ`-like `env` ("NAME=value", NULL-terminated). `problems` collects one row an error ("IVR_X:
+ * …\n"), `warnings` one row a warning. Returns 0, or ERR_CONFIG when there was a problem; settings_free() in
  * any case.
  */
 int settings_read(struct settings *s, const char *program, char *const *env, struct buf *problems,
@@ -79,7 +79,7 @@ void settings_free(struct settings *s);
 void settings_add_help(struct buf *out);
 /* The same as Markdown table rows, for the README and the test that compares. */
 void settings_add_markdown(struct buf *out);
-/* The effective values, one "NAME=value" a line, secrets as "(set)": what --check prints with --verbose, what
+/* The effective values, one "NAME=value" a row, secrets as "(set)": what --check prints with --verbose, what
  * debug logs. */
 void settings_add_effective(struct buf *out, const struct settings *s);
 

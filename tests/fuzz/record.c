@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         headers[n].value = fuzz_part(&rest);
         n++;
     }
-    struct reading reading;
+    struct callback_reading reading;
     struct err err = ERR_INIT;
     if (reading_read(&reading, headers, n, body, &err) == 0) {
         assert(reading.ref.id_n > 0 || reading.evidence.provider_call_id[0] != '\0');

@@ -22,6 +22,8 @@ static void read_placement(const struct channel *channel, int status, struct spa
     case PLACED_CHANNEL:
         assert(status >= 200);
         return;
+    case PLACED_NOTHING:
+        break;
     }
     assert(!"a kind of its own");
 }

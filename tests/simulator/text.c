@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/number.h"
+
 enum { DAY_MS = 24 * 3600 * 1000 };
 
 struct span sim_cut(struct span *rest, char mark)
@@ -40,15 +42,10 @@ int sim_number_parse(struct span text, const char *what, double most, double *va
 
 int sim_count_parse(struct span text, const char *what, int64_t most, int64_t *value, struct err *err)
 {
-    char digits[32] = "", *end = digits;
-    long long number = -1;
-    if (as_string(text, digits) && text.n < 19)
-        number = strtoll(digits, &end, 10);
-    if (number < 0 || number > most || *end)
-        return err_set(err, ERR_INVALID, "%s is \"%.*s\": expected a whole number from 0 to %lld", what,
-                       SPAN_ARG(text), (long long)most);
-    *value = number;
-    return 0;
+    if (number_read(text, 0, most, value))
+        return 0;
+    return err_set(err, ERR_INVALID, "%s is \"%.*s\": expected a whole number from 0 to %lld", what,
+                   SPAN_ARG(text), (long long)most);
 }
 
 int sim_range_parse(struct span text, const char *what, struct sim_range *range, struct err *err)

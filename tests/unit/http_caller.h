@@ -19,7 +19,7 @@
 
 #include "common/http/http.h"
 
-struct seen {
+struct seen_reply {
     int times;
     enum http_outcome outcome;
     int status;
@@ -39,7 +39,7 @@ struct caller {
     char base[64]; /* "http://127.0.0.1:4711" */
     struct http_request request;
     struct http_limits limits;
-    struct seen seen;
+    struct seen_reply seen;
     int left;    /* replies to come before the loop ends */
     int replies; /* HTTP_REPLY among them */
     bool again;  /* on_reply sends once more from within */
@@ -81,19 +81,19 @@ static inline void send_filled(struct caller *c);
 static inline void on_reply(const struct http_reply *reply, void *arg)
 {
     struct caller *c = arg;
-    struct seen *seen = &c->seen;
+    struct seen_reply *seen = &c->seen;
     if (c->again) {
         c->again = false;
         send_filled(c); /* the slot is free already and is taken again: the body must stay readable */
     }
-    *seen = (struct seen){.times = seen->times + 1,
-                          .outcome = reply->outcome,
-                          .status = reply->status,
-                          .body_n = reply->body.n,
-                          .retry_after_ms = reply->retry_after_ms,
-                          .refused_late = reply->refused_late,
-                          .unreachable = reply->unreachable,
-                          .seconds_us = reply->seconds_us};
+    *seen = (struct seen_reply){.times = seen->times + 1,
+                                .outcome = reply->outcome,
+                                .status = reply->status,
+                                .body_n = reply->body.n,
+                                .retry_after_ms = reply->retry_after_ms,
+                                .refused_late = reply->refused_late,
+                                .unreachable = reply->unreachable,
+                                .seconds_us = reply->seconds_us};
     size_t n = reply->body.n < sizeof(seen->body) - 1 ? reply->body.n : sizeof(seen->body) - 1;
     if (n)
         memcpy(seen->body, reply->body.p, n);
@@ -118,7 +118,7 @@ static inline void send_filled(struct caller *c)
 }
 
 /* Sends one request and waits for its outcome. */
-static inline const struct seen *ask(struct caller *c, const char *method, const char *path)
+static inline const struct seen_reply *ask(struct caller *c, const char *method, const char *path)
 {
     fill(c, method, path);
     c->seen.times = 0;

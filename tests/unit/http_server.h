@@ -36,7 +36,7 @@ struct canned {
 
 static const struct canned *server_canned; /* ends with a NULL path; NULL: nothing */
 
-struct server {
+struct plain_server {
     pthread_t thread;
     int listener;
     int port;
@@ -70,7 +70,7 @@ static inline void say_body(int fd, const char *head, const char *body, size_t n
     }
 }
 
-static inline void server_drop(struct server *server, int i, bool reset)
+static inline void server_drop(struct plain_server *server, int i, bool reset)
 {
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     if (reset)
@@ -82,7 +82,7 @@ static inline void server_drop(struct server *server, int i, bool reset)
 }
 
 /* What the path asks for. False: the connection is gone. */
-static inline bool server_answer(struct server *server, int i, const char *path, size_t whole)
+static inline bool server_answer(struct plain_server *server, int i, const char *path, size_t whole)
 {
     int fd = server->fds[i].fd;
     char text[256];
@@ -148,7 +148,7 @@ static inline size_t server_whole(const struct connection *c)
 }
 
 /* False: the connection is gone. */
-static inline bool server_read(struct server *server, int i)
+static inline bool server_read(struct plain_server *server, int i)
 {
     struct connection *c = server->conns[i];
     ssize_t got = recv(server->fds[i].fd, c->in + c->n, sizeof(c->in) - 1 - c->n, 0);
@@ -173,7 +173,7 @@ static inline bool server_read(struct server *server, int i)
     return true;
 }
 
-static inline void server_accept(struct server *server)
+static inline void server_accept(struct plain_server *server)
 {
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0 || server->fds_n == MAX_CONNECTIONS)
@@ -184,7 +184,7 @@ static inline void server_accept(struct server *server)
 }
 
 /* What is held is answered once all MANY are there; the deadline is for a client that never sends so many. */
-static inline void server_release_held(struct server *server)
+static inline void server_release_held(struct plain_server *server)
 {
     int64_t now_mono_ms = clock_mono_ms() + (server->held == MANY ? HELD_AT_MOST_MS : 0);
     for (int i = 1; i < server->fds_n; i++) {
@@ -199,7 +199,7 @@ static inline void server_release_held(struct server *server)
 
 static inline void *server_main(void *arg)
 {
-    struct server *server = arg;
+    struct plain_server *server = arg;
     while (!server->stop) {
         (void)poll(server->fds, (nfds_t)server->fds_n, 5);
         for (int i = 1; i < server->fds_n; i++)
@@ -214,14 +214,14 @@ static inline void *server_main(void *arg)
     return NULL;
 }
 
-struct fixture {
+struct http_fixture {
     struct caller caller; /* first: the state of a test is both */
-    struct server server;
+    struct plain_server server;
 };
 
 static inline int set_up(void **state)
 {
-    struct fixture *f = mem_calloc(1, sizeof(*f));
+    struct http_fixture *f = mem_calloc(1, sizeof(*f));
     caller_open(&f->caller, NULL);
     f->server.listener = listen_on_loopback(&f->server.port);
     f->server.fds[0] = (struct pollfd){.fd = f->server.listener, .events = POLLIN};
@@ -234,7 +234,7 @@ static inline int set_up(void **state)
 
 static inline int tear_down(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     caller_close(&f->caller);
     f->server.stop = true;
     pthread_join(f->server.thread, NULL);

@@ -16,7 +16,7 @@
 
 #include "common/http/admin.h"
 
-struct fixture {
+struct admin_fixture {
     struct loop *loop;
     struct admin *admin;
     uv_async_t finished;
@@ -26,7 +26,7 @@ struct fixture {
 
 static void *ask_main(void *arg)
 {
-    struct fixture *f = arg;
+    struct admin_fixture *f = arg;
     size_t n = 0;
     int port = (int)strtol(strrchr(admin_address(f->admin), ':') + 1, NULL, 10);
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -50,7 +50,7 @@ static void on_finished(uv_async_t *handle)
 }
 
 /* Sends one request from another thread while the loop runs here; the whole reply. */
-static const char *ask(struct fixture *f, const char *method, const char *path)
+static const char *ask(struct admin_fixture *f, const char *method, const char *path)
 {
     char request[256];
     pthread_t thread;
@@ -65,9 +65,9 @@ static const char *ask(struct fixture *f, const char *method, const char *path)
 
 static int set_up(void **state)
 {
-    static struct fixture fixture;
+    static struct admin_fixture fixture;
     struct err err = ERR_INIT;
-    fixture = (struct fixture){.loop = loop_new()};
+    fixture = (struct admin_fixture){.loop = loop_new()};
     assert_int_equal(admin_start(&fixture.admin, fixture.loop, "127.0.0.1:0", &err), 0);
     assert_int_equal(uv_async_init(loop_uv(fixture.loop), &fixture.finished, on_finished), 0);
     fixture.finished.data = fixture.loop;
@@ -77,7 +77,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct fixture *f = *state;
+    struct admin_fixture *f = *state;
     admin_stop(&f->admin);
     uv_close((uv_handle_t *)&f->finished, NULL);
     loop_free(&f->loop);
@@ -101,7 +101,7 @@ static void a_process_that_turns_its_loop_is_healthy(void **state)
 
 static void readiness_names_every_failing_check(void **state)
 {
-    struct fixture *f = *state;
+    struct admin_fixture *f = *state;
     const char *redis = "connection refused, trying again in 2 s", *kafka = NULL, *group = "not joined yet";
     admin_add_check(f->admin, "redis", check_flag, &redis);
     admin_add_check(f->admin, "kafka", check_flag, &kafka);
@@ -116,7 +116,7 @@ static void readiness_names_every_failing_check(void **state)
 
 static void one_check_can_be_asked_for_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct admin_fixture *f = *state;
     const char *redis = "connection refused", *kafka = NULL;
     admin_add_check(f->admin, "redis", check_flag, &redis);
     admin_add_check(f->admin, "kafka", check_flag, &kafka);
@@ -132,7 +132,7 @@ static void one_check_can_be_asked_for_alone(void **state)
 
 static void a_draining_process_is_healthy_and_not_ready(void **state)
 {
-    struct fixture *f = *state;
+    struct admin_fixture *f = *state;
     assert_memory_equal(ask(f, "GET", "/readyz?verbose"), "HTTP/1.1 200", 12);
     admin_drain(f->admin);
     const char *reply = ask(f, "GET", "/readyz");
@@ -160,7 +160,7 @@ static void other_paths_and_methods_are_refused(void **state)
 
 static void a_taken_address_is_a_configuration_error(void **state)
 {
-    struct fixture *f = *state;
+    struct admin_fixture *f = *state;
     struct admin *second = NULL;
     struct err err = ERR_INIT;
     assert_int_equal(admin_start(&second, f->loop, admin_address(f->admin), &err), ERR_CONFIG);

@@ -40,7 +40,7 @@ static enum verified verify_nothing(const struct channel *channel, struct span p
 
 static char channel_name[] = "ke-main", secret[] = "the-secret", old_secret[] = "the-old-secret";
 
-struct fixture {
+struct callback_fixture {
     struct provider provider;
     struct channel channel;
     struct route route;
@@ -60,7 +60,7 @@ static struct span trace_header(const struct callback *callback, const char *nam
     return span_str(strcmp(name, "traceparent") == 0 ? "00-4bf9-00f0-01" : "congo=t61");
 }
 
-static void receive(struct fixture *f, const char *path, const char *method, const char *text)
+static void receive(struct callback_fixture *f, const char *path, const char *method, const char *text)
 {
     memset(f, 0, sizeof(*f));
     f->provider = (struct provider){.name = "fake", .callback_id = callback_id, .callback_ref = callback_ref};
@@ -77,7 +77,7 @@ static void receive(struct fixture *f, const char *path, const char *method, con
         f->r.callback.body = span_str(text);
 }
 
-static void assert_header(const struct fixture *f, const char *name, const char *value)
+static void assert_header(const struct callback_fixture *f, const char *name, const char *value)
 {
     struct span found = SPAN_NONE;
     for (size_t i = 0; i < f->record.event.n; i++)
@@ -87,7 +87,7 @@ static void assert_header(const struct fixture *f, const char *name, const char 
         fail_msg("%s is \"%.*s\"", name, SPAN_ARG(found));
 }
 
-static void assert_key(const struct fixture *f, enum callback_names names, const char *key)
+static void assert_key(const struct callback_fixture *f, enum callback_names names, const char *key)
 {
     assert_int_equal(f->record.names, names);
     assert_string_equal(f->record.key.p, key);
@@ -97,7 +97,7 @@ static void assert_key(const struct fixture *f, enum callback_names names, const
 
 static void a_path_with_our_reference_makes_the_key(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main/acme/c-1/2", "POST", "id=7");
     callback_record_init(&f.record, &f.r);
@@ -121,7 +121,7 @@ static void a_path_with_our_reference_makes_the_key(void **state)
 
 static void a_reference_that_the_provider_echoes_makes_the_key(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "ref=acme/c-2/1");
     callback_record_init(&f.record, &f.r);
@@ -133,7 +133,7 @@ static void a_reference_that_the_provider_echoes_makes_the_key(void **state)
 
 static void without_our_reference_the_provider_s_id_makes_the_key(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     callback_record_init(&f.record, &f.r);
@@ -147,7 +147,7 @@ static void without_our_reference_the_provider_s_id_makes_the_key(void **state)
 static void what_cannot_be_read_has_the_provider_and_a_colon_as_key(void **state)
 {
     static const char *const bodies[] = {"", "\xff", "id=", "ref=acme/../1", "ref=acme/c-1"};
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         receive(&f, "/callbacks/fake/ke-main", "POST", bodies[i]);
@@ -160,7 +160,7 @@ static void what_cannot_be_read_has_the_provider_and_a_colon_as_key(void **state
 
 static void of_a_get_the_query_is_the_value(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "GET", "id=7");
     callback_record_init(&f.record, &f.r);
@@ -177,7 +177,7 @@ static void of_a_get_the_query_is_the_value(void **state)
 
 static void of_a_post_the_query_is_a_header(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     f.r.callback.query = SPAN_LIT("region=east&x=%2F");
@@ -193,7 +193,7 @@ static void of_a_post_the_query_is_a_header(void **state)
 
 static void each_record_has_an_id_of_its_own(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     struct cloudevent first;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
@@ -206,13 +206,13 @@ static void each_record_has_an_id_of_its_own(void **state)
 
 /* ---- verification ---- */
 
-static enum verified with_query(struct fixture *f, const char *query)
+static enum verified with_query(struct callback_fixture *f, const char *query)
 {
     f->r.raw_query = query != NULL ? span_str(query) : SPAN_NONE;
     return received_verify(&f->r, SPAN_NONE);
 }
 
-static enum verified with_token_of(struct fixture *f, const char *path)
+static enum verified with_token_of(struct callback_fixture *f, const char *path)
 {
     struct buf query;
     buf_init(&query, 256);
@@ -227,7 +227,7 @@ static enum verified with_token_of(struct fixture *f, const char *path)
 static void a_url_that_we_handed_out_needs_the_token_of_its_path(void **state)
 {
     static const char path[] = "/callbacks/fake/ke-main/acme/c-1/2";
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, path, "POST", "id=7");
     f.channel.callback_secrets[0] = secret;
@@ -241,7 +241,7 @@ static void a_url_that_we_handed_out_needs_the_token_of_its_path(void **state)
 
 static void a_fixed_url_may_carry_any_of_the_secrets(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     f.channel.callback_secrets[0] = secret;
@@ -254,7 +254,7 @@ static void a_fixed_url_may_carry_any_of_the_secrets(void **state)
 
 static void without_a_secret_nothing_is_verified(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     assert_int_equal(with_query(&f, NULL), VERIFIED_NONE);
@@ -262,7 +262,7 @@ static void without_a_secret_nothing_is_verified(void **state)
 
 static void none_is_refused_where_something_could_have_been_verified(void **state)
 {
-    struct fixture f;
+    struct callback_fixture f;
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     f.provider.verify = verify_nothing;

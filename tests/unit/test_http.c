@@ -4,7 +4,7 @@
 
 static void a_request_arrives_as_it_was_filled(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     fill(&f->caller, "POST", "/echo?x=%20y");
     buf_adds(&f->caller.request.headers, "Content-Type: text/csv\nX-One: 1\n");
     buf_adds(&f->caller.request.user, "AC123");
@@ -28,9 +28,9 @@ static void a_request_arrives_as_it_was_filled(void **state)
 
 static void nothing_of_one_request_leaks_into_the_next(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     a_request_arrives_as_it_was_filled(state);
-    const struct seen *seen = ask(&f->caller, "GET", "/second");
+    const struct seen_reply *seen = ask(&f->caller, "GET", "/second");
     assert_memory_equal(seen->body, "GET /second HTTP/1.1\r\n", 22);
     assert_null(strstr(seen->body, "Authorization"));
     assert_null(strstr(seen->body, "X-One"));
@@ -45,9 +45,9 @@ static void nothing_of_one_request_leaks_into_the_next(void **state)
 
 static void a_kept_connection_that_dies_unanswered_is_not_sent_again(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/ok")->outcome, HTTP_REPLY);
-    const struct seen *seen = ask(&f->caller, "POST", "/unanswered");
+    const struct seen_reply *seen = ask(&f->caller, "POST", "/unanswered");
     assert_int_equal(seen->outcome, HTTP_IN_DOUBT);
     assert_int_equal(seen->status, 0);
     assert_false(seen->unreachable);
@@ -59,7 +59,7 @@ static void a_kept_connection_that_dies_unanswered_is_not_sent_again(void **stat
 /* The same without `once`: this is what libcurl does by itself, and why the test above proves something. */
 static void without_once_libcurl_does_send_again(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/ok")->outcome, HTTP_REPLY);
     fill(&f->caller, "POST", "/unanswered");
     f->caller.request.once = false;
@@ -72,7 +72,7 @@ static void without_once_libcurl_does_send_again(void **state)
 
 static void a_kept_connection_that_is_reset_is_not_sent_again(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/ok")->outcome, HTTP_REPLY);
     assert_int_equal(ask(&f->caller, "POST", "/reset")->outcome, HTTP_IN_DOUBT);
     turn_for(&f->caller, 100);
@@ -81,7 +81,7 @@ static void a_kept_connection_that_is_reset_is_not_sent_again(void **state)
 
 static void a_fresh_connection_that_dies_after_the_request_is_in_doubt(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/reset")->outcome, HTTP_IN_DOUBT);
     assert_int_equal(ask(&f->caller, "POST", "/unanswered")->outcome, HTTP_IN_DOUBT);
     turn_for(&f->caller, 100);
@@ -90,7 +90,7 @@ static void a_fresh_connection_that_dies_after_the_request_is_in_doubt(void **st
 
 static void a_connection_refused_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     int port, fd = listen_on_loopback(&port);
     close(fd);
     http_request_clear(&f->caller.request);
@@ -105,7 +105,7 @@ static void a_connection_refused_is_not_sent(void **state)
 
 static void a_name_that_does_not_exist_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     http_request_clear(&f->caller.request);
     buf_adds(&f->caller.request.url, "http://no-such-host.invalid/");
     f->caller.limits.timeout_ms = 1000;
@@ -120,7 +120,7 @@ static void a_name_that_does_not_exist_is_not_sent(void **state)
 
 static void a_url_that_is_none_is_not_sent_and_says_nothing_of_the_peer(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     static const char *const urls[] = {"http://", "ftp://127.0.0.1/", "http://a b/", "file:///etc/passwd",
                                        ""};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -136,7 +136,7 @@ static void a_url_that_is_none_is_not_sent_and_says_nothing_of_the_peer(void **s
 
 static void a_request_that_ran_into_a_bound_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     fill(&f->caller, "POST", "/ok");
     for (int i = 0; i < 2000 && buf_ok(&f->caller.request.headers); i++)
         buf_adds(&f->caller.request.headers, "X-Long: 0123456789012345678901234567890123456789\n");
@@ -148,7 +148,7 @@ static void a_request_that_ran_into_a_bound_is_not_sent(void **state)
 
 static void a_timeout_after_the_request_is_in_doubt(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     f->caller.limits.timeout_ms = 150;
     int64_t before_mono_ms = clock_mono_ms();
     assert_int_equal(ask(&f->caller, "POST", "/silent")->outcome, HTTP_IN_DOUBT);
@@ -185,7 +185,7 @@ static void full_close(struct full_listener *full)
 
 static void a_timeout_while_connecting_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     struct full_listener full;
     listen_full(&full, &f->caller);
     f->caller.limits.timeout_ms = 200;
@@ -196,7 +196,7 @@ static void a_timeout_while_connecting_is_not_sent(void **state)
 
 static void the_connect_timeout_ends_only_what_is_not_connected(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     struct full_listener full;
     f->caller.limits.connect_timeout_ms = 150;
     f->caller.limits.timeout_ms = 600;
@@ -214,10 +214,10 @@ static void the_connect_timeout_ends_only_what_is_not_connected(void **state)
 
 static void a_broken_or_cut_or_too_large_reply_is_in_doubt(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     static const char *const paths[] = {"/garbage", "/partial", "/large+"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        const struct seen *seen = ask(&f->caller, "POST", paths[i]);
+        const struct seen_reply *seen = ask(&f->caller, "POST", paths[i]);
         assert_int_equal(seen->outcome, HTTP_IN_DOUBT);
         assert_int_equal(seen->status, 0);
         assert_int_equal(seen->body_n, 0);
@@ -228,15 +228,15 @@ static void a_broken_or_cut_or_too_large_reply_is_in_doubt(void **state)
 
 static void the_largest_reply_allowed_arrives_whole(void **state)
 {
-    const struct seen *seen = ask(*state, "POST", "/large");
+    const struct seen_reply *seen = ask(*state, "POST", "/large");
     assert_int_equal(seen->outcome, HTTP_REPLY);
     assert_int_equal(seen->body_n, HTTP_MAX_REPLY);
 }
 
 static void retry_after_is_read_in_both_forms(void **state)
 {
-    struct fixture *f = *state;
-    const struct seen *seen = ask(&f->caller, "POST", "/wait-seconds");
+    struct http_fixture *f = *state;
+    const struct seen_reply *seen = ask(&f->caller, "POST", "/wait-seconds");
     assert_int_equal(seen->status, 429);
     assert_int_equal(seen->retry_after_ms, 7000);
     seen = ask(&f->caller, "POST", "/wait-date");
@@ -248,18 +248,18 @@ static void retry_after_is_read_in_both_forms(void **state)
 
 static void redirects_are_not_followed(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/moved")->status, 307);
     assert_int_equal(f->server.requests, 1);
 }
 
 static void where_a_redirect_points_is_told_as_a_whole_url_or_not_at_all(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     char expected[128];
     (void)snprintf(expected, sizeof(expected), "%s/ok", f->caller.base);
     assert_string_equal(ask(&f->caller, "POST", "/moved")->redirected_to, expected);
-    const struct seen *seen = ask(&f->caller, "POST", "/moved-far");
+    const struct seen_reply *seen = ask(&f->caller, "POST", "/moved-far");
     assert_int_equal(seen->status, 302);
     assert_string_equal(seen->redirected_to, "");
     assert_string_equal(ask(&f->caller, "POST", "/ok")->redirected_to, "");
@@ -267,10 +267,10 @@ static void where_a_redirect_points_is_told_as_a_whole_url_or_not_at_all(void **
 
 static void a_request_that_is_late_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     assert_int_equal(ask(&f->caller, "POST", "/ok")->outcome, HTTP_REPLY);
     f->caller.limits.send_before_mono_ms = clock_mono_ms() - 1;
-    const struct seen *seen = ask(&f->caller, "POST", "/ok"); /* on the kept connection */
+    const struct seen_reply *seen = ask(&f->caller, "POST", "/ok"); /* on the kept connection */
     assert_int_equal(seen->outcome, HTTP_NOT_SENT);
     assert_true(seen->refused_late);
     assert_false(seen->unreachable);
@@ -282,7 +282,7 @@ static void a_request_that_is_late_is_not_sent(void **state)
 
 static void a_connection_idle_for_too_long_is_closed_and_not_used(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     f->caller.limits.idle_timeout_ms = 2000;
     (void)ask(&f->caller, "POST", "/ok");
     turn_for(&f->caller, 500);
@@ -297,7 +297,7 @@ static void a_connection_idle_for_too_long_is_closed_and_not_used(void **state)
 /* Even where the loop was stuck so long that nothing swept. */
 static void a_connection_idle_while_we_were_stuck_is_not_used(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     f->caller.limits.idle_timeout_ms = 1000;
     (void)ask(&f->caller, "POST", "/ok");
     usleep(2100000);
@@ -310,7 +310,7 @@ static void a_connection_idle_while_we_were_stuck_is_not_used(void **state)
 
 static void the_peer_closing_an_idle_connection_costs_nothing(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     (void)ask(&f->caller, "POST", "/ok");
     f->server.stop = true; /* closes every connection; the listener stays */
     pthread_join(f->server.thread, NULL);
@@ -326,7 +326,7 @@ static void the_peer_closing_an_idle_connection_costs_nothing(void **state)
 
 static void a_thousand_transfers_run_at_once(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     for (int round = 0; round < 2; round++) {
         fill(&f->caller, "POST", "/held");
         f->caller.replies = 0;
@@ -344,7 +344,7 @@ static void a_thousand_transfers_run_at_once(void **state)
 
 static void there_are_no_more_slots_than_transfers(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     struct http_slot *slots[1024];
     for (int i = 0; i < 1024; i++) {
         slots[i] = http_slot_take(f->caller.client);
@@ -359,7 +359,7 @@ static void there_are_no_more_slots_than_transfers(void **state)
 
 static void a_callback_may_send_the_next_request(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     f->caller.again = true;
     fill(&f->caller, "POST", "/one");
     send_filled(&f->caller);
@@ -371,7 +371,7 @@ static void a_callback_may_send_the_next_request(void **state)
 
 static void freeing_the_client_forgets_what_is_out(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     fill(&f->caller, "POST", "/silent");
     for (int i = 0; i < 20; i++)
         send_filled(&f->caller);

@@ -11,14 +11,14 @@
 
 enum { MANY = 1000, SLOTS_A_CONNECTION = 16 };
 
-struct fixture {
+struct http2_fixture {
     struct caller caller;
     struct h2_server server;
 };
 
 static int set_up(void **state)
 {
-    struct fixture *f = mem_calloc(1, sizeof(*f));
+    struct http2_fixture *f = mem_calloc(1, sizeof(*f));
     h2_start(&f->server);
     caller_open(&f->caller, f->server.identity.cert_file);
     (void)snprintf(f->caller.base, sizeof(f->caller.base), "https://127.0.0.1:%d", f->server.port);
@@ -28,7 +28,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     caller_close(&f->caller);
     h2_stop(&f->server);
     free(f);
@@ -43,7 +43,7 @@ static void post(struct caller *c, const char *what)
     send_filled(c);
 }
 
-static const struct seen *ask_for(struct caller *c, const char *what)
+static const struct seen_reply *ask_for(struct caller *c, const char *what)
 {
     post(c, what);
     loop_run(c->loop);
@@ -51,7 +51,7 @@ static const struct seen *ask_for(struct caller *c, const char *what)
 }
 
 /* Waits until the server has `n` requests. */
-static void wait_requests(struct fixture *f, int n)
+static void wait_requests(struct http2_fixture *f, int n)
 {
     int64_t give_up_mono_ms = clock_mono_ms() + 10000;
     while (f->server.requests < n && clock_mono_ms() < give_up_mono_ms)
@@ -63,7 +63,7 @@ static void wait_requests(struct fixture *f, int n)
 
 static void requests_are_streams_where_tls_offers_http2(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     for (int i = 0; i < 10; i++) {
         assert_int_equal(ask_for(&f->caller, "ok")->outcome, HTTP_REPLY);
         assert_int_equal(f->caller.seen.status, 200);
@@ -75,7 +75,7 @@ static void requests_are_streams_where_tls_offers_http2(void **state)
 
 static void a_thousand_transfers_share_few_connections(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     f->server.release_at = MANY;
     for (int round = 1; round <= 2; round++) {
         f->server.held = 0;
@@ -90,7 +90,7 @@ static void a_thousand_transfers_share_few_connections(void **state)
 }
 
 /* `what` ends badly, once on a fresh connection and once on a kept one: in doubt, and never sent again. */
-static void assert_sent_once(struct fixture *f, const char *what)
+static void assert_sent_once(struct http2_fixture *f, const char *what)
 {
     for (int kept = 0; kept < 2; kept++) {
         caller_close(&f->caller);
@@ -140,7 +140,7 @@ static void a_connection_that_ends_mid_stream_is_not_followed_by_another_send(vo
 static void without_once_libcurl_does_send_again(void **state)
 {
     static const char *const whats[] = {"refuse", "http11"};
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     for (size_t i = 0; i < sizeof(whats) / sizeof(whats[0]); i++) {
         assert_int_equal(ask_for(&f->caller, "ok")->outcome, HTTP_REPLY);
         f->server.requests = 0;
@@ -159,7 +159,7 @@ static void without_once_libcurl_does_send_again(void **state)
 static void every_stream_of_a_lost_connection_is_in_doubt_and_none_is_sent_again(void **state)
 {
     static const char *const ends[] = {"close", "reset"};
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     for (int i = 0; i < 2; i++) {
         f->server.requests = f->caller.replies = 0;
         assert_int_equal(ask_for(&f->caller, "ok")->outcome, HTTP_REPLY);
@@ -177,7 +177,7 @@ static void every_stream_of_a_lost_connection_is_in_doubt_and_none_is_sent_again
 
 static void what_goaway_keeps_is_answered_and_what_it_leaves_out_is_in_doubt(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     for (int n = 0; n < 4; n++)
         post(&f->caller, "held");
     wait_requests(f, 4);
@@ -191,7 +191,7 @@ static void what_goaway_keeps_is_answered_and_what_it_leaves_out_is_in_doubt(voi
 
 static void after_goaway_the_next_request_takes_a_new_connection(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     assert_int_equal(ask_for(&f->caller, "last")->outcome, HTTP_REPLY);
     assert_int_equal(ask_for(&f->caller, "ok")->outcome, HTTP_REPLY);
     assert_int_equal(f->server.requests, 2);
@@ -200,7 +200,7 @@ static void after_goaway_the_next_request_takes_a_new_connection(void **state)
 
 static void a_stream_that_times_out_or_is_too_late_leaves_the_others_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     for (int n = 0; n < 4; n++)
         post(&f->caller, "held");
     wait_requests(f, 4);
@@ -222,7 +222,7 @@ static void a_stream_that_times_out_or_is_too_late_leaves_the_others_alone(void 
 /* They wait for the first one's connection, to share it. Nobody accepts it. */
 static void what_waits_for_a_connection_that_never_comes_ends_in_time_unsent(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     int port, fd = listen_on_loopback(&port);
     (void)snprintf(f->caller.base, sizeof(f->caller.base), "https://127.0.0.1:%d", port);
     f->caller.limits.timeout_ms = 400;
@@ -320,7 +320,7 @@ static void nghttpd_count(const struct nghttpd *peer, int *requests, int *connec
 
 static void a_real_server_gets_each_request_once_on_few_connections(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     struct nghttpd peer;
     int requests, connections;
     nghttpd_start(&peer, &f->server.identity);
@@ -343,7 +343,7 @@ static void a_real_server_gets_each_request_once_on_few_connections(void **state
 
 static void a_real_server_that_dies_gets_nothing_twice(void **state)
 {
-    struct fixture *f = *state;
+    struct http2_fixture *f = *state;
     struct nghttpd peer;
     nghttpd_start(&peer, &f->server.identity);
     (void)snprintf(f->caller.base, sizeof(f->caller.base), "https://127.0.0.1:%d", peer.port);

@@ -78,9 +78,9 @@ static bool reads(int feature)
     return (curl_version_info(CURLVERSION_NOW)->features & feature) != 0;
 }
 
-static void assert_unpacked(struct fixture *f, const char *path)
+static void assert_unpacked(struct http_fixture *f, const char *path)
 {
-    const struct seen *seen = ask(&f->caller, "POST", path);
+    const struct seen_reply *seen = ask(&f->caller, "POST", path);
     assert_int_equal(seen->outcome, HTTP_REPLY);
     assert_int_equal(seen->status, 201);
     assert_string_equal(seen->body, TEXT);
@@ -106,9 +106,9 @@ static void a_reply_in_brotli_or_zstd_is_read_where_libcurl_can(void **state)
 static void a_bomb_is_a_reply_that_is_too_large(void **state)
 {
     static const char *const paths[] = {"/gzip-bomb", "/brotli-bomb"};
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     for (size_t i = 0; i < (reads(CURL_VERSION_BROTLI) ? 2 : 1); i++) {
-        const struct seen *seen = ask(&f->caller, "POST", paths[i]);
+        const struct seen_reply *seen = ask(&f->caller, "POST", paths[i]);
         assert_int_equal(seen->outcome, HTTP_IN_DOUBT);
         assert_non_null(strstr(seen->error, "too large"));
         assert_int_equal(seen->body_n, 0);
@@ -124,9 +124,9 @@ static void a_reply_that_cannot_be_unpacked_has_its_status_and_no_body(void **st
         const char *path;
         int status;
     } rows[] = {{"/unknown", 201}, {"/not-packed", 201}, {"/key", 401}, {"/busy", 429}};
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct seen *seen = ask(&f->caller, "POST", rows[i].path);
+        const struct seen_reply *seen = ask(&f->caller, "POST", rows[i].path);
         assert_int_equal(seen->outcome, HTTP_REPLY);
         assert_int_equal(seen->status, rows[i].status);
         assert_int_equal(seen->body_n, 0);
@@ -137,8 +137,8 @@ static void a_reply_that_cannot_be_unpacked_has_its_status_and_no_body(void **st
 
 static void a_packed_reply_that_is_cut_is_never_taken_for_a_whole_one(void **state)
 {
-    struct fixture *f = *state;
-    const struct seen *seen = ask(&f->caller, "POST", "/cut");
+    struct http_fixture *f = *state;
+    const struct seen_reply *seen = ask(&f->caller, "POST", "/cut");
     assert_true(seen->outcome == HTTP_IN_DOUBT || strcmp(seen->body, TEXT) != 0);
     assert_unpacked(f, "/gzip");
 }

@@ -6,7 +6,7 @@
 
 static void tls_that_fails_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     http_request_clear(&f->caller.request);
     buf_addf(&f->caller.request.url, "https://127.0.0.1:%d/garbage", f->server.port);
     f->caller.limits.timeout_ms = 300; /* the server waits for more of what it takes for a request */
@@ -70,7 +70,7 @@ static void post_to(struct caller *c, const struct tls_server *server)
 
 static void a_certificate_that_nobody_signed_is_not_sent(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     struct tls_server server;
     tls_start(&server);
     post_to(&f->caller, &server);
@@ -98,7 +98,7 @@ static void a_certificate_that_the_given_authority_signed_is_accepted(void **sta
 
 static void authorities_that_cannot_be_read_let_nothing_through(void **state)
 {
-    struct fixture *f = *state;
+    struct http_fixture *f = *state;
     struct caller caller;
     caller_open(&caller, "/no/such/file.pem");
     (void)snprintf(caller.base, sizeof(caller.base), "https://127.0.0.1:%d", f->server.port);

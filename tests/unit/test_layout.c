@@ -10,6 +10,7 @@
 #include "common/model/evidence.h"
 #include "common/model/hop.h"
 #include "layout.h"
+#include "workers/calls/evidence_pack.h"
 #include "workers/calls/record.h"
 #include "workers/store/pack.h"
 

@@ -13,7 +13,7 @@
 #include "common/base/clock.h"
 #include "common/run/loop.h"
 
-struct fixture {
+struct loop_fixture {
     struct loop *loop;
     struct loop_timer *timer;
     int fired;
@@ -22,7 +22,7 @@ struct fixture {
     int work_left;
 };
 
-static void note(struct fixture *f, int what)
+static void note(struct loop_fixture *f, int what)
 {
     if (f->order_n < 64)
         f->order[f->order_n++] = what;
@@ -30,13 +30,13 @@ static void note(struct fixture *f, int what)
 
 static void quit(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     loop_quit(f->loop);
 }
 
 static void count_to_three(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     if (++f->fired == 3) {
         loop_timer_stop(&f->timer);
         loop_quit(f->loop);
@@ -46,7 +46,7 @@ static void count_to_three(void *arg)
 static void a_repeating_timer_stops_from_within(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new()};
+    struct loop_fixture f = {.loop = loop_new()};
     f.timer = loop_timer_start(f.loop, 1, 5, count_to_three, &f);
     loop_run(f.loop);
     assert_int_equal(f.fired, 3);
@@ -58,14 +58,14 @@ static void a_repeating_timer_stops_from_within(void **state)
 
 static void count(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     f->fired++;
 }
 
 static void a_single_timer_fires_once(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new()};
+    struct loop_fixture f = {.loop = loop_new()};
     struct loop_timer *end = loop_timer_start(f.loop, 50, 0, quit, &f);
     f.timer = loop_timer_start(f.loop, 1, 0, count, &f);
     int64_t before_mono_ms = clock_mono_ms();
@@ -79,21 +79,21 @@ static void a_single_timer_fires_once(void **state)
 
 static bool first_hook(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     note(f, 1);
     return false;
 }
 
 static bool second_hook(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     note(f, 2);
     return f->work_left > 0 && f->work_left-- > 0;
 }
 
 static void on_pipe(uv_poll_t *handle, int status, int events)
 {
-    struct fixture *f = handle->data;
+    struct loop_fixture *f = handle->data;
     char c;
     (void)status, (void)events;
     assert_int_equal(read(handle->io_watcher.fd, &c, 1), 1);
@@ -102,7 +102,7 @@ static void on_pipe(uv_poll_t *handle, int status, int events)
         loop_quit(f->loop);
 }
 
-static void start_pipe(struct fixture *f, uv_poll_t *poll, int fds[2])
+static void start_pipe(struct loop_fixture *f, uv_poll_t *poll, int fds[2])
 {
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(write(fds[1], "x", 1), 1);
@@ -114,7 +114,7 @@ static void start_pipe(struct fixture *f, uv_poll_t *poll, int fds[2])
 static void hooks_run_in_order_after_every_callback_of_the_turn(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new()};
+    struct loop_fixture f = {.loop = loop_new()};
     uv_poll_t a, b;
     int fds_a[2], fds_b[2];
     loop_at_turn_end(f.loop, first_hook, &f);
@@ -137,7 +137,7 @@ static void hooks_run_in_order_after_every_callback_of_the_turn(void **state)
 static void hooks_run_again_while_one_made_work(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new(), .work_left = 2};
+    struct loop_fixture f = {.loop = loop_new(), .work_left = 2};
     struct loop_timer *end = loop_timer_start(f.loop, 5, 0, quit, &f);
     loop_at_turn_end(f.loop, first_hook, &f);
     loop_at_turn_end(f.loop, second_hook, &f);
@@ -151,7 +151,7 @@ static void hooks_run_again_while_one_made_work(void **state)
 
 static bool never_content(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     f->fired++;
     return true;
 }
@@ -159,7 +159,7 @@ static bool never_content(void *arg)
 static void a_hook_that_is_never_content_does_not_hang_the_loop(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new()};
+    struct loop_fixture f = {.loop = loop_new()};
     struct loop_timer *end = loop_timer_start(f.loop, 1, 0, quit, &f);
     loop_at_turn_end(f.loop, never_content, &f);
     loop_run(f.loop);
@@ -170,13 +170,13 @@ static void a_hook_that_is_never_content_does_not_hang_the_loop(void **state)
 
 static void set_quit_timer(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     f->timer = loop_timer_start(f->loop, 1, 0, quit, f);
 }
 
 static bool start_timer_once(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     if (!f->timer && f->fired)
         set_quit_timer(f);
     return false;
@@ -185,7 +185,7 @@ static bool start_timer_once(void *arg)
 static void what_a_hook_starts_is_not_slept_through(void **state)
 {
     (void)state;
-    struct fixture f = {.loop = loop_new(), .fired = 1};
+    struct loop_fixture f = {.loop = loop_new(), .fired = 1};
     loop_at_turn_end(f.loop, start_timer_once, &f);
     int64_t before_mono_ms = clock_mono_ms();
     loop_run(f.loop);
@@ -211,13 +211,13 @@ static void now_is_the_same_all_through_a_turn(void **state)
 
 static void stop_and_stay(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     f->fired++;
 }
 
 static void hup(void *arg)
 {
-    struct fixture *f = arg;
+    struct loop_fixture *f = arg;
     note(f, 5);
     (void)kill(getpid(), SIGINT);
 }
@@ -229,7 +229,7 @@ static void give_up(void *arg)
 }
 
 /* 10 + the number of hups seen when one stop ended the loop. */
-static void child_stops(struct fixture *f)
+static void child_stops(struct loop_fixture *f)
 {
     loop_on_signals(f->loop, quit, hup, f);
     (void)kill(getpid(), SIGPIPE);
@@ -246,7 +246,7 @@ static void second_signal(void *arg)
     (void)kill(getpid(), SIGTERM);
 }
 
-static void child_is_told_twice(struct fixture *f)
+static void child_is_told_twice(struct loop_fixture *f)
 {
     loop_on_signals(f->loop, stop_and_stay, NULL, f);
     (void)kill(getpid(), SIGHUP); /* ignored without a handler */
@@ -265,7 +265,7 @@ static void get_stuck(void *arg)
         pause();
 }
 
-static void child_is_stuck(struct fixture *f)
+static void child_is_stuck(struct loop_fixture *f)
 {
     loop_on_signals(f->loop, stop_and_stay, NULL, f);
     (void)loop_timer_start(f->loop, 1, 0, get_stuck, f);
@@ -273,12 +273,12 @@ static void child_is_stuck(struct fixture *f)
     _exit(98);
 }
 
-static int exit_code_of(void (*child)(struct fixture *f))
+static int exit_code_of(void (*child)(struct loop_fixture *f))
 {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        struct fixture f = {.loop = loop_new()};
+        struct loop_fixture f = {.loop = loop_new()};
         f.timer = loop_timer_start(f.loop, 5000, 0, give_up, NULL);
         child(&f);
     }

@@ -17,8 +17,11 @@
 #include "common/base/pii.h"
 #include "common/json/json.h"
 #include "scripts.h"
+#include "workers/calls/evidence.h"
+#include "workers/calls/links.h"
 #include "workers/calls/record.h"
 #include "workers/calls/ref.h"
+#include "workers/calls/requests.h"
 
 #define ID    SPAN_LIT("acme/c-1")
 #define TOKEN SPAN_LIT("0123456789abcdef")
@@ -26,7 +29,7 @@
     "{\"call_id\":\"c-1\",\"tenant\":\"acme\",\"campaign\":\"maize\",\"to\":\"+254722000111\","              \
     "\"message\":{\"say\":\"Habari\"}}"
 
-struct fixture {
+struct record_fixture {
     char dir[64];
     char socket[96];
     char url[128];
@@ -42,7 +45,7 @@ struct fixture {
     char *text; /* of the last record, or the last reference */
 };
 
-static void server_start(struct fixture *f)
+static void server_start(struct record_fixture *f)
 {
     (void)snprintf(f->dir, sizeof(f->dir), "/tmp/ivr-record-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
@@ -62,13 +65,13 @@ static void server_start(struct fixture *f)
 
 static void look(void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     if (f->answered)
         loop_quit(f->loop);
     assert_true(clock_mono_ms() - f->now_ms < 20000);
 }
 
-static void wait_answer(struct fixture *f)
+static void wait_answer(struct record_fixture *f)
 {
     f->now_ms = clock_mono_ms();
     struct loop_timer *timer = loop_timer_start(f->loop, 0, 2, look, f);
@@ -79,7 +82,7 @@ static void wait_answer(struct fixture *f)
 
 static void on_checked(const char *problem, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     assert_null(problem);
     f->answered = true;
 }
@@ -91,7 +94,7 @@ static void on_events(unsigned shard, struct span entry, struct span packed, voi
 
 static int set_up(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct record_fixture *f = calloc(1, sizeof(*f));
     struct err err = ERR_INIT;
     assert_non_null(f);
     server_start(f);
@@ -115,7 +118,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     if (f->redis != NULL)
         redis_free(&f->redis);
     store_free(&f->store);
@@ -134,13 +137,13 @@ static int tear_down(void **state)
 static void on_request(enum store_status status, enum calls_request_what what, struct calls_claimed claimed,
                        void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     (void)what, (void)claimed;
     assert_int_equal(status, STORE_OK);
     f->answered = true;
 }
 
-static void store_it(struct fixture *f, struct span token, int64_t expires_at_ms)
+static void store_it(struct record_fixture *f, struct span token, int64_t expires_at_ms)
 {
     static const int delays[] = {300};
     const struct calls_request request = {.id = ID,
@@ -163,13 +166,13 @@ static void store_it(struct fixture *f, struct span token, int64_t expires_at_ms
 
 static void on_outcome(enum store_status status, enum calls_outcome_what what, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     assert_int_equal(status, STORE_OK);
     assert_int_equal(what, OUTCOME_RECORDED);
     f->answered = true;
 }
 
-static void accept_it(struct fixture *f)
+static void accept_it(struct record_fixture *f)
 {
     struct evidence ev;
     evidence_init(&ev);
@@ -187,14 +190,14 @@ static void accept_it(struct fixture *f)
 
 static void on_evidence(enum store_status status, const struct calls_evidence_result *told, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     assert_int_equal(status, STORE_OK);
     assert_int_equal(told->what, EVIDENCE_RECORDED);
     assert_false(told->unlinked);
     f->answered = true;
 }
 
-static void report_busy(struct fixture *f)
+static void report_busy(struct record_fixture *f)
 {
     struct evidence ev;
     evidence_init(&ev);
@@ -219,7 +222,7 @@ static void report_busy(struct fixture *f)
 
 static void on_record(enum store_status status, const struct record *record, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     struct buf b;
     size_t n;
     buf_init(&b, 64 * 1024);
@@ -234,7 +237,7 @@ static void on_record(enum store_status status, const struct record *record, voi
     f->answered = true;
 }
 
-static json_t *read_json(struct fixture *f)
+static json_t *read_json(struct record_fixture *f)
 {
     struct err err = ERR_INIT;
     record_read(f->store, ID, on_record, f);
@@ -268,7 +271,7 @@ static void assert_whole(const json_t *object, const char *key, int64_t number)
 
 static void an_unknown_call_is_no_record(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     record_read(f->store, ID, on_record, f);
     wait_answer(f);
     assert_int_equal(f->status, STORE_OK);
@@ -277,7 +280,7 @@ static void an_unknown_call_is_no_record(void **state)
 
 static void a_waiting_call_has_no_status_and_no_attempts(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     store_it(f, SPAN_NONE, 0);
     json_t *call = read_json(f);
     assert_text(call, "tenant", "acme");
@@ -296,7 +299,7 @@ static void a_waiting_call_has_no_status_and_no_attempts(void **state)
 
 static void a_claimed_call_is_being_placed(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     store_it(f, TOKEN, 0);
     json_t *call = read_json(f);
     assert_text(call, "phase", "placing");
@@ -314,7 +317,7 @@ static void a_claimed_call_is_being_placed(void **state)
 
 static void a_dropped_call_names_its_reason(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     store_it(f, TOKEN, 1);
     json_t *call = read_json(f);
     assert_text(call, "phase", "dropped");
@@ -325,7 +328,7 @@ static void a_dropped_call_names_its_reason(void **state)
 
 static void an_attempt_shows_what_the_provider_said(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     store_it(f, TOKEN, 0);
     accept_it(f);
     report_busy(f);
@@ -355,7 +358,7 @@ static void an_attempt_shows_what_the_provider_said(void **state)
 
 static void numbers_are_masked_wherever_they_stand(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     store_it(f, TOKEN, 0);
     accept_it(f);
     report_busy(f);
@@ -394,7 +397,7 @@ static void attempts_come_in_the_order_of_their_numbers(void **state)
 
 static void without_redis_the_status_says_so(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     record_read(f->store, ID, on_record, f);
     redis_free(&f->redis);
     f->answered = false;
@@ -406,7 +409,7 @@ static void without_redis_the_status_says_so(void **state)
 
 static void on_ref(enum store_status status, struct span ref, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     free(f->text);
     f->text = strndup(ref.n > 0 ? ref.p : "", ref.n);
     f->status = status;
@@ -415,7 +418,7 @@ static void on_ref(enum store_status status, struct span ref, void *arg)
 
 static void on_link(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
-    struct fixture *f = arg;
+    struct record_fixture *f = arg;
     (void)parked;
     assert_int_equal(status, STORE_OK);
     assert_int_equal(n, 0);
@@ -424,7 +427,7 @@ static void on_link(enum store_status status, const struct calls_parked *parked,
 
 static void a_provider_s_id_is_found_once_it_is_linked(void **state)
 {
-    struct fixture *f = *state;
+    struct record_fixture *f = *state;
     const struct calls_call call = {SPAN_LIT("twilio:CA1"), SPAN_LIT("main")},
                             elsewhere = {SPAN_LIT("twilio:CA1"), SPAN_LIT("other")};
     ref_read(f->store, &call, on_ref, f);

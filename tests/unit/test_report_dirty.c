@@ -14,7 +14,7 @@
 enum { RECORDS = 64 };
 
 /* Records of two partitions; `done` counts what kafka_done() would have got. */
-struct fixture {
+struct dirty_fixture {
     struct dirty *dirty;
     struct kafka_record records[RECORDS];
     int done[RECORDS];
@@ -25,13 +25,13 @@ static char partitions[2]; /* only their addresses matter */
 
 static void on_done(struct kafka_record *record, void *arg)
 {
-    struct fixture *f = arg;
+    struct dirty_fixture *f = arg;
     f->done[record - f->records]++;
 }
 
 static int setup(void **state)
 {
-    static struct fixture f;
+    static struct dirty_fixture f;
     memset(&f, 0, sizeof(f));
     f.dirty = dirty_new(on_done, &f);
     *state = &f;
@@ -40,7 +40,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     dirty_free(&f->dirty);
     assert_null(f->dirty);
     return 0;
@@ -57,7 +57,7 @@ static struct summary_key window(const char *name, int64_t minute_ms)
 }
 
 /* An event of the partition that changes the key, as ivr-report takes it. */
-static struct kafka_record *event(struct fixture *f, int partition, struct summary_key key, int64_t due)
+static struct kafka_record *event(struct dirty_fixture *f, int partition, struct summary_key key, int64_t due)
 {
     struct kafka_record *record = &f->records[f->next++];
     record->offset = (int64_t)f->next;
@@ -68,14 +68,14 @@ static struct kafka_record *event(struct fixture *f, int partition, struct summa
     return record;
 }
 
-static int is_done(const struct fixture *f, const struct kafka_record *record)
+static int is_done(const struct dirty_fixture *f, const struct kafka_record *record)
 {
     return f->done[record - f->records];
 }
 
 static void a_change_is_due_at_its_time_and_not_before(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     event(f, 0, campaign("a"), 100);
     assert_null(dirty_take(f->dirty, 99));
     struct dirty_entry *entry = dirty_take(f->dirty, 100);
@@ -89,7 +89,7 @@ static void a_change_is_due_at_its_time_and_not_before(void **state)
 
 static void more_changes_neither_hurry_nor_delay_it(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     event(f, 0, campaign("a"), 100);
     event(f, 0, campaign("a"), 50);
     event(f, 0, campaign("a"), 500);
@@ -102,7 +102,7 @@ static void more_changes_neither_hurry_nor_delay_it(void **state)
 
 static void the_first_record_is_held_until_it_is_published_and_the_others_are_not(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct kafka_record *first = event(f, 0, campaign("a"), 100);
     struct kafka_record *second = event(f, 0, campaign("a"), 110);
     assert_false(is_done(f, first));
@@ -115,7 +115,7 @@ static void the_first_record_is_held_until_it_is_published_and_the_others_are_no
 
 static void what_comes_while_it_is_read_waits_for_the_next_round(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct kafka_record *before = event(f, 0, campaign("a"), 100);
     struct dirty_entry *entry = dirty_take(f->dirty, 100);
     struct kafka_record *during = event(f, 0, campaign("a"), 205);
@@ -134,7 +134,7 @@ static void what_comes_while_it_is_read_waits_for_the_next_round(void **state)
 
 static void what_failed_is_still_held_and_tried_again(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct kafka_record *before = event(f, 0, campaign("a"), 100);
     struct dirty_entry *entry = dirty_take(f->dirty, 100);
     struct kafka_record *during = event(f, 0, campaign("a"), 900);
@@ -152,7 +152,7 @@ static void what_failed_is_still_held_and_tried_again(void **state)
 
 static void what_is_due_for_long_is_behind(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     assert_false(dirty_behind(f->dirty, 5000, 1000));
     event(f, 0, campaign("a"), 4000);
     assert_false(dirty_behind(f->dirty, 5000, 1000));
@@ -161,7 +161,7 @@ static void what_is_due_for_long_is_behind(void **state)
 
 static void each_partition_has_its_own_first_record(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct kafka_record *one = event(f, 0, campaign("a"), 100);
     struct kafka_record *other = event(f, 1, campaign("a"), 100);
     struct kafka_record *again = event(f, 1, campaign("a"), 100);
@@ -174,7 +174,7 @@ static void each_partition_has_its_own_first_record(void **state)
 
 static void a_record_that_two_hold_is_done_when_both_are_published(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct summary_key minute = window("a", 60000);
     struct kafka_record *record = event(f, 0, campaign("a"), 100);
     dirty_mark(f->dirty, &minute, 200, record, true);
@@ -190,7 +190,7 @@ static void a_record_that_two_hold_is_done_when_both_are_published(void **state)
 
 static void windows_and_campaigns_of_one_name_are_apart(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     struct summary_key keys[] = {campaign("a"), window("a", 60000), window("a", 120000), window("b", 60000)};
     for (int round = 0; round < 2; round++)
         for (size_t i = 0; i < 4; i++)
@@ -200,7 +200,7 @@ static void windows_and_campaigns_of_one_name_are_apart(void **state)
 
 static void many_come_out_in_the_order_of_their_times(void **state)
 {
-    struct fixture *f = *state;
+    struct dirty_fixture *f = *state;
     char name[32];
     enum { MANY = 3000 };
     for (int i = 0; i < MANY; i++) {
@@ -240,7 +240,7 @@ static void a_campaign_waits_an_interval_and_a_window_until_it_is_closed(void **
 static void an_event_names_its_campaign_and_its_attempt_s_window(void **state)
 {
     (void)state;
-    struct change change;
+    struct event_change change;
     struct err err = ERR_INIT;
     assert_int_equal(
         change_read(&change,
@@ -258,7 +258,7 @@ static void an_event_names_its_campaign_and_its_attempt_s_window(void **state)
 static void an_event_of_a_call_that_waits_has_no_window(void **state)
 {
     (void)state;
-    struct change change;
+    struct event_change change;
     struct err err = ERR_INIT;
     assert_int_equal(change_read(&change,
                                  SPAN_LIT("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"channel\":\"main\","
@@ -280,7 +280,7 @@ static void what_is_no_event_says_why(void **state)
                                         "{\"tenant\":\"a/b\",\"campaign\":\"c\"}",
                                         "{\"tenant\":\"a\",\"campaign\":7}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        struct change change;
+        struct event_change change;
         struct err err = ERR_INIT;
         assert_int_equal(change_read(&change, span_str(texts[i]), &err), ERR_INVALID);
         assert_true(strlen(err.text) > 10);

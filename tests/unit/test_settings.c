@@ -13,7 +13,7 @@
 #include "common/run/settings.h"
 
 /* What one reading gave. */
-struct outcome {
+struct read_settings {
     struct settings s;
     int rc;
     struct buf problems, warnings;
@@ -21,9 +21,9 @@ struct outcome {
 
 #define READ(...) read_env((char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
-static struct outcome read_env(char *const *env)
+static struct read_settings read_env(char *const *env)
 {
-    struct outcome out;
+    struct read_settings out;
     buf_init(&out.problems, 65536);
     buf_init(&out.warnings, 65536);
     out.rc = settings_read(&out.s, "ivr-test", env, &out.problems, &out.warnings);
@@ -32,7 +32,7 @@ static struct outcome read_env(char *const *env)
     return out;
 }
 
-static void done(struct outcome *out)
+static void done(struct read_settings *out)
 {
     settings_free(&out->s);
     settings_free(&out->s);
@@ -48,7 +48,7 @@ static size_t lines_of(const struct buf *b)
     return n;
 }
 
-static const char *property(const struct outcome *out, const char *name)
+static const char *property(const struct read_settings *out, const char *name)
 {
     const char *found = NULL;
     for (size_t i = 0; i < out->s.kafka_n; i++) {
@@ -63,7 +63,7 @@ static const char *property(const struct outcome *out, const char *name)
 /* One variable is refused, in one line that starts with `name`. */
 static void check_refused_as(const char *entry, const char *name)
 {
-    struct outcome out = READ((char *)(uintptr_t)entry);
+    struct read_settings out = READ((char *)(uintptr_t)entry);
     if (out.rc != ERR_CONFIG || lines_of(&out.problems) != 1 ||
         strncmp(out.problems.p, name, strlen(name)) != 0 || out.problems.p[strlen(name)] != ':')
         fail_msg("%s gave: %s", entry, out.problems.p);
@@ -79,7 +79,7 @@ static void check_refused(const char *entry)
 
 static void check_taken(const char *entry)
 {
-    struct outcome out = READ((char *)(uintptr_t)entry);
+    struct read_settings out = READ((char *)(uintptr_t)entry);
     if (out.rc != 0 || out.warnings.n != 0)
         fail_msg("%s gave: %s%s", entry, out.problems.p, out.warnings.p);
     done(&out);
@@ -109,7 +109,7 @@ static void done_file(void)
 static void an_empty_environment_gives_the_documented_defaults(void **state)
 {
     (void)state;
-    struct outcome out = READ();
+    struct read_settings out = READ();
     assert_int_equal(out.rc, 0);
     assert_int_equal(out.warnings.n, 0);
     const struct settings *s = &out.s;
@@ -146,7 +146,7 @@ static void an_empty_environment_gives_the_documented_defaults(void **state)
 static void every_variable_reaches_its_field(void **state)
 {
     (void)state;
-    struct outcome out = READ(
+    struct read_settings out = READ(
         "IVR_KAFKA_BOOTSTRAP_SERVERS=k1:1,k2:2", "IVR_REDIS_URL=redis+cluster://h1:1,h2:2",
         "IVR_REDIS_PASSWORD=pw", "IVR_REDIS_PREFIX=p:x", "IVR_REDIS_SHARDS=1024", "IVR_REDIS_REPLICAS=2",
         "IVR_CHANNELS=/etc/c.json", "IVR_TOPIC_CALL_REQUESTS=t1", "IVR_TOPIC_CALLBACKS=t2",
@@ -192,7 +192,7 @@ static void every_variable_reaches_its_field(void **state)
 static void an_empty_variable_counts_as_unset(void **state)
 {
     (void)state;
-    struct outcome out =
+    struct read_settings out =
         READ("IVR_REDIS_SHARDS=", "IVR_PUBLIC_URL=", "IVR_API_TOKEN=", "IVR_NONSENSE=", "IVR_KAFKA_ACKS=",
              "IVR_KAFKA_BOOTSTRAP_SERVERS=", "IVR_API_TOKEN_FILE=", "IVR_KAFKA_CLIENT_RACK=");
     assert_int_equal(out.rc, 0);
@@ -206,7 +206,7 @@ static void an_empty_variable_counts_as_unset(void **state)
 static void all_problems_are_reported_at_once(void **state)
 {
     (void)state;
-    struct outcome out =
+    struct read_settings out =
         READ("IVR_REDIS_SHARDS=0", "IVR_DRAIN_TIMEOUT=20", "IVR_PII=none", "IVR_KAFKA_ACKS=1",
              "IVR_API_TOKEN_FILE=/nonexistent/file", "IVR_TOPIC_CALLBACKS=a b");
     assert_int_equal(out.rc, ERR_CONFIG);
@@ -222,7 +222,7 @@ static void all_problems_are_reported_at_once(void **state)
 static void a_problem_says_what_it_held_and_what_was_expected(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_DRAIN_TIMEOUT=20");
+    struct read_settings out = READ("IVR_DRAIN_TIMEOUT=20");
     assert_string_equal(out.problems.p,
                         "IVR_DRAIN_TIMEOUT: \"20\" does not fit, expected a duration: a whole number "
                         "and ms, s, m, h or d, such as 20s\n");
@@ -323,7 +323,7 @@ static void the_public_url_loses_its_trailing_slash(void **state)
                                            {"IVR_PUBLIC_URL=https://x.example", "https://x.example"},
                                            {"IVR_PUBLIC_URL=http://x.example/a/b/", "http://x.example/a/b"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct outcome out = READ((char *)(uintptr_t)cases[i][0]);
+        struct read_settings out = READ((char *)(uintptr_t)cases[i][0]);
         assert_string_equal(out.s.public_url, cases[i][1]);
         done(&out);
     }
@@ -332,8 +332,8 @@ static void the_public_url_loses_its_trailing_slash(void **state)
 static void unknown_variables_are_warned_of_by_name_and_never_by_value(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_DRAIN_TIMOUT=hidden", "IVR_=hidden", "IVR_KAFKA_=hidden", "IVRX=1",
-                              "PATH=/bin", "NOEQUALS", "IVR_GROUP_ID_FILE=hidden");
+    struct read_settings out = READ("IVR_DRAIN_TIMOUT=hidden", "IVR_=hidden", "IVR_KAFKA_=hidden", "IVRX=1",
+                                    "PATH=/bin", "NOEQUALS", "IVR_GROUP_ID_FILE=hidden");
     assert_int_equal(out.rc, 0);
     assert_int_equal(lines_of(&out.warnings), 4);
     assert_non_null(strstr(out.warnings.p, "IVR_DRAIN_TIMOUT: "));
@@ -345,8 +345,8 @@ static void unknown_variables_are_warned_of_by_name_and_never_by_value(void **st
 static void any_other_kafka_variable_is_a_property_of_librdkafka(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_KAFKA_SECURITY_PROTOCOL=SASL_SSL", "IVR_KAFKA_LINGER_MS=5",
-                              "IVR_KAFKA_SSL_CA_LOCATION=/ca", "IVR_KAFKA_SASL_PASSWORD=s3cret");
+    struct read_settings out = READ("IVR_KAFKA_SECURITY_PROTOCOL=SASL_SSL", "IVR_KAFKA_LINGER_MS=5",
+                                    "IVR_KAFKA_SSL_CA_LOCATION=/ca", "IVR_KAFKA_SASL_PASSWORD=s3cret");
     assert_int_equal(out.rc, 0);
     assert_int_equal(out.s.kafka_n, 5);
     assert_string_equal(property(&out, "bootstrap.servers"), "localhost:9092");
@@ -383,7 +383,7 @@ static void secrets_are_read_from_files_without_their_last_line_end(void **state
         snprintf(redis, sizeof redis, "IVR_REDIS_PASSWORD_FILE=%s", file);
         snprintf(key, sizeof key, "IVR_PII_KEY_FILE=%s", file);
         snprintf(sasl, sizeof sasl, "IVR_KAFKA_SASL_PASSWORD_FILE=%s", file);
-        struct outcome out = READ(api, redis, key, sasl, "IVR_PII=hash");
+        struct read_settings out = READ(api, redis, key, sasl, "IVR_PII=hash");
         assert_int_equal(out.rc, 0);
         assert_int_equal(out.warnings.n, 0);
         assert_string_equal(out.s.api_token, "s3cret-and-longer");
@@ -400,7 +400,7 @@ static void only_one_line_end_is_dropped_from_a_secret(void **state)
     (void)state;
     char entry[300];
     snprintf(entry, sizeof entry, "IVR_REDIS_PASSWORD_FILE=%s", secret_file(" a\r\nb \n\n", 8));
-    struct outcome out = READ(entry);
+    struct read_settings out = READ(entry);
     assert_string_equal(out.s.redis_password, " a\r\nb \n");
     done(&out);
     done_file();
@@ -434,7 +434,7 @@ static void a_secret_both_direct_and_from_a_file_is_refused_once(void **state)
         char direct[100], file[300];
         snprintf(direct, sizeof direct, "%s=topsecret", names[i]);
         snprintf(file, sizeof file, "%s_FILE=%s", names[i], secret_file("x", 1));
-        struct outcome out = READ(file, direct);
+        struct read_settings out = READ(file, direct);
         assert_int_equal(lines_of(&out.problems), 1);
         assert_memory_equal(out.problems.p, names[i], strlen(names[i]));
         assert_non_null(strstr(out.problems.p, "not both"));
@@ -459,7 +459,7 @@ static void a_token_that_can_be_guessed_or_not_be_sent_is_refused(void **state)
         char entry[100];
         snprintf(entry, sizeof entry, "IVR_API_TOKEN=%s", bad[i]);
         check_refused(entry);
-        struct outcome out = READ(entry);
+        struct read_settings out = READ(entry);
         if (strlen(bad[i]) > 1)
             assert_null(strstr(out.problems.p, bad[i]));
         assert_null(out.s.api_token);
@@ -470,7 +470,7 @@ static void a_token_that_can_be_guessed_or_not_be_sent_is_refused(void **state)
         check_refused_as(file, "IVR_API_TOKEN");
         done_file();
     }
-    struct outcome out = READ("IVR_API_TOKEN=0123456789abcdef");
+    struct read_settings out = READ("IVR_API_TOKEN=0123456789abcdef");
     assert_int_equal(out.rc, 0);
     done(&out);
 }
@@ -480,7 +480,7 @@ static void half_a_password_is_no_part_of_a_path(void **state)
 {
     (void)state;
     check_refused("IVR_PUBLIC_URL=https://u:12/topsecret@x.example/base");
-    struct outcome out = READ("IVR_PUBLIC_URL=https://u:12/topsecret@x.example/base");
+    struct read_settings out = READ("IVR_PUBLIC_URL=https://u:12/topsecret@x.example/base");
     assert_null(strstr(out.problems.p, "topsecret"));
     done(&out);
 }
@@ -488,7 +488,7 @@ static void half_a_password_is_no_part_of_a_path(void **state)
 static void a_name_from_the_environment_begins_no_line(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_X\nIVR_REDIS_URL: all is well\x1b[2J=1");
+    struct read_settings out = READ("IVR_X\nIVR_REDIS_URL: all is well\x1b[2J=1");
     assert_int_equal(lines_of(&out.warnings), 1);
     assert_null(strchr(out.warnings.p, '\x1b'));
     done(&out);
@@ -498,7 +498,7 @@ static void hashing_numbers_needs_a_key(void **state)
 {
     (void)state;
     check_refused_as("IVR_PII=hash", "IVR_PII_KEY");
-    struct outcome out = READ("IVR_PII=hash", "IVR_PII_KEY_FILE=/nonexistent");
+    struct read_settings out = READ("IVR_PII=hash", "IVR_PII_KEY_FILE=/nonexistent");
     assert_int_equal(lines_of(&out.problems), 1);
     done(&out);
 }
@@ -513,7 +513,7 @@ static void one_topic_cannot_serve_two_purposes(void **state)
 static void no_secret_is_ever_printed(void **state)
 {
     (void)state;
-    struct outcome out =
+    struct read_settings out =
         READ("IVR_API_TOKEN=topsecret-topsecret", "IVR_PII_KEY=topsecret", "IVR_REDIS_PASSWORD=topsecret",
              "IVR_REDIS_URL=redis://user:topsecret@h:1/0", "IVR_KAFKA_SASL_PASSWORD=topsecret",
              "IVR_KAFKA_SSL_KEY_PEM=topsecret", "IVR_PUBLIC_URL=https://u:topsecret@x.example");
@@ -536,7 +536,7 @@ static void no_secret_is_ever_printed(void **state)
 static void effective_values_read_back_as_they_are(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_RETENTION=90s", "IVR_LOG_LEVEL=warn", "IVR_KAFKA_LINGER_MS=5");
+    struct read_settings out = READ("IVR_RETENTION=90s", "IVR_LOG_LEVEL=warn", "IVR_KAFKA_LINGER_MS=5");
     struct buf b;
     buf_init(&b, 65536);
     settings_add_effective(&b, &out.s);
@@ -551,7 +551,7 @@ static void effective_values_read_back_as_they_are(void **state)
     for (char *line = strsep(&rest, "\n"); line && n < 63; line = strsep(&rest, "\n"))
         env[n++] = line;
     env[n] = NULL;
-    struct outcome again = read_env(env);
+    struct read_settings again = read_env(env);
     assert_int_equal(again.rc, 0);
     assert_int_equal(again.warnings.n, 0);
     assert_int_equal(again.s.retention_ms, 90000);

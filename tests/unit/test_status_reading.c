@@ -17,7 +17,7 @@
         H("content-type", "application/x-www-form-urlencoded")
 #define REF H("ce_tenant", "acme"), H("ce_callid", "call-1"), H("ce_attempt", "2")
 
-static struct reading reading;
+static struct callback_reading reading;
 static struct err err;
 
 static int read_it(const struct kafka_header *headers, size_t n, struct span body)

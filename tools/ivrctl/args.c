@@ -1,8 +1,9 @@
 #include "tools/ivrctl/args.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/base/number.h"
 
 static const struct args_option *find(const struct args_option *table, const char *name, size_t n)
 {
@@ -79,17 +80,11 @@ int args_number(const struct args *args, const char *name, int64_t min, int64_t 
                 struct err *err)
 {
     const char *text = args_get(args, name);
-    char *end;
     *out = fallback;
-    if (text == NULL)
+    if (text == NULL || number_read(span_str(text), min, INT64_MAX, out))
         return 0;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < min)
-        return err_set(err, ERR_CONFIG, "%s: \"%.40s\" is no whole number from %lld on", name, text,
-                       (long long)min);
-    *out = value;
-    return 0;
+    return err_set(err, ERR_CONFIG, "%s: \"%.40s\" is no whole number from %lld on", name, text,
+                   (long long)min);
 }
 
 void args_add_help(struct buf *b, const struct args_option *options)

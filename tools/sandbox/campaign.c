@@ -14,7 +14,7 @@ enum {
     SETTLE_MS = 4000,   /* complete, but some legs never told their end */
     SHOW_MS = 20000,
     IDS_LOOKED_AT = 40, /* for one whose call was answered */
-    LINE_MAX_BYTES = 4096,
+    ROW_MAX_BYTES = 4096,
 };
 
 static bool newest_ended(struct sandbox *sb)
@@ -32,10 +32,10 @@ static int run_ivrctl(struct sandbox *sb, const struct child_spec *spec, int64_t
 
 /* ---- sending and following ---- */
 
-static void on_summary(struct span line, void *arg)
+static void on_summary(struct span row, void *arg)
 {
     struct sandbox *sb = arg;
-    progress_take(&sb->progress, line, clock_mono_ms());
+    progress_take(&sb->progress, row, clock_mono_ms());
 }
 
 static int follow(struct sandbox *sb, struct err *err)
@@ -45,8 +45,8 @@ static int follow(struct sandbox *sb, struct err *err)
         .args = {sb->paths.ivrctl, "tail", "summaries", "--json", "--from-beginning", "--campaign",
                  sb->campaign},
         .env = sb->env,
-        .out = CHILD_STDOUT_LINES,
-        .on_line = on_summary,
+        .out = CHILD_STDOUT_ROWS,
+        .on_row = on_summary,
         .arg = sb,
     };
     return child_start(&sb->children, &spec, err) != NULL ? 0 : (int)err->code;
@@ -58,15 +58,15 @@ static bool tick_until_sent(struct sandbox *sb)
     return !sb->children.first->running;
 }
 
-/* The number of ids that `ivrctl request --ids` printed; its last line is the count for people. */
-static long count_lines(const char *path)
+/* The number of ids that `ivrctl request --ids` printed; its last row is the count for people. */
+static long count_rows(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    char line[LINE_MAX_BYTES];
+    char row[ROW_MAX_BYTES];
     long n = 0;
     if (file == NULL)
         return 0;
-    while (fgets(line, sizeof(line), file) != NULL)
+    while (fgets(row, sizeof(row), file) != NULL)
         n++;
     fclose(file);
     return n > 0 ? n - 1 : 0;
@@ -86,7 +86,7 @@ static int send_requests(struct sandbox *sb, struct err *err)
     struct child *child = child_start(&sb->children, &spec, err);
     if (child == NULL || sandbox_wait(sb, tick_until_sent, "ivrctl request", SEND_MS, err) != 0)
         return err->code;
-    sb->calls = count_lines(child->out_path);
+    sb->calls = count_rows(child->out_path);
     sb->progress.expected = sb->calls;
     return sb->calls > 0 ? 0 : err_set(err, ERR_INVALID, "%s has no contact", sb->contacts_path);
 }
@@ -133,13 +133,13 @@ int campaign_run(struct sandbox *sb, struct err *err)
 
 static bool file_has(const char *path, const char *text)
 {
-    char line[LINE_MAX_BYTES];
+    char row[ROW_MAX_BYTES];
     FILE *file = fopen(path, "rb");
     bool found = false;
     if (file == NULL)
         return false;
-    while (!found && fgets(line, sizeof(line), file) != NULL)
-        found = strstr(line, text) != NULL;
+    while (!found && fgets(row, sizeof(row), file) != NULL)
+        found = strstr(row, text) != NULL;
     fclose(file);
     return found;
 }
@@ -162,21 +162,21 @@ static int is_answered(struct sandbox *sb, const char *id, bool *answered, struc
 }
 
 /* An answered call has the most to show; the first of all when nobody picked up. */
-static int choose_call(struct sandbox *sb, char id[LINE_MAX_BYTES], struct err *err)
+static int choose_call(struct sandbox *sb, char id[ROW_MAX_BYTES], struct err *err)
 {
-    char path[256], line[LINE_MAX_BYTES];
+    char path[256], row[ROW_MAX_BYTES];
     bool answered = false;
     int rc = 0;
     snprintf(path, sizeof(path), "%s/ivrctl-request.out", sb->directory);
     FILE *file = fopen(path, "rb");
     *id = '\0';
     for (int i = 0; file != NULL && rc == 0 && !answered && i < IDS_LOOKED_AT && i < sb->calls; i++) {
-        if (fgets(line, sizeof(line), file) == NULL)
+        if (fgets(row, sizeof(row), file) == NULL)
             break;
-        line[strcspn(line, "\n")] = '\0';
-        rc = is_answered(sb, line, &answered, err);
+        row[strcspn(row, "\n")] = '\0';
+        rc = is_answered(sb, row, &answered, err);
         if (answered || *id == '\0')
-            snprintf(id, LINE_MAX_BYTES, "%s", line);
+            snprintf(id, ROW_MAX_BYTES, "%s", row);
     }
     if (file != NULL)
         fclose(file);
@@ -201,17 +201,17 @@ static int show(struct sandbox *sb, const char *command, const char *what, const
 static void say_what_was_checked(const struct sandbox *sb)
 {
     const struct progress *p = &sb->progress;
-    printf(
-        "\nIn each of the %ld summaries published meanwhile every channel adds up, and the channels to the "
-        "whole.\n"
-        "By their own count the simulated providers dialled %ld calls for %lld attempts, none twice.\n",
-        p->summaries, sb->dialled, (long long)p->attempts);
+    printf("\n"
+           "In each of the %ld summaries published meanwhile every channel adds up, "
+           "and the channels to the whole.\n"
+           "By their own count the simulated providers dialled %ld calls for %lld attempts, none twice.\n",
+           p->summaries, sb->dialled, (long long)p->attempts);
     fflush(stdout);
 }
 
 int campaign_show(struct sandbox *sb, struct err *err)
 {
-    char id[LINE_MAX_BYTES];
+    char id[ROW_MAX_BYTES];
     int rc = show(sb, "campaign", sb->campaign, "--published", err);
     if (rc == 0)
         rc = providers_ask(sb, err);

@@ -9,7 +9,7 @@
 
 #include "common/base/mem.h"
 
-enum { LINE_MAX_BYTES = 1024 * 1024, LOG_END_BYTES = 8192, ARGV_MAX = CHILD_MAX_ARGS + 4 };
+enum { ROW_MAX_BYTES = 1024 * 1024, LOG_END_BYTES = 8192, ARGV_MAX = CHILD_MAX_ARGS + 4 };
 
 #define SETPRIV "/usr/bin/setpriv"
 
@@ -21,17 +21,17 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *room)
     *room = uv_buf_init(mem_alloc(wanted), (unsigned)wanted);
 }
 
-static void take_lines(struct child *child, const char *bytes, size_t n)
+static void take_rows(struct child *child, const char *bytes, size_t n)
 {
     while (n > 0) {
         const char *end = memchr(bytes, '\n', n);
         size_t part = end != NULL ? (size_t)(end - bytes) : n;
-        buf_add(&child->line, bytes, part);
+        buf_add(&child->row, bytes, part);
         if (end == NULL)
             return;
-        if (buf_ok(&child->line))
-            child->on_line(buf_span(&child->line), child->arg);
-        buf_clear(&child->line);
+        if (buf_ok(&child->row))
+            child->on_row(buf_span(&child->row), child->arg);
+        buf_clear(&child->row);
         bytes += part + 1;
         n -= part + 1;
     }
@@ -47,7 +47,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     struct child *child = stream->data;
     if (n > 0)
-        take_lines(child, bytes->base, (size_t)n);
+        take_rows(child, bytes->base, (size_t)n);
     free(bytes->base);
     if (n < 0 && !uv_is_closing((uv_handle_t *)stream))
         uv_close((uv_handle_t *)stream, on_pipe_closed);
@@ -110,7 +110,7 @@ static void set_stdout(struct child *child, const struct child_spec *spec, uv_st
         stdio[1].data.fd = STDOUT_FILENO;
         stdio[2].data.fd = STDERR_FILENO;
     }
-    if (spec->out != CHILD_STDOUT_LINES)
+    if (spec->out != CHILD_STDOUT_ROWS)
         return;
     uv_pipe_init(loop_uv(child->owner->loop), &child->pipe, 0);
     child->pipe.data = child;
@@ -155,9 +155,9 @@ struct child *child_start(struct children *children, const struct child_spec *sp
     child->name = spec->name;
     child->owner = children;
     child->expected_end = spec->ends;
-    child->on_line = spec->on_line;
+    child->on_row = spec->on_row;
     child->arg = spec->arg;
-    buf_init(&child->line, LINE_MAX_BYTES);
+    buf_init(&child->row, ROW_MAX_BYTES);
     snprintf(child->log_path, sizeof(child->log_path), "%s/%s.log", children->directory, spec->name);
     snprintf(child->out_path, sizeof(child->out_path), "%s/%s.out", children->directory, spec->name);
     child->next = children->first;
@@ -198,7 +198,7 @@ void child_add_end(struct buf *b, const struct child *child)
         buf_addf(b, "exit code %lld", (long long)child->exit_status);
 }
 
-void child_add_log_end(struct buf *b, const struct child *child, int lines)
+void child_add_log_end(struct buf *b, const struct child *child, int rows)
 {
     static char text[LOG_END_BYTES];
     int fd = open(child->log_path, O_RDONLY | O_CLOEXEC);
@@ -212,7 +212,7 @@ void child_add_log_end(struct buf *b, const struct child *child, int lines)
         return;
     size_t start = (size_t)n;
     for (int seen = 0; start > 0; start--) {
-        if (text[start - 1] == '\n' && start < (size_t)n && ++seen == lines)
+        if (text[start - 1] == '\n' && start < (size_t)n && ++seen == rows)
             break;
     }
     for (size_t i = start; i < (size_t)n; i++) {
@@ -227,7 +227,7 @@ void children_free(struct children *children)
     struct child *next;
     for (struct child *child = children->first; child != NULL; child = next) {
         next = child->next;
-        buf_done(&child->line);
+        buf_done(&child->row);
         free(child);
     }
     children->first = NULL;

@@ -23,7 +23,7 @@ enum { CHILD_MAX_ARGS = 32 };
 enum child_stdout {
     CHILD_STDOUT_LOG,     /* together with stderr */
     CHILD_STDOUT_FILE,    /* NAME.out beside the log */
-    CHILD_STDOUT_LINES,   /* `on_line` gets each */
+    CHILD_STDOUT_ROWS,    /* `on_row` gets each */
     CHILD_STDOUT_INHERIT, /* the sandbox's own; stderr too */
 };
 
@@ -34,8 +34,8 @@ struct child_spec {
     const char *args[CHILD_MAX_ARGS]; /* args[0]: the program's path; ends with NULL */
     char *const *env;
     enum child_stdout out;
-    bool ends;                                    /* it is expected to end by itself */
-    void (*on_line)(struct span line, void *arg); /* without its end; borrowed */
+    bool ends;                                  /* it is expected to end by itself */
+    void (*on_row)(struct span row, void *arg); /* without its end; borrowed */
     void *arg;
 };
 
@@ -52,8 +52,8 @@ struct child {
     uv_process_t process;
     uv_pipe_t pipe;
     bool piped;
-    struct buf line;
-    void (*on_line)(struct span line, void *arg);
+    struct buf row;
+    void (*on_row)(struct span row, void *arg);
     void *arg;
 };
 
@@ -69,12 +69,12 @@ struct children {
 struct child *child_start(struct children *children, const struct child_spec *spec, struct err *err);
 void child_stop(struct child *child, int signum);
 bool children_running(const struct children *children);
-/* True when all lines of its stdout have been seen. */
+/* True when all rows of its stdout have been seen. */
 bool child_read_out(const struct child *child);
 /* How it ended: "exit code 2", "killed by SIGKILL". */
 void child_add_end(struct buf *b, const struct child *child);
-/* The last `lines` lines of its log, each with an indent. */
-void child_add_log_end(struct buf *b, const struct child *child, int lines);
+/* The last `rows` rows of its log, each with an indent. */
+void child_add_log_end(struct buf *b, const struct child *child, int rows);
 /* None may be running. */
 void children_free(struct children *children);
 

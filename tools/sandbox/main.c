@@ -17,11 +17,11 @@
 #include "common/run/program.h"
 #include "tools/sandbox/sandbox.h"
 
-enum { LOOK_EVERY_MS = 20, LOG_LINES_SHOWN = 15 };
+enum { LOOK_EVERY_MS = 20, LOG_ROWS_SHOWN = 15 };
 
 /* ---- waiting ---- */
 
-struct waiting {
+struct readiness {
     struct sandbox *sb;
     bool (*ready)(struct sandbox *sb);
     bool is_ready;
@@ -30,10 +30,10 @@ struct waiting {
 
 static void look(void *arg)
 {
-    struct waiting *waiting = arg;
-    struct sandbox *sb = waiting->sb;
-    waiting->is_ready = waiting->ready(sb);
-    if (waiting->is_ready || sb->stopped || sb->dead != NULL || clock_mono_ms() >= waiting->until_mono_ms)
+    struct readiness *readiness = arg;
+    struct sandbox *sb = readiness->sb;
+    readiness->is_ready = readiness->ready(sb);
+    if (readiness->is_ready || sb->stopped || sb->dead != NULL || clock_mono_ms() >= readiness->until_mono_ms)
         loop_quit(sb->loop);
 }
 
@@ -41,16 +41,16 @@ int sandbox_wait(struct sandbox *sb, bool (*ready)(struct sandbox *sb), const ch
                  struct err *err)
 {
     int64_t now_ms = clock_mono_ms();
-    struct waiting waiting = {.sb = sb,
-                              .ready = ready,
-                              .until_mono_ms =
-                                  timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms};
-    struct loop_timer *timer = loop_timer_start(sb->loop, 0, LOOK_EVERY_MS, look, &waiting);
+    struct readiness readiness = {.sb = sb,
+                                  .ready = ready,
+                                  .until_mono_ms =
+                                      timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms};
+    struct loop_timer *timer = loop_timer_start(sb->loop, 0, LOOK_EVERY_MS, look, &readiness);
     loop_run(sb->loop);
     loop_timer_stop(&timer);
     if (sb->dead != NULL)
         return err_set(err, ERR_SYSTEM, "%s ended", sb->dead->name);
-    if (waiting.is_ready)
+    if (readiness.is_ready)
         return 0;
     if (sb->stopped)
         return err_set(err, ERR_UNAVAILABLE, "interrupted");
@@ -80,7 +80,7 @@ static void say_failure(const struct sandbox *sb, const struct err *err)
         buf_addf(&b, "ivr-sandbox: %s ended: ", sb->dead->name);
         child_add_end(&b, sb->dead);
         buf_adds(&b, "; its last log lines:\n");
-        child_add_log_end(&b, sb->dead, LOG_LINES_SHOWN);
+        child_add_log_end(&b, sb->dead, LOG_ROWS_SHOWN);
     } else {
         buf_addf(&b, "ivr-sandbox: %s\n", err->text);
         for (int i = 0; !sb->stopped && i < 4 && sb->workers[i] != NULL; i++) {
@@ -92,12 +92,12 @@ static void say_failure(const struct sandbox *sb, const struct err *err)
     buf_done(&b);
 }
 
+/* clang-format off: a literal is a row of what is printed. */
 static void say_what_is_up(const struct sandbox *sb)
 {
-    printf("Kafka      %s\n", sb->broker != NULL
-                                  ? "in memory: librdkafka's mock cluster, which forgets everything "
-                                    "at the end"
-                                  : sb->kafka);
+    printf("Kafka      %s\n",
+           sb->broker == NULL ? sb->kafka
+                              : "in memory: librdkafka's mock cluster, which forgets everything at the end");
     printf("Redis      %s\n", sb->options.redis != NULL ? "as given with --redis" : "a private redis-server");
     printf("providers  simulated: Africa's Talking, Twilio, Vonage; calls live 30 times faster; nobody is "
            "called\n");
@@ -112,7 +112,8 @@ static void say_how_to_play(const struct sandbox *sb)
     printf("\nEverything stays up until Ctrl-C. In another terminal:\n\n");
     for (int i = sb->env_shown; i < sb->env_shown_end; i++)
         printf("  export %s\n", sb->env[i]);
-    printf("\n  %s tail\n", ctl);
+    printf("\n");
+    printf("  %s tail\n", ctl);
     printf("  %s campaign %s\n", ctl, sb->campaign);
     printf("  %s channels\n", ctl);
     printf("  echo "
@@ -125,15 +126,15 @@ static void say_how_to_play(const struct sandbox *sb)
     printf("  curl http://127.0.0.1:%d/metrics        # ivr-dispatch; status :%d, report :%d, gateway :%d\n",
            sb->ports[PORT_DISPATCH], sb->ports[PORT_STATUS], sb->ports[PORT_REPORT],
            sb->ports[PORT_GATEWAY_ADMIN]);
-    printf(
-        "  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the providers worse; "
-        "GET shows how\n",
-        sb->ports[PORT_SIMULATOR]);
+    printf("  curl -X PUT http://127.0.0.1:%d/_sim/faults -d '{\"timeout\": 0.1}'   # make the providers "
+           "worse; GET shows how\n",
+           sb->ports[PORT_SIMULATOR]);
     if (sb->redis != NULL)
         printf("  redis-cli -s %s/redis.sock\n", sb->directory);
     printf("  tail -f %s/*.log\n", sb->directory);
     fflush(stdout);
 }
+/* clang-format on */
 
 /* ---- the story ---- */
 
@@ -167,9 +168,9 @@ static int run(struct sandbox *sb, struct err *err)
     if (rc == 0)
         rc = campaign_show(sb, err);
     if (rc == 0 && !sb->options.keep)
-        printf(
-            "\nAll of it goes down again. make demo KEEP=1 (ivr-sandbox --keep) leaves it up and says what "
-            "to type.\n");
+        printf("\n"
+               "All of it goes down again. "
+               "make demo KEEP=1 (ivr-sandbox --keep) leaves it up and says what to type.\n");
     return rc == 0 && sb->options.keep ? stay(sb, err) : rc;
 }
 

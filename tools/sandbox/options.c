@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/number.h"
 #include "common/run/program.h"
 
+/* clang-format off: a literal is a row of what is printed. */
 static const char help[] =
     "ivr-sandbox [options]\n"
     "\n"
@@ -42,6 +44,7 @@ static const char help[] =
     "  ivr-sandbox --calls 20000\n"
     "  ivr-sandbox --keep\n"
     "  ivr-sandbox --kafka localhost:9092 --redis redis://localhost:6379/5\n";
+/* clang-format on */
 
 enum { O_CALLS = 256, O_CONTACTS, O_KAFKA, O_REDIS, O_KEEP, O_CHECK, O_HELP, O_VERSION };
 
@@ -63,17 +66,16 @@ static int usage(const char *what, const char *value)
     return EXIT_USAGE;
 }
 
-static int read_calls(struct options *options, const char *text)
+static int read_calls(struct sandbox_options *options, const char *text)
 {
-    char *end;
-    errno = 0;
-    options->calls = strtol(text, &end, 10);
-    if (errno != 0 || *end != '\0' || end == text || options->calls < 1 || options->calls > OPTIONS_MAX_CALLS)
+    int64_t calls;
+    if (!number_read(span_str(text), 1, OPTIONS_MAX_CALLS, &calls))
         return usage("--calls takes a number from 1 to 1000000, not ", text);
+    options->calls = (long)calls;
     return -1;
 }
 
-static int check(const struct options *options)
+static int check(const struct sandbox_options *options)
 {
     struct paths paths;
     struct err err = ERR_INIT;
@@ -83,11 +85,11 @@ static int check(const struct options *options)
     return EXIT_USAGE;
 }
 
-int options_read(struct options *options, int argc, char **argv)
+int options_read(struct sandbox_options *options, int argc, char **argv)
 {
     bool only_check = false;
     int option, rc = -1;
-    *options = (struct options){0};
+    *options = (struct sandbox_options){0};
     while (rc < 0 && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {
         case O_CALLS:
@@ -182,8 +184,8 @@ static int find_contacts(char *out, const char *base, struct err *err)
     if (first_there(found, base, places, R_OK) && realpath(found, real) != NULL && set_path(out, real))
         return 0;
     return err_set(err, ERR_CONFIG,
-                   "schemas/examples/contacts.csv is missing; --contacts names another, --calls "
-                   "makes some up");
+                   "schemas/examples/contacts.csv is missing; "
+                   "--contacts names another, --calls makes some up");
 }
 
 static int find_own_directory(char *base, struct err *err)
@@ -196,7 +198,7 @@ static int find_own_directory(char *base, struct err *err)
     return 0;
 }
 
-int paths_find(struct paths *paths, const struct options *options, struct err *err)
+int paths_find(struct paths *paths, const struct sandbox_options *options, struct err *err)
 {
     char base[OPTIONS_PATH_MAX];
     *paths = (struct paths){0};
@@ -213,8 +215,8 @@ int paths_find(struct paths *paths, const struct options *options, struct err *e
     if (rc == 0 && options->redis == NULL && !in_path(paths->redis_server, "redis-server") &&
         !first_there(paths->redis_server, "/usr", (const char *const[]){"bin/redis-server", NULL}, X_OK))
         rc = err_set(err, ERR_CONFIG,
-                     "redis-server is not installed (apt-get install redis-server), and no --redis "
-                     "was given");
+                     "redis-server is not installed (apt-get install redis-server), "
+                     "and no --redis was given");
     if (rc == 0 && options->contacts != NULL) {
         char real[PATH_MAX];
         if (realpath(options->contacts, real) == NULL || access(real, R_OK) != 0 ||

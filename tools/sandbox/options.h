@@ -8,7 +8,7 @@
 
 enum { OPTIONS_PATH_MAX = 512, OPTIONS_MAX_CALLS = 1000000 };
 
-struct options {
+struct sandbox_options {
     long calls;        /* 0: those of the contacts file */
     const char *kafka; /* NULL: the in-memory broker */
     const char *redis; /* NULL: a private redis-server */
@@ -17,7 +17,7 @@ struct options {
 };
 
 /* -1: go on; otherwise the exit code. */
-int options_read(struct options *options, int argc, char **argv);
+int options_read(struct sandbox_options *options, int argc, char **argv);
 
 /* Absolute paths. */
 struct paths {
@@ -29,6 +29,6 @@ struct paths {
 
 /* Looks beside the sandbox itself, where the build leaves the others, and in PATH. ERR_CONFIG names what is
  * missing and what to do. */
-int paths_find(struct paths *paths, const struct options *options, struct err *err);
+int paths_find(struct paths *paths, const struct sandbox_options *options, struct err *err);
 
 #endif

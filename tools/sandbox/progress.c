@@ -10,7 +10,7 @@
 enum {
     SUMMARY_MAX = 1024 * 1024,
     DRAW_EVERY_MS = 200,
-    LINE_EVERY_MS = 2000,
+    ROW_EVERY_MS = 2000,
     MARK_EVERY_MS = 200,
     BAR_COLUMNS = 24,
 };
@@ -90,9 +90,9 @@ static void mark(struct progress *p, int64_t now_ms)
     p->marks[p->marks_n++].attempts = p->attempts;
 }
 
-void progress_take(struct progress *p, struct span line, int64_t now_ms)
+void progress_take(struct progress *p, struct span row, int64_t now_ms)
 {
-    json_t *summary = json_parse(line, SUMMARY_MAX, NULL);
+    json_t *summary = json_parse(row, SUMMARY_MAX, NULL);
     const char *kind = json_string_value(json_object_get(summary, "kind"));
     if (kind != NULL && strcmp(kind, "campaign") == 0) {
         int64_t revision = int_of(summary, "revision");
@@ -143,7 +143,7 @@ static void add_bar(struct buf *b, int64_t n, int64_t all)
     buf_adds(b, "] ");
 }
 
-static void add_line(struct buf *b, const struct progress *p, int64_t now_ms)
+static void add_row(struct buf *b, const struct progress *p, int64_t now_ms)
 {
     int64_t all = p->expected > p->calls ? p->expected : p->calls;
     double seconds = (double)(now_ms - p->started_mono_ms) / 1000.0;
@@ -168,7 +168,7 @@ static void draw(const struct progress *p, int64_t now_ms, bool last)
     buf_init(&b, 4096);
     if (p->terminal)
         buf_adds(&b, "\r\033[K");
-    add_line(&b, p, now_ms);
+    add_row(&b, p, now_ms);
     if (!p->terminal || last)
         buf_addc(&b, '\n');
     (void)!write(STDOUT_FILENO, b.p, b.n);
@@ -177,7 +177,7 @@ static void draw(const struct progress *p, int64_t now_ms, bool last)
 
 void progress_draw(struct progress *p, int64_t now_ms, bool last)
 {
-    int64_t every_ms = p->terminal ? DRAW_EVERY_MS : LINE_EVERY_MS;
+    int64_t every_ms = p->terminal ? DRAW_EVERY_MS : ROW_EVERY_MS;
     mark(p, now_ms);
     if (!last && now_ms - p->drawn_mono_ms < every_ms)
         return;

@@ -1,4 +1,4 @@
-/* How the campaign stands, from its summaries; a line that is drawn in place on a terminal, and now and then
+/* How the campaign stands, from its summaries; a row that is drawn in place on a terminal, and now and then
  * elsewhere. */
 #ifndef IVR_SANDBOX_PROGRESS_H
 #define IVR_SANDBOX_PROGRESS_H
@@ -32,14 +32,14 @@ struct progress {
 };
 
 void progress_init(struct progress *progress);
-/* A line of `ivrctl tail summaries --json`. Windows are left alone. */
-void progress_take(struct progress *progress, struct span line, int64_t now_mono_ms);
+/* A row of `ivrctl tail summaries --json`. Windows are left alone. */
+void progress_take(struct progress *progress, struct span row, int64_t now_mono_ms);
 /* Every call that was sent has a final status, or was dropped. */
 bool progress_done(const struct progress *progress);
 /* ... and every leg has ended, so that nothing but a correction can follow: an answered call is Completed
  * before it is over. */
 bool progress_settled(const struct progress *progress);
-/* Draws if it is time to. `last`: in any case, and the line stays. */
+/* Draws if it is time to. `last`: in any case, and the row stays. */
 void progress_draw(struct progress *progress, int64_t now_mono_ms, bool last);
 
 #endif

@@ -21,7 +21,7 @@ enum { PORT_SIMULATOR, PORT_GATEWAY, PORT_DISPATCH, PORT_STATUS, PORT_REPORT, PO
 enum { SANDBOX_ENV_MAX = 96 };
 
 struct sandbox {
-    struct options options;
+    struct sandbox_options options;
     struct paths paths;
     struct loop *loop;
     struct broker *broker; /* NULL: --kafka */
@@ -50,9 +50,10 @@ int sandbox_wait(struct sandbox *sb, bool (*ready)(struct sandbox *sb), const ch
                  struct err *err);
 
 /* setup.c: everything before the campaign, each in its turn. */
-int setup_open(struct sandbox *sb,
-               struct err *err); /* directory, ports, broker, environment, channels file */
-int setup_start(struct sandbox *sb, struct err *err); /* redis, simulator, topics, workers; waits for each */
+/* Directory, ports, broker, environment, channels file. */
+int setup_open(struct sandbox *sb, struct err *err);
+/* Redis, simulator, topics, workers; waits for each. */
+int setup_start(struct sandbox *sb, struct err *err);
 /* Ends all children (SIGTERM, SIGKILL for who does not listen), the broker, and removes the directory. */
 void setup_close(struct sandbox *sb);
 

@@ -1,12 +1,15 @@
 #include "workers/calls/control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/model/request.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum { KEY_MAX = 512, SWEEP_LIMIT = 64, RESUMED_MAX = 256 };
 
@@ -25,7 +28,7 @@ static const char *const states[] = {
 static bool read_word(struct span word, const char *const *words, size_t n, unsigned *out)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (span_is(word, words[i])) {
+        if (words[i] != NULL && span_is(word, words[i])) {
             *out = i;
             return true;
         }
@@ -89,13 +92,13 @@ static void deliver_call(enum store_status status, const msgpack_object *results
 static void set_call(struct store *store, const struct control *control, control_fn fn, void *arg)
 {
     const struct span args[] = {control->name, span_str(whats[control->what])};
-    batch_run(store_batches(store), &script_control, store_shard_of(store, control->name), args, 2,
-              deliver_call, (void (*)(void))fn, arg);
+    store_run(store, &script_control, store_shard_of(store, control->name), args, 2, deliver_call,
+              (void (*)(void))fn, arg);
 }
 
-/* ---- a campaign, a tenant, a channel: every shard is told ---- */
+/* ---- a campaign, a tenant, a channel: every shard is asked ---- */
 
-struct telling {
+struct asking_all {
     struct store *store;
     const char *what; /* what is asked now */
     const char *then; /* after a look: what is said when the campaign is known; NULL: nothing */
@@ -108,59 +111,59 @@ struct telling {
     struct buf key;
 };
 
-static void tell_all(struct telling *telling);
+static void ask_shards(struct asking_all *asking);
 
-static void all_told(struct telling *telling)
+static void all_answered(struct asking_all *asking)
 {
-    bool known = telling->known || telling->state != CONTROL_RUNNING;
-    if (telling->status == STORE_OK && telling->then != NULL && known) {
-        telling->what = telling->then;
-        telling->then = NULL;
-        telling->known = true;
-        tell_all(telling);
+    bool known = asking->known || asking->state != CONTROL_RUNNING;
+    if (asking->status == STORE_OK && asking->then != NULL && known) {
+        asking->what = asking->then;
+        asking->then = NULL;
+        asking->known = true;
+        ask_shards(asking);
         return;
     }
-    telling->fn(telling->status, known ? telling->state : CONTROL_UNKNOWN, telling->arg);
-    buf_done(&telling->key);
-    free(telling);
+    asking->fn(asking->status, known ? asking->state : CONTROL_UNKNOWN, asking->arg);
+    buf_done(&asking->key);
+    free(asking);
 }
 
-static void on_told(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
+static void on_answer(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
 {
-    struct telling *telling = arg;
+    struct asking_all *asking = arg;
     (void)fn;
     if (status != STORE_OK)
-        telling->status = status;
+        asking->status = status;
     if (results != NULL) {
         enum control_state state = state_of(results);
-        telling->state = state > telling->state ? state : telling->state;
-        telling->known = telling->known || pack_get_int(results, 1) != 0;
+        asking->state = state > asking->state ? state : asking->state;
+        asking->known = asking->known || pack_get_int(results, 1) != 0;
     }
-    if (--telling->out == 0)
-        all_told(telling);
+    if (--asking->out == 0)
+        all_answered(asking);
 }
 
-static void tell_all(struct telling *telling)
+static void ask_shards(struct asking_all *asking)
 {
-    const struct span args[] = {span_str(telling->what), buf_span(&telling->key)};
-    telling->status = STORE_OK;
-    telling->state = CONTROL_RUNNING;
-    telling->out = store_shards(telling->store);
-    for (unsigned shard = 0; shard < store_shards(telling->store); shard++)
-        batch_run(store_batches(telling->store), &script_controls, shard, args, 2, on_told, NULL, telling);
+    const struct span args[] = {span_str(asking->what), buf_span(&asking->key)};
+    asking->status = STORE_OK;
+    asking->state = CONTROL_RUNNING;
+    asking->out = store_shards(asking->store);
+    for (unsigned shard = 0; shard < store_shards(asking->store); shard++)
+        store_run(asking->store, &script_controls, shard, args, 2, on_answer, NULL, asking);
 }
 
-static struct telling *telling_new(struct store *store, enum control_kind kind, struct span name,
-                                   control_fn fn, void *arg)
+static struct asking_all *asking_new(struct store *store, enum control_kind kind, struct span name,
+                                     control_fn fn, void *arg)
 {
-    struct telling *telling = mem_calloc(1, sizeof(*telling));
-    telling->store = store;
-    telling->known = kind != CONTROL_CAMPAIGN;
-    telling->fn = fn;
-    telling->arg = arg;
-    buf_init(&telling->key, KEY_MAX);
-    buf_addf(&telling->key, "%s:%.*s", kinds[kind], SPAN_ARG(name));
-    return telling;
+    struct asking_all *asking = mem_calloc(1, sizeof(*asking));
+    asking->store = store;
+    asking->known = kind != CONTROL_CAMPAIGN;
+    asking->fn = fn;
+    asking->arg = arg;
+    buf_init(&asking->key, KEY_MAX);
+    buf_addf(&asking->key, "%s:%.*s", kinds[kind], SPAN_ARG(name));
+    return asking;
 }
 
 void control_set(struct store *store, const struct control *control, control_fn fn, void *arg)
@@ -169,18 +172,18 @@ void control_set(struct store *store, const struct control *control, control_fn 
         set_call(store, control, fn, arg);
         return;
     }
-    struct telling *telling = telling_new(store, control->kind, control->name, fn, arg);
-    telling->known = telling->known || control->ahead;
-    telling->what = telling->known ? whats[control->what] : "look";
-    telling->then = telling->known ? NULL : whats[control->what];
-    tell_all(telling);
+    struct asking_all *asking = asking_new(store, control->kind, control->name, fn, arg);
+    asking->known = asking->known || control->ahead;
+    asking->what = asking->known ? whats[control->what] : "look";
+    asking->then = asking->known ? NULL : whats[control->what];
+    ask_shards(asking);
 }
 
 void control_read(struct store *store, enum control_kind kind, struct span name, control_fn fn, void *arg)
 {
-    struct telling *telling = telling_new(store, kind, name, fn, arg);
-    telling->what = "look";
-    tell_all(telling);
+    struct asking_all *asking = asking_new(store, kind, name, fn, arg);
+    asking->what = "look";
+    ask_shards(asking);
 }
 
 /* ---- carrying it out ---- */
@@ -208,7 +211,7 @@ void control_sweep(struct store *store, unsigned shard, control_sweep_fn fn, voi
     char most[16];
     snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
     const struct span args[] = {span_str(most)};
-    batch_run(store_batches(store), &script_sweep, shard, args, 1, deliver_sweep, (void (*)(void))fn, arg);
+    store_run(store, &script_sweep, shard, args, 1, deliver_sweep, (void (*)(void))fn, arg);
 }
 
 static void deliver_hangups(enum store_status status, const msgpack_object *results, void (*fn)(void),
@@ -229,7 +232,7 @@ void control_hangups(struct store *store, unsigned shard, unsigned limit, contro
     char most[16];
     snprintf(most, sizeof(most), "%u", limit < STORE_BATCH ? limit : STORE_BATCH);
     const struct span args[] = {span_str(most)};
-    batch_run(store_batches(store), &script_hangup, shard, args, 1, deliver_hangups, (void (*)(void))fn, arg);
+    store_run(store, &script_hangup, shard, args, 1, deliver_hangups, (void (*)(void))fn, arg);
 }
 
 static void on_hung_up(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
@@ -240,6 +243,5 @@ static void on_hung_up(enum store_status status, const msgpack_object *results, 
 void control_hung_up(struct store *store, struct span id)
 {
     const struct span args[] = {id};
-    batch_run(store_batches(store), &script_hung_up, store_shard_of(store, id), args, 1, on_hung_up, NULL,
-              NULL);
+    store_run(store, &script_hung_up, store_shard_of(store, id), args, 1, on_hung_up, NULL, NULL);
 }

@@ -19,13 +19,13 @@
  * or channel only what was not answered yet: who hears the message hears its end. Later requests of a
  * cancelled campaign or tenant are dropped until resume; a channel's cancel concerns what was there.
  */
-#ifndef IVR_STORE_CONTROL_H
-#define IVR_STORE_CONTROL_H
+#ifndef IVR_CALLS_CONTROL_H
+#define IVR_CALLS_CONTROL_H
 
 #include "workers/store/store.h"
 
-enum control_what { CONTROL_PAUSE, CONTROL_RESUME, CONTROL_CANCEL };
-enum control_kind { CONTROL_CAMPAIGN, CONTROL_TENANT, CONTROL_CHANNEL, CONTROL_CALL };
+enum control_what { CONTROL_SAYS_NOTHING, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_CANCEL };
+enum control_kind { CONTROL_OF_NOTHING, CONTROL_CAMPAIGN, CONTROL_TENANT, CONTROL_CHANNEL, CONTROL_CALL };
 enum control_state {
     CONTROL_UNKNOWN, /* no such call; no such campaign and nothing was said of it: nothing was done */
     CONTROL_RUNNING, /* also a cancelled channel: what comes later is placed */
@@ -38,9 +38,9 @@ enum control_state {
 struct control {
     enum control_what what;
     enum control_kind kind;
-    struct span name; /* "tenant/campaign", "tenant", "channel", "tenant/call_id"; valid, borrowed until the
-                         answer */
-    bool ahead;       /* also of a campaign that nobody knows yet */
+    /* "tenant/campaign", "tenant", "channel", "tenant/call_id"; valid, borrowed until the answer. */
+    struct span name;
+    bool ahead; /* also of a campaign that nobody knows yet */
 };
 
 /* "pause" and the like; false where it is none. */

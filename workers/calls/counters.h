@@ -5,8 +5,8 @@
  * d:REASON, s:STATUS, r:CODE, h:HOP, ring:BUCKET, ringsum, talk:BUCKET, talksum, cost:CURRENCY (millionths).
  * Bucket b is b seconds up to 60; above, it covers (60 * 1.05^(b-61), 60 * 1.05^(b-60)] (lib/counters.lua).
  */
-#ifndef IVR_STORE_COUNTERS_H
-#define IVR_STORE_COUNTERS_H
+#ifndef IVR_CALLS_COUNTERS_H
+#define IVR_CALLS_COUNTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

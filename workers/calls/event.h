@@ -2,8 +2,8 @@
  * A call event: from the values that a script packed (lib/events.lua, emit) to the record on ivr.call-events.
  * Rendering is a pure function of those values, so an event produced twice is identical by construction.
  */
-#ifndef IVR_STORE_EVENT_H
-#define IVR_STORE_EVENT_H
+#ifndef IVR_CALLS_EVENT_H
+#define IVR_CALLS_EVENT_H
 
 #include <msgpack.h>
 #include <stdbool.h>

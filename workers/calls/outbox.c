@@ -1,8 +1,11 @@
 #include "workers/calls/outbox.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
@@ -10,15 +13,16 @@
 #include "common/run/metrics.h"
 #include "scripts.h"
 #include "workers/calls/event.h"
-#include "workers/calls/freed.h"
-#include "workers/store/private.h"
+#include "workers/store/shard_walk.h"
+#include "workers/store/verbs.h"
 
 enum {
     LEFT_BEHIND_MS = 10000, /* older entries are nobody's */
-    SWEEP_TURN_MS = 5000,   /* all shards once */
+    SWEEP_ROUND_MS = 5000,  /* all shards once */
     SUSPECT_AGE_MS = 1000,  /* entries of a shard whose reply was lost */
     SWEEP_LIMIT = 50,
     ENTRY_ID_MAX = 48,
+    KEY_MAX = 200,
     MAX_HEADERS = 8,
     EVENT_TYPES = 6,
 };
@@ -36,13 +40,13 @@ struct entry {
 struct outbox {
     struct store *store;
     struct kafka_producer *producer;
-    struct loop_timer *sweeper;
+    release_fn give_back;
+    struct shard_walk *sweeper;
     char *topic;
     char *source; /* "ivr/ivr-dispatch" */
     struct entry *free;
-    struct buf json, id, type;
+    struct buf json, id, type, key;
     size_t pending;
-    unsigned sweep_next;
     bool *suspect;        /* by shard: a reply was lost since its last sweep */
     struct entry **acked; /* by shard: acknowledged in this turn */
     struct metric_series *swept, *by_status[STATUS_COUNT], *by_type[EVENT_TYPES];
@@ -64,17 +68,15 @@ static void on_removed(const struct redis_result *result, void *arg)
 static void remove_acked(struct outbox *outbox, unsigned shard)
 {
     struct span argv[2 + STORE_BATCH];
-    char key[200];
-    struct span base = store_shard_key(outbox->store, shard);
-    snprintf(key, sizeof(key), "%.*s:out", SPAN_ARG(base));
+    buf_clear(&outbox->key);
+    key_add(&outbox->key, store_shard_key(outbox->store, shard), KEY_OUT, SPAN_NONE);
     while (outbox->acked[shard] != NULL) {
         size_t n = 2;
         argv[0] = SPAN_LIT("XDEL");
-        argv[1] = span_str(key);
+        argv[1] = buf_span(&outbox->key);
         for (struct entry *e = outbox->acked[shard]; e != NULL && n < 2 + STORE_BATCH; e = e->next)
             argv[n++] = span_str(e->id);
-        store_command_began(outbox->store);
-        redis_command(store_redis(outbox->store), argv, n, 1, on_removed, outbox);
+        store_command(outbox->store, argv, n, on_removed, outbox);
         for (size_t i = 2; i < n; i++) {
             struct entry *entry = outbox->acked[shard];
             outbox->acked[shard] = entry->next;
@@ -142,16 +144,16 @@ static void produce(struct outbox *outbox, const struct event *event, struct ent
                   on_ack, entry);
 }
 
-static void on_freed(enum store_status status, void *arg)
+static void on_given_back(enum store_status status, void *arg)
 {
     on_ack(status == STORE_OK ? NULL : "Redis did not confirm that a line is free", arg);
 }
 
 static void give_back(struct outbox *outbox, const msgpack_object *packed, struct entry *entry)
 {
-    struct freed freed;
-    freed_read(&freed, packed);
-    freed_release(outbox->store, &freed, on_freed, entry);
+    struct release release;
+    release_read(&release, packed);
+    outbox->give_back(outbox->store, &release, on_given_back, entry);
 }
 
 static struct entry *entry_new(struct outbox *outbox, unsigned shard, struct span id)
@@ -203,7 +205,7 @@ static void take(struct outbox *outbox, unsigned shard, struct span id, struct s
     entry->out = events->size;
     for (uint32_t i = 0; i < events->size; i++) {
         struct event event;
-        if (freed_is(&events->ptr[i])) {
+        if (release_is(&events->ptr[i])) {
             give_back(outbox, &events->ptr[i], entry);
             continue;
         }
@@ -222,16 +224,24 @@ static void on_events(unsigned shard, struct span entry, struct span packed, voi
 
 /* ---- sweeping ---- */
 
-struct sweep {
+/* A question to a shard on its way. */
+struct outbox_sweep {
     struct outbox *outbox;
     unsigned shard;
 };
 
+static void suspect(struct outbox *outbox, unsigned shard)
+{
+    outbox->suspect[shard] = true;
+    shard_walk_more(outbox->sweeper, shard);
+}
+
 static void on_found(const struct redis_result *result, void *arg)
 {
-    struct sweep *sweep = arg;
+    struct outbox_sweep *sweep = arg;
     struct outbox *outbox = sweep->outbox;
     store_command_ended(outbox->store);
+    shard_walk_answered(outbox->sweeper, sweep->shard);
     for (long i = 0; result->status == REDIS_OK && i + 1 < redis_reply_len(result->reply); i += 2) {
         struct span id = SPAN_NONE, packed = SPAN_NONE;
         redis_reply_span(redis_reply_at(result->reply, (size_t)i), &id);
@@ -240,74 +250,65 @@ static void on_found(const struct redis_result *result, void *arg)
         metric_add(outbox->swept, 1);
     }
     if (result->status == REDIS_OK && redis_reply_len(result->reply) >= 2 * (long)SWEEP_LIMIT)
-        outbox->suspect[sweep->shard] = true; /* there is more: the next turn goes on here */
+        suspect(outbox, sweep->shard); /* there is more: the next step goes on here */
     free(sweep);
 }
 
-static void sweep_shard(struct outbox *outbox, unsigned shard, int age_ms)
-{
-    char age[16], most[16];
-    struct sweep *sweep = mem_alloc(sizeof(*sweep));
-    *sweep = (struct sweep){outbox, shard};
-    snprintf(age, sizeof(age), "%d", age_ms);
-    snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
-    const struct span args[] = {span_str(age), span_str(most)};
-    store_command_began(outbox->store);
-    redis_eval(store_redis(outbox->store), &script_outbox, store_shard_key(outbox->store, shard), args, 2,
-               on_found, sweep);
-}
-
-/* A shard whose reply was lost comes first. While our own acknowledgements lag (brokers away), old entries
- * are ours: sweeping them would only double the load. */
-static void sweep_one(void *arg)
+static bool sweep_shard(unsigned shard, void *arg)
 {
     struct outbox *outbox = arg;
-    unsigned shards = store_shards(outbox->store), shard = outbox->sweep_next++ % shards;
-    bool busy = outbox->pending > 0 && kafka_producer_pending(outbox->producer) > SWEEP_LIMIT;
-    if (busy || !redis_up(store_redis(outbox->store)))
-        return;
-    int age_ms = LEFT_BEHIND_MS;
-    for (unsigned i = 0; i < shards && age_ms == LEFT_BEHIND_MS; i++) {
-        if (!outbox->suspect[(shard + i) % shards])
-            continue;
-        shard = (shard + i) % shards;
-        age_ms = SUSPECT_AGE_MS;
-        outbox->suspect[shard] = false;
-    }
-    sweep_shard(outbox, shard, age_ms);
+    char age[16], most[16];
+    struct outbox_sweep *sweep = mem_alloc(sizeof(*sweep));
+    *sweep = (struct outbox_sweep){outbox, shard};
+    snprintf(age, sizeof(age), "%d", outbox->suspect[shard] ? SUSPECT_AGE_MS : LEFT_BEHIND_MS);
+    snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
+    const struct span args[] = {span_str(age), span_str(most)};
+    outbox->suspect[shard] = false;
+    store_eval(outbox->store, &script_outbox, shard, args, 2, on_found, sweep);
+    return true;
 }
 
-/* Younger than SUSPECT_AGE_MS by the time Redis answers again is possible: then the ordinary sweep finds it.
- */
+/* While our own acknowledgements lag (brokers away), old entries are ours: sweeping them would only double the
+ * load. */
+static bool may_sweep(void *arg)
+{
+    const struct outbox *outbox = arg;
+    bool busy = outbox->pending > 0 && kafka_producer_pending(outbox->producer) > SWEEP_LIMIT;
+    return !busy && redis_up(store_redis(outbox->store));
+}
+
+/* A shard whose reply was lost comes first. What is younger than SUSPECT_AGE_MS by the time Redis answers again
+ * is found by the ordinary sweep. */
 static void on_lost(unsigned shard, void *arg)
 {
-    ((struct outbox *)arg)->suspect[shard] = true;
+    suspect(arg, shard);
 }
 
-struct outbox *outbox_new(struct loop *loop, struct store *store, struct kafka_producer *producer,
-                          const char *program, const char *topic)
+struct outbox *outbox_new(const struct outbox_with *with)
 {
     struct outbox *outbox = mem_calloc(1, sizeof(*outbox));
-    outbox->store = store;
-    outbox->producer = producer;
-    outbox->topic = mem_strdup(topic);
+    const struct shard_walk_rules sweeping = {
+        .round_ms = SWEEP_ROUND_MS, .may = may_sweep, .ask = sweep_shard, .arg = outbox};
+    size_t n;
+    outbox->store = with->store;
+    outbox->producer = with->producer;
+    outbox->give_back = with->give_back;
+    outbox->topic = mem_strdup(with->topic);
     outbox->swept = metric_series(M_OUTBOX_SWEPT, NULL, NULL);
     count_from_zero(outbox);
     buf_init(&outbox->json, 64 * 1024);
     buf_init(&outbox->id, 1024);
     buf_init(&outbox->type, 64);
+    buf_init(&outbox->key, KEY_MAX);
     buf_adds(&outbox->type, "ivr/");
-    buf_adds(&outbox->type, program);
-    size_t n;
+    buf_adds(&outbox->type, with->program);
     outbox->source = buf_take(&outbox->type, &n);
-    outbox->suspect = mem_calloc(store_shards(store), sizeof(bool));
-    outbox->acked = mem_calloc(store_shards(store), sizeof(struct entry *));
-    outbox->sweep_next = (unsigned)clock_mono_us();
-    kafka_producer_needs_topic(producer, topic);
-    store_on_events(store, on_events, on_lost, outbox);
-    loop_at_turn_end(loop, flush, outbox);
-    int64_t every = SWEEP_TURN_MS / store_shards(store);
-    outbox->sweeper = loop_timer_start(loop, every, every > 0 ? every : 1, sweep_one, outbox);
+    outbox->suspect = mem_calloc(store_shards(with->store), sizeof(bool));
+    outbox->acked = mem_calloc(store_shards(with->store), sizeof(struct entry *));
+    kafka_producer_needs_topic(with->producer, with->topic);
+    store_on_events(with->store, on_events, on_lost, outbox);
+    loop_at_turn_end(with->loop, flush, outbox);
+    outbox->sweeper = shard_walk_new(with->loop, store_shards(with->store), &sweeping);
     return outbox;
 }
 
@@ -322,7 +323,7 @@ void outbox_free(struct outbox **outbox)
     *outbox = NULL;
     if (o == NULL)
         return;
-    loop_timer_stop(&o->sweeper);
+    shard_walk_free(&o->sweeper);
     store_on_events(o->store, NULL, NULL, NULL);
     for (unsigned shard = 0; shard < store_shards(o->store); shard++)
         while (o->acked[shard] != NULL) {
@@ -338,6 +339,7 @@ void outbox_free(struct outbox **outbox)
     buf_done(&o->json);
     buf_done(&o->id);
     buf_done(&o->type);
+    buf_done(&o->key);
     free(o->acked);
     free(o->suspect);
     free(o->topic);

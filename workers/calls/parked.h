@@ -4,21 +4,23 @@
  *
  * Its life: workers/status parks it under "provider:id", or under "call:tenant/call_id" where it carries a
  * proved reference of ours. Then either the id is linked (calls_link hands it to dispatch), or its deadline
- * comes (calls_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter,
- * and forget it once the brokers have it. Whoever is killed in between leaves it parked: it is put back
+ * comes (calls_overdue hands it to a status worker). Both put it back on the topic, or make it a dead letter
+ * (workers/program/parked_out.h), and forget it once the brokers have it. Whoever is killed in between leaves it parked: it is put back
  * again, and a callback that is applied twice changes nothing.
  */
-#ifndef IVR_STORE_PARKED_H
-#define IVR_STORE_PARKED_H
+#ifndef IVR_CALLS_PARKED_H
+#define IVR_CALLS_PARKED_H
 
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "common/kafka/kafka.h"
-#include "workers/program/worker.h"
-#include "workers/store/store.h"
+#include "common/model/evidence.h"
+#include "workers/calls/links.h"
 
 enum { PARKED_ID_MAX = EVIDENCE_ID_MAX + 256 }; /* "provider:id", "call:tenant/call_id" */
 enum { PARKED_MAX_BYTES = 2 * 1024 * 1024, PARKED_TOPIC_MAX = 249, PARKED_FIELD_MAX = 400 };
@@ -51,18 +53,5 @@ void parked_done(struct parked *parked);
 /* Whether one that no link has found by its deadline is worth another look: it carries a reference that its
  * signature did not prove, and may fit an attempt that is in doubt by now. Once. */
 bool parked_may_fit(const struct calls_parked *stored);
-
-/*
- * Puts a parked callback back on the callbacks topic, with the header ivr-parked, and forgets it once the
- * brokers have it. `stored` and `provider_id` are what calls_link() or calls_overdue() gave; they are copied.
- * `done` (may be NULL) is called once, later, with NULL or the brokers' refusal: then it stays parked until
- * its deadline and is put back by a status worker. It may come as late as worker_close().
- */
-void parked_put_back(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
-                     kafka_ack_fn done, void *arg);
-
-/* The same into the dead letters, with the record's own source topic, partition and offset. */
-void parked_dead_letter(struct worker *worker, struct span provider_id, const struct calls_parked *stored,
-                        const char *reason, struct span detail, kafka_ack_fn done, void *arg);
 
 #endif

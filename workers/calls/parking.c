@@ -1,9 +1,13 @@
-/* Provider ids and early callbacks: link.lua, park.lua, parked.lua, unpark.lua. */
+/* Early callbacks: park.lua, parked.lua, unpark.lua. */
+#include "workers/calls/parking.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "scripts.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum {
     MAX_PARKED = 32, /* of an id, in one answer */
@@ -13,24 +17,23 @@ enum {
 };
 
 /* A script call outside the batches, and whom to tell. */
-struct command {
+struct parking_command {
     struct store *store;
     void (*fn)(void);
     void *arg;
 };
 
-static void run(struct store *store, const struct redis_script *script, unsigned shard,
+static void ask(struct store *store, const struct redis_script *script, unsigned shard,
                 const struct span *args, size_t argc, redis_fn on_reply, void (*fn)(void), void *arg)
 {
-    struct command *command = mem_alloc(sizeof(*command));
-    *command = (struct command){store, fn, arg};
-    store_command_began(store);
-    redis_eval(store_redis(store), script, store_shard_key(store, shard), args, argc, on_reply, command);
+    struct parking_command *command = mem_alloc(sizeof(*command));
+    *command = (struct parking_command){store, fn, arg};
+    store_eval(store, script, shard, args, argc, on_reply, command);
 }
 
-static struct command command_end(void *arg)
+static struct parking_command command_end(void *arg)
 {
-    struct command command = *(struct command *)arg;
+    struct parking_command command = *(struct parking_command *)arg;
     free(arg);
     store_command_ended(command.store);
     return command;
@@ -53,6 +56,7 @@ static size_t parked_of(const void *reply, struct calls_parked parked[MAX_PARKED
     return n;
 }
 
+/* Nothing: it was parked. Words begin with "!", and no reference does. */
 static enum calls_park_what park_what(struct span answer)
 {
     if (answer.n == 0)
@@ -66,11 +70,14 @@ static enum calls_park_what park_what(struct span answer)
 
 static void on_park(const struct redis_result *result, void *arg)
 {
-    struct command command = command_end(arg);
+    struct parking_command command = command_end(arg);
     struct span answer = SPAN_NONE;
-    if (result->status == REDIS_OK)
+    enum calls_park_what what = PARK_NOTHING;
+    if (result->status == REDIS_OK) {
         redis_reply_span(result->reply, &answer);
-    ((calls_park_fn)command.fn)(store_status_of(result), park_what(answer), answer, command.arg);
+        what = park_what(answer);
+    }
+    ((calls_park_fn)command.fn)(store_status_of(result), what, answer, command.arg);
 }
 
 static unsigned shard_of_parked(struct store *store, struct span id)
@@ -103,14 +110,14 @@ void calls_park(struct store *store, const struct calls_call *call, const struct
                                 number(most[3], part_of(store, CALLS_PARK_CHANNEL_BYTES)),
                                 number(most[4], part_of(store, CALLS_PARK_N)),
                                 number(most[5], part_of(store, CALLS_PARK_BYTES))};
-    run(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
+    ask(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
         on_park, (void (*)(void))fn, arg);
 }
 
 /* {more, id, known, {field, value, ...}, id, ...} */
 static void on_overdue(const struct redis_result *result, void *arg)
 {
-    struct command command = command_end(arg);
+    struct parking_command command = command_end(arg);
     struct calls_parked parked[MAX_OVERDUE][MAX_PARKED];
     struct calls_overdue items[MAX_OVERDUE];
     struct span more = SPAN_NONE;
@@ -136,7 +143,7 @@ void calls_overdue(struct store *store, unsigned shard, calls_overdue_fn fn, voi
     const struct span args[] = {number(most, MAX_OVERDUE), number(lease, OVERDUE_LEASE_MS),
                                 number(longest, store_unknown_keep_ms(store)), number(page, MAX_PARKED),
                                 number(bytes, OVERDUE_BYTES)};
-    run(store, &script_parked, shard, args, 5, on_overdue, (void (*)(void))fn, arg);
+    ask(store, &script_parked, shard, args, 5, on_overdue, (void (*)(void))fn, arg);
 }
 
 static void on_unpark(const struct redis_result *result, void *arg)
@@ -148,5 +155,5 @@ static void on_unpark(const struct redis_result *result, void *arg)
 void calls_unpark(struct store *store, struct span provider_id, struct span field)
 {
     const struct span args[] = {provider_id, field};
-    run(store, &script_unpark, shard_of_parked(store, provider_id), args, 2, on_unpark, NULL, NULL);
+    ask(store, &script_unpark, shard_of_parked(store, provider_id), args, 2, on_unpark, NULL, NULL);
 }

@@ -9,13 +9,13 @@
 #include "common/json/json.h"
 #include "layout.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum { KEY_MAX = 360, REQUEST_JSON_MAX = 256 * 1024 };
 
 /* ---- reading ---- */
 
-struct reading {
+struct record_reading {
     struct store *store;
     record_fn fn;
     void *arg;
@@ -140,15 +140,13 @@ static const char *read_reply(struct record *r, struct record_attempt *attempts,
     return known ? NULL : "s";
 }
 
-static void add_key(struct buf *b, const struct reading *reading)
+static void add_key(struct buf *b, const struct record_reading *reading)
 {
     struct span id = span_of(reading->id, reading->id_n);
-    buf_addspan(b, store_shard_key(reading->store, store_shard_of(reading->store, id)));
-    buf_adds(b, ":call:");
-    buf_addspan(b, id);
+    key_add(b, store_shard_key(reading->store, store_shard_of(reading->store, id)), KEY_CALL, id);
 }
 
-static void tell_unreadable(const struct reading *reading, const char *why)
+static void report_unreadable(const struct record_reading *reading, const char *why)
 {
     struct buf text;
     buf_init(&text, 1024);
@@ -159,7 +157,7 @@ static void tell_unreadable(const struct reading *reading, const char *why)
     reading->fn(STORE_UNREADABLE, NULL, reading->arg);
 }
 
-static void deliver(const struct reading *reading, const void *reply)
+static void deliver(const struct record_reading *reading, const void *reply)
 {
     long n = redis_reply_len(reply);
     struct record record = {.id = span_of(reading->id, reading->id_n)};
@@ -173,7 +171,7 @@ static void deliver(const struct reading *reading, const void *reply)
         reading->fn(STORE_OK, &record, reading->arg);
     } else {
         snprintf(why, sizeof(why), "its field %s is missing, or not what this version writes there", bad);
-        tell_unreadable(reading, why);
+        report_unreadable(reading, why);
     }
     msgpack_zone_free(zone);
     free(attempts);
@@ -181,10 +179,10 @@ static void deliver(const struct reading *reading, const void *reply)
 
 static void on_reply(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct record_reading *reading = arg;
     store_command_ended(reading->store);
     if (result->status == REDIS_REFUSED && strncmp(result->error, "WRONGTYPE", 9) == 0)
-        tell_unreadable(reading, result->error);
+        report_unreadable(reading, result->error);
     else if (result->status != REDIS_OK)
         reading->fn(store_status_of(result), NULL, reading->arg);
     else if (redis_reply_len(result->reply) > 0)
@@ -197,15 +195,14 @@ static void on_reply(const struct redis_result *result, void *arg)
 void record_read(struct store *store, struct span id, record_fn fn, void *arg)
 {
     struct buf key;
-    struct reading *reading = mem_alloc(sizeof(*reading) + id.n);
-    *reading = (struct reading){.store = store, .fn = fn, .arg = arg, .id_n = id.n};
+    struct record_reading *reading = mem_alloc(sizeof(*reading) + id.n);
+    *reading = (struct record_reading){.store = store, .fn = fn, .arg = arg, .id_n = id.n};
     if (id.n > 0)
         memcpy(reading->id, id.p, id.n);
     buf_init(&key, KEY_MAX);
     add_key(&key, reading);
     const struct span argv[] = {SPAN_LIT("HGETALL"), buf_span(&key)};
-    store_command_began(store);
-    redis_command(store_redis(store), argv, 2, 1, on_reply, reading);
+    store_command(store, argv, 2, on_reply, reading);
     buf_done(&key);
 }
 

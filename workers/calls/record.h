@@ -2,8 +2,8 @@
  * A call as it stands in Redis (lib/saving.lua writes it), read for people and for decisions: GET /v1/calls,
  * ivrctl call, the answer documents. One HGETALL; nothing here changes a call.
  */
-#ifndef IVR_STORE_RECORD_H
-#define IVR_STORE_RECORD_H
+#ifndef IVR_CALLS_RECORD_H
+#define IVR_CALLS_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>

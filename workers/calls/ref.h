@@ -2,10 +2,11 @@
  * Which attempt a provider's call id stands for: the link that dispatch writes once the provider has answered
  * (link.lua). Read only; who wants to wait for a link asks again.
  */
-#ifndef IVR_STORE_REF_H
-#define IVR_STORE_REF_H
+#ifndef IVR_CALLS_REF_H
+#define IVR_CALLS_REF_H
 
 #include "common/base/span.h"
+#include "workers/calls/links.h"
 #include "workers/store/store.h"
 
 /* `ref` is "tenant/call_id/attempt", borrowed until the callback returns; empty: not linked (or status is not

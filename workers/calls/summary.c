@@ -3,13 +3,14 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/json/json.h"
 #include "scripts.h"
 #include "workers/calls/counters.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum {
     NAME_MAX_LEN = 512,
@@ -97,7 +98,7 @@ bool summary_key_of_name(struct summary_key *key, bool window, struct span name)
 /* ---- reading all shards ---- */
 
 /* One summary being read, and where it goes. Ends with exactly one callback. */
-struct reading {
+struct summary_reading {
     struct store *store;
     struct summary_key key; /* spans into `text` */
     char *text;
@@ -123,9 +124,9 @@ static char *copy_span(char *to, struct span *span)
     return to + span->n;
 }
 
-static struct reading *reading_new(struct store *store, const struct summary_key *key, void *arg)
+static struct summary_reading *reading_new(struct store *store, const struct summary_key *key, void *arg)
 {
-    struct reading *reading = mem_calloc(1, sizeof(*reading));
+    struct summary_reading *reading = mem_calloc(1, sizeof(*reading));
     reading->store = store;
     reading->arg = arg;
     reading->key = *key;
@@ -140,7 +141,7 @@ static struct reading *reading_new(struct store *store, const struct summary_key
     return reading;
 }
 
-static void reading_free(struct reading *reading)
+static void reading_free(struct summary_reading *reading)
 {
     buf_done(&reading->key_text);
     buf_done(&reading->name);
@@ -148,7 +149,7 @@ static void reading_free(struct reading *reading)
     free(reading);
 }
 
-static void reading_end(struct reading *reading, int64_t revision)
+static void reading_end(struct summary_reading *reading, int64_t revision)
 {
     bool known = reading->status == STORE_OK && !counters_empty(reading->summary.counters);
     const struct summary *summary = known ? &reading->summary : NULL;
@@ -162,13 +163,12 @@ static void reading_end(struct reading *reading, int64_t revision)
     reading_free(reading);
 }
 
-static void command(struct reading *reading, const struct span *argv, size_t argc, redis_fn fn)
+static void command(struct summary_reading *reading, const struct span *argv, size_t argc, redis_fn fn)
 {
-    store_command_began(reading->store);
-    redis_command(store_redis(reading->store), argv, argc, 1, fn, reading);
+    store_command(reading->store, argv, argc, fn, reading);
 }
 
-static bool answered(struct reading *reading, const struct redis_result *result)
+static bool answered(struct summary_reading *reading, const struct redis_result *result)
 {
     store_command_ended(reading->store);
     if (result->status == REDIS_OK)
@@ -177,16 +177,16 @@ static bool answered(struct reading *reading, const struct redis_result *result)
     return false;
 }
 
-static void read_revision(struct reading *reading);
+static void read_revision(struct summary_reading *reading);
 
 static void on_revised(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct summary_reading *reading = arg;
     struct span revision = SPAN_NONE;
     int64_t number = 0;
     if (answered(reading, result) && redis_reply_span(result->reply, &revision) && revision.n == 0) {
-        if (++reading->tries <
-            REVISE_TRIES) { /* somebody else published meanwhile: what we read may be old */
+        /* Somebody else published meanwhile: what we read may be old. */
+        if (++reading->tries < REVISE_TRIES) {
             counters_free(&reading->summary.counters);
             read_revision(reading);
             return;
@@ -198,19 +198,17 @@ static void on_revised(const struct redis_result *result, void *arg)
     reading_end(reading, number);
 }
 
-static void revise(struct reading *reading)
+static void revise(struct summary_reading *reading)
 {
     char keep[24];
     snprintf(keep, sizeof(keep), "%lld",
              (long long)(reading->key.window ? WINDOW_REVISION_KEEP_MS : store_retention_ms(reading->store)));
     const struct span args[] = {buf_span(&reading->key_text), span_str(reading->revision), span_str(keep)};
     unsigned shard = store_shard_of(reading->store, buf_span(&reading->key_text));
-    store_command_began(reading->store);
-    redis_eval(store_redis(reading->store), &script_revise, store_shard_key(reading->store, shard), args, 3,
-               on_revised, reading);
+    store_eval(reading->store, &script_revise, shard, args, 3, on_revised, reading);
 }
 
-static void one_less(struct reading *reading)
+static void one_less(struct summary_reading *reading)
 {
     if (--reading->left > 0)
         return;
@@ -223,7 +221,7 @@ static void one_less(struct reading *reading)
 
 static void on_counters(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct summary_reading *reading = arg;
     if (answered(reading, result)) {
         for (long i = 0; i + 1 < redis_reply_len(result->reply); i += 2) {
             struct span field = SPAN_NONE, value = SPAN_NONE;
@@ -237,7 +235,7 @@ static void on_counters(const struct redis_result *result, void *arg)
 
 static void on_last_change(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct summary_reading *reading = arg;
     struct span score = SPAN_NONE;
     int64_t ms;
     if (answered(reading, result) && redis_reply_span(result->reply, &score) && parse_ms(score, &ms) &&
@@ -246,17 +244,15 @@ static void on_last_change(const struct redis_result *result, void *arg)
     one_less(reading);
 }
 
-static void read_shard(struct reading *reading, unsigned shard)
+static void read_shard(struct summary_reading *reading, unsigned shard)
 {
     struct span base = store_shard_key(reading->store, shard);
+    bool window = reading->key.window;
     struct buf counters, changes;
     buf_init(&counters, 2 * NAME_MAX_LEN);
     buf_init(&changes, 2 * NAME_MAX_LEN);
-    buf_addspan(&counters, base);
-    buf_adds(&counters, reading->key.window ? ":w:" : ":n:");
-    buf_addspan(&counters, buf_span(&reading->name));
-    buf_addspan(&changes, base);
-    buf_adds(&changes, reading->key.window ? ":windows" : ":campaigns");
+    key_add(&counters, base, window ? KEY_WINDOW_COUNTERS : KEY_COUNTERS, buf_span(&reading->name));
+    key_add(&changes, base, window ? KEY_WINDOWS : KEY_CAMPAIGNS, SPAN_NONE);
     command(reading, (const struct span[]){SPAN_LIT("HGETALL"), buf_span(&counters)}, 2, on_counters);
     command(reading, (const struct span[]){SPAN_LIT("ZSCORE"), buf_span(&changes), buf_span(&reading->name)},
             3, on_last_change);
@@ -268,7 +264,7 @@ static void read_shard(struct reading *reading, unsigned shard)
  * sure that a higher revision never carries older counters. */
 static void on_revision(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct summary_reading *reading = arg;
     struct span revision = SPAN_NONE;
     unsigned shards = store_shards(reading->store);
     reading->summary.counters = counters_new(reading->key.window);
@@ -289,7 +285,7 @@ static void on_revision(const struct redis_result *result, void *arg)
 
 static void on_stored(const struct redis_result *result, void *arg)
 {
-    struct reading *reading = arg;
+    struct summary_reading *reading = arg;
     struct span revision = SPAN_NONE;
     int64_t stored = 0;
     if (answered(reading, result) && redis_reply_span(result->reply, &revision))
@@ -298,14 +294,12 @@ static void on_stored(const struct redis_result *result, void *arg)
     reading_free(reading);
 }
 
-static void read_revision(struct reading *reading)
+static void read_revision(struct summary_reading *reading)
 {
     struct buf key;
     unsigned shard = store_shard_of(reading->store, buf_span(&reading->key_text));
     buf_init(&key, 2 * NAME_MAX_LEN);
-    buf_addspan(&key, store_shard_key(reading->store, shard));
-    buf_adds(&key, ":rev:");
-    buf_addspan(&key, buf_span(&reading->key_text));
+    key_add(&key, store_shard_key(reading->store, shard), KEY_REVISION, buf_span(&reading->key_text));
     command(reading, (const struct span[]){SPAN_LIT("GET"), buf_span(&key)}, 2,
             reading->latest != NULL ? on_stored : on_revision);
     buf_done(&key);
@@ -313,14 +307,14 @@ static void read_revision(struct reading *reading)
 
 void summary_read(struct store *store, const struct summary_key *key, summary_fn fn, void *arg)
 {
-    struct reading *reading = reading_new(store, key, arg);
+    struct summary_reading *reading = reading_new(store, key, arg);
     reading->read = fn;
     read_revision(reading);
 }
 
 void summary_revise(struct store *store, const struct summary_key *key, summary_revised_fn fn, void *arg)
 {
-    struct reading *reading = reading_new(store, key, arg);
+    struct summary_reading *reading = reading_new(store, key, arg);
     reading->revised = fn;
     read_revision(reading);
 }
@@ -328,7 +322,7 @@ void summary_revise(struct store *store, const struct summary_key *key, summary_
 void summary_is_latest(struct store *store, const struct summary_key *key, int64_t revision,
                        summary_latest_fn fn, void *arg)
 {
-    struct reading *reading = reading_new(store, key, arg);
+    struct summary_reading *reading = reading_new(store, key, arg);
     reading->latest = fn;
     reading->published = revision;
     read_revision(reading);

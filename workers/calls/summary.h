@@ -7,8 +7,8 @@
  * s:STATUS, r:CODE, h:HOP, ring:BUCKET, ringsum, talk:BUCKET, talksum, cost:CURRENCY (millionths). Each shard
  * is read in one atomic command and adds up by itself, so the sum adds up too, in every revision.
  */
-#ifndef IVR_STORE_SUMMARY_H
-#define IVR_STORE_SUMMARY_H
+#ifndef IVR_CALLS_SUMMARY_H
+#define IVR_CALLS_SUMMARY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,10 +2,11 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum { PAGE = STORE_BATCH };
 
@@ -28,6 +29,5 @@ void under_way_page(struct store *store, unsigned shard, struct span cursor, con
     args[0] = cursor;
     args[1] = span_str(page);
     memcpy(args + 2, channels, n * sizeof(*channels));
-    batch_run(store_batches(store), &script_under_way, shard, args, 2 + n, deliver_page, (void (*)(void))fn,
-              arg);
+    store_run(store, &script_under_way, shard, args, 2 + n, deliver_page, (void (*)(void))fn, arg);
 }

@@ -1,6 +1,6 @@
 /* Which channels have calls under way: being placed, ringing, talking, or in doubt. */
-#ifndef IVR_STORE_UNDER_WAY_H
-#define IVR_STORE_UNDER_WAY_H
+#ifndef IVR_CALLS_UNDER_WAY_H
+#define IVR_CALLS_UNDER_WAY_H
 
 #include "workers/store/store.h"
 

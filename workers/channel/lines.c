@@ -1,12 +1,14 @@
 #include "workers/channel/lines.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum { MOST = 2 * LINES_PAGE };
 
@@ -33,7 +35,7 @@ void lines_known(struct store *store, unsigned shard, struct span cursor, lines_
     char page[16];
     snprintf(page, sizeof(page), "%d", LINES_PAGE);
     const struct span args[] = {cursor, span_str(page)};
-    batch_run(store_batches(store), &script_lines, shard, args, 2, deliver_known, (void (*)(void))fn, arg);
+    store_run(store, &script_lines, shard, args, 2, deliver_known, (void (*)(void))fn, arg);
 }
 
 /* ---- the channel's list ---- */
@@ -84,6 +86,29 @@ void lines_held(struct store *store, struct span channel, struct span cursor, li
     store_eval_channel(store, &script_held, channel, args, 2, on_held, holding);
 }
 
+/* ---- giving a line back ---- */
+
+struct releasing {
+    struct store *store;
+    lines_release_fn fn;
+    void *arg;
+};
+
+static void on_released(const struct redis_result *result, void *arg)
+{
+    struct releasing releasing = *(struct releasing *)arg;
+    free(arg);
+    store_command_ended(releasing.store);
+    releasing.fn(store_status_of(result), releasing.arg);
+}
+
+void lines_release(struct store *store, struct span channel, struct span ref, lines_release_fn fn, void *arg)
+{
+    struct releasing *releasing = mem_alloc(sizeof(*releasing));
+    *releasing = (struct releasing){store, fn, arg};
+    store_eval_channel(store, &script_release, channel, &ref, 1, on_released, releasing);
+}
+
 /* ---- beside each other ---- */
 
 struct checking {
@@ -115,6 +140,6 @@ void lines_release_unknown(struct store *store, struct span channel, struct span
     snprintf(text, sizeof(text), "%.*s|%.*s", SPAN_ARG(channel), SPAN_ARG(ref));
     store_record_begin(store, &p, 1);
     pack_str(&p, text);
-    store_record_send(store, BATCH_LINED, span_of(ref.p, cut != NULL ? (size_t)(cut - ref.p) : ref.n),
+    store_record_send(store, &script_lined, span_of(ref.p, cut != NULL ? (size_t)(cut - ref.p) : ref.n),
                       deliver_lined, NULL, checking);
 }

@@ -1,7 +1,7 @@
 /*
  * Lines that a channel's slot forgot, and lines that nobody gave back: the two lists beside each other. The
  * shards' list (":lined", lib/layout.lua) changes with the calls and is the truth; the channel's (":lines",
- * admit.lua) is the one that is counted. Ordinarily they agree within moments, by the outbox (freed.h); a
+ * admit.lua) is the one that is counted. Ordinarily they agree within moments, by the outbox (workers/program/give_back.h); a
  * failover can lose either's last writes.
  */
 #ifndef IVR_STORE_LINES_H
@@ -28,6 +28,9 @@ void lines_restore(struct store *store, const struct line *line);
 typedef void (*lines_held_fn)(enum store_status status, struct span cursor, const struct span *refs, size_t n,
                               void *arg);
 void lines_held(struct store *store, struct span channel, struct span cursor, lines_held_fn fn, void *arg);
+/* Gives a line back; twice is once. */
+typedef void (*lines_release_fn)(enum store_status status, void *arg);
+void lines_release(struct store *store, struct span channel, struct span ref, lines_release_fn fn, void *arg);
 /* Gives the line back unless the shard knows it. */
 void lines_release_unknown(struct store *store, struct span channel, struct span ref);
 

@@ -1,13 +1,14 @@
 #include "workers/channel/queue.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
 enum {
     LIST_MAX = 4 * 1024 * 1024,
@@ -92,7 +93,7 @@ static void pack_proof(msgpack_packer *packer, const struct queue_proof *proof)
     msgpack_pack_int64(packer, proof->trial_ms);
 }
 
-/* How long before it a send time is reserved: a round trip and the look at its call, and the next question's;
+/* How long before it a send time is reserved: a round trip and the look at its call, and the next queue_question's;
  * longer where one that is missed costs much. */
 static int64_t ahead_us(double between_us)
 {
@@ -130,7 +131,7 @@ static void pack_ask(struct buf *b, const struct queue_ask *ask)
     pack_list(&packer, b, ask->back);
 }
 
-struct question {
+struct queue_question {
     struct store *store;
     queue_fn fn;
     void *arg;
@@ -158,7 +159,7 @@ static enum queue_shut read_shut(struct span word)
     return span_is(word, "suspended") ? QUEUE_SUSPENDED : QUEUE_OPEN;
 }
 
-static void give(const struct question *q, enum store_status status, const msgpack_object *answer)
+static void give(const struct queue_question *q, enum store_status status, const msgpack_object *answer)
 {
     struct queue_ticket tickets[QUEUE_MAX_TICKETS];
     int64_t slots[QUEUE_MAX_SLOTS + QUEUE_MAX_TICKETS];
@@ -183,7 +184,7 @@ static void give(const struct question *q, enum store_status status, const msgpa
 
 static void on_answer(const struct redis_result *result, void *arg)
 {
-    struct question q = *(struct question *)arg;
+    struct queue_question q = *(struct queue_question *)arg;
     enum store_status status = store_status_of(result);
     struct span packed = SPAN_NONE;
     free(arg);
@@ -206,8 +207,8 @@ static void on_answer(const struct redis_result *result, void *arg)
 static void send_question(struct store *store, const struct redis_script *script, struct span channel,
                           const struct span *args, size_t argc, queue_fn fn, void *arg)
 {
-    struct question *q = mem_alloc(sizeof(*q));
-    *q = (struct question){store, fn, arg};
+    struct queue_question *q = mem_alloc(sizeof(*q));
+    *q = (struct queue_question){store, fn, arg};
     store_eval_channel(store, script, channel, args, argc, on_answer, q);
 }
 
@@ -225,50 +226,4 @@ void queue_admit(struct store *store, const struct queue_ask *ask, queue_fn fn, 
 void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *arg)
 {
     send_question(store, &script_channel, channel, NULL, 0, fn, arg);
-}
-
-/* ---- the calls behind tickets ---- */
-
-static void deliver_look(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
-{
-    struct queue_looked looked = {.what = LOOKED_GONE};
-    struct span what = result != NULL ? pack_get_span(result, 0) : SPAN_NONE;
-    if (span_is(what, "ready")) {
-        looked.what = LOOKED_READY;
-        looked.offer = (struct calls_due){pack_get_span(result, 1),     pack_get_span(result, 2),
-                                          pack_get_span(result, 3),     (int)pack_get_int(result, 4),
-                                          (int)pack_get_int(result, 5), (int)pack_get_int(result, 6)};
-    } else if (span_is(what, "live")) {
-        looked.what = LOOKED_LIVE;
-        looked.line_ms = pack_get_int(result, 1);
-    }
-    ((queue_looked_fn)fn)(status, &looked, arg);
-}
-
-void queue_look(struct store *store, const struct queue_ticket *ticket, struct span channel, int64_t lease_ms,
-                queue_looked_fn fn, void *arg)
-{
-    msgpack_packer p;
-    store_record_begin(store, &p, 4);
-    pack_span(&p, ticket->id);
-    msgpack_pack_int64(&p, ticket->claim_no);
-    msgpack_pack_int64(&p, lease_ms);
-    pack_span(&p, channel);
-    store_record_send(store, BATCH_LOOK, ticket->id, deliver_look, (void (*)(void))fn, arg);
-}
-
-static void deliver_deferred(enum store_status status, const msgpack_object *result, void (*fn)(void),
-                             void *arg)
-{
-    (void)result;
-    ((queue_deferred_fn)fn)(status, arg);
-}
-
-void queue_defer(struct store *store, struct span id, queue_deferred_fn fn, void *arg)
-{
-    msgpack_packer p;
-    store_record_begin(store, &p, 2);
-    pack_span(&p, id);
-    msgpack_pack_int64(&p, QUEUE_DEFER_MS);
-    store_record_send(store, BATCH_DEFER, id, deliver_deferred, (void (*)(void))fn, arg);
 }

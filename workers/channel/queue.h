@@ -15,11 +15,13 @@
  *   killed after the claim:          the same, and the look at the shard says that the attempt is under way
  *   the queue forgotten (failover):  the shards offer their waiting calls again, every QUEUE_DEFER_MS
  *
- * Lines are given back with the event that ends their attempt (freed.h).
+ * Lines are given back with the event that ends their attempt (workers/program/give_back.h).
  */
 #ifndef IVR_STORE_QUEUE_H
 #define IVR_STORE_QUEUE_H
 
+#include "common/base/buf.h"
+#include "common/base/span.h"
 #include "workers/store/store.h"
 
 enum {
@@ -121,22 +123,5 @@ typedef void (*queue_fn)(enum store_status status, const struct queue_told *told
 void queue_admit(struct store *store, const struct queue_ask *ask, queue_fn fn, void *arg);
 /* Asks only. */
 void queue_look_at(struct store *store, struct span channel, queue_fn fn, void *arg);
-
-/* ---- the calls behind tickets, in their shards ---- */
-
-enum queue_looked_what { LOOKED_READY, LOOKED_LIVE, LOOKED_GONE };
-struct queue_looked {
-    enum queue_looked_what what;
-    struct calls_due offer; /* LOOKED_READY: nobody else is offered the call within `lease_ms` */
-    int64_t line_ms;        /* LOOKED_LIVE: how long its line may be held yet */
-};
-/* `looked` is set with STORE_OK. */
-typedef void (*queue_looked_fn)(enum store_status status, const struct queue_looked *looked, void *arg);
-void queue_look(struct store *store, const struct queue_ticket *ticket, struct span channel, int64_t lease_ms,
-                queue_looked_fn fn, void *arg);
-
-/* The call has a ticket: it is not offered for QUEUE_DEFER_MS. Not answered: it is offered sooner. */
-typedef void (*queue_deferred_fn)(enum store_status status, void *arg);
-void queue_defer(struct store *store, struct span id, queue_deferred_fn fn, void *arg);
 
 #endif

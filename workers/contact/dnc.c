@@ -1,13 +1,16 @@
 #include "workers/contact/dnc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
+#include "workers/store/verbs.h"
 
-enum { RECORD_MAX = 512, KEY_MAX = 320, NUMBERS_MAX = 4 * 1024 * 1024 };
+enum { FROM_MAX = 512, KEY_MAX = 320, NUMBERS_MAX = 4 * 1024 * 1024 };
 
 /* ---- a number ---- */
 
@@ -21,36 +24,30 @@ static void deliver(enum store_status status, const msgpack_object *result, void
     ((dnc_edit_fn)fn)(status, is_one(result), arg);
 }
 
-static void ask(struct store *store, enum batch_kind kind, const struct span *parts, size_t n,
-                void (*fn)(void), void *arg)
+static void edit(struct store *store, struct span what, struct span tenant, struct span number,
+                 dnc_edit_fn fn, void *arg)
 {
-    struct buf record;
-    msgpack_packer packer;
-    buf_init(&record, RECORD_MAX);
-    pack_init(&packer, &record);
-    msgpack_pack_array(&packer, n);
-    for (size_t i = 0; i < n; i++)
-        pack_span(&packer, parts[i]);
-    batch_add(store_batches(store), kind, store_shard_of(store, parts[n - 1]), buf_span(&record), deliver, fn,
-              arg);
-    buf_done(&record);
+    msgpack_packer p;
+    store_record_begin(store, &p, 3);
+    pack_span(&p, what);
+    pack_span(&p, tenant);
+    pack_span(&p, number);
+    store_record_send(store, &script_dnc_edit, number, deliver, (void (*)(void))fn, arg);
 }
 
 void dnc_add(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg)
 {
-    const struct span parts[] = {SPAN_LIT("add"), tenant, number};
-    ask(store, BATCH_DNC_EDIT, parts, 3, (void (*)(void))fn, arg);
+    edit(store, SPAN_LIT("add"), tenant, number, fn, arg);
 }
 
 void dnc_remove(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg)
 {
-    const struct span parts[] = {SPAN_LIT("remove"), tenant, number};
-    ask(store, BATCH_DNC_EDIT, parts, 3, (void (*)(void))fn, arg);
+    edit(store, SPAN_LIT("remove"), tenant, number, fn, arg);
 }
 
 /* ---- a page of a list: a page of each shard, merged ---- */
 
-struct listing {
+struct dnc_listing {
     struct store *store;
     unsigned out, limit;
     enum store_status status;
@@ -69,7 +66,7 @@ static int by_number(const void *a, const void *b)
     return order != 0 ? order : (left->n > right->n) - (left->n < right->n);
 }
 
-static void give(struct listing *listing)
+static void give(struct dnc_listing *listing)
 {
     struct span *numbers = mem_calloc(listing->n + 1, sizeof(*numbers));
     for (size_t i = 0, from = 0; i < listing->n; from = listing->ends[i++])
@@ -86,7 +83,7 @@ static void give(struct listing *listing)
 
 static void on_page(const struct redis_result *result, void *arg)
 {
-    struct listing *listing = arg;
+    struct dnc_listing *listing = arg;
     store_command_ended(listing->store);
     if (result->status != REDIS_OK)
         listing->status = store_status_of(result);
@@ -103,27 +100,25 @@ static void on_page(const struct redis_result *result, void *arg)
 void dnc_list(struct store *store, struct span tenant, struct span after, unsigned limit, dnc_list_fn fn,
               void *arg)
 {
-    struct listing *listing = mem_calloc(1, sizeof(*listing));
+    struct dnc_listing *listing = mem_calloc(1, sizeof(*listing));
     struct buf key, from;
     char most[16];
     unsigned shards = store_shards(store);
     limit = limit < DNC_PAGE_MAX ? limit : DNC_PAGE_MAX;
-    *listing = (struct listing){
+    *listing = (struct dnc_listing){
         .store = store, .out = shards, .limit = limit, .status = STORE_OK, .fn = fn, .arg = arg};
     buf_init(&listing->text, NUMBERS_MAX);
     listing->ends = mem_calloc((size_t)shards * limit + 1, sizeof(*listing->ends));
     snprintf(most, sizeof(most), "%u", limit);
     buf_init(&key, KEY_MAX);
-    buf_init(&from, RECORD_MAX);
+    buf_init(&from, FROM_MAX);
     buf_addf(&from, "%s%.*s", after.n > 0 ? "(" : "-", SPAN_ARG(after));
     for (unsigned shard = 0; shard < shards; shard++) {
-        struct span base = store_shard_key(store, shard);
         buf_clear(&key);
-        buf_addf(&key, "%.*s:dnc:%.*s", SPAN_ARG(base), SPAN_ARG(tenant));
+        key_add(&key, store_shard_key(store, shard), KEY_DO_NOT_CALL, tenant);
         const struct span argv[] = {SPAN_LIT("ZRANGEBYLEX"), buf_span(&key), buf_span(&from), SPAN_LIT("+"),
                                     SPAN_LIT("LIMIT"),       SPAN_LIT("0"),  span_str(most)};
-        store_command_began(store);
-        redis_command(store_redis(store), argv, 7, 1, on_page, listing);
+        store_command(store, argv, 7, on_page, listing);
     }
     buf_done(&from);
     buf_done(&key);

@@ -6,9 +6,13 @@
  * The look at the lists is the last question before a call is dialled (contact.h). A number that was added is
  * not dialled by any claim asked for from then on.
  */
-#ifndef IVR_STORE_DNC_H
-#define IVR_STORE_DNC_H
+#ifndef IVR_CONTACT_DNC_H
+#define IVR_CONTACT_DNC_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/span.h"
 #include "workers/store/store.h"
 
 #define DNC_ALL "*" /* no tenant is called so */

@@ -8,6 +8,8 @@
 #include "common/json/json.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/look.h"
+#include "workers/calls/requests.h"
 #include "workers/channel/queue.h"
 #include "workers/contact/contact.h"
 #include "workers/dispatch/lane.h"
@@ -225,7 +227,7 @@ static void on_contact(enum store_status status, enum contact_what what, void *a
         placing_listed(a);
     } else if (status == STORE_OK && what == CONTACT_BUSY) {
         placing_busy(a);
-    } else if (status == STORE_OK) {
+    } else if (status == STORE_OK && what == CONTACT_FREE) {
         go_on(a);
     } else {
         LOG_LIMITED(LOG_LEVEL_WARN, "the do-not-call lists cannot be read, a call is not dialled for now",
@@ -315,8 +317,13 @@ static void on_request(enum store_status status, enum calls_request_what what, s
         attempt_again(a, ask_request);
         return;
     }
+    if (what == REQUEST_NOTHING) {
+        attempt_again(a, ask_request);
+        return;
+    }
     metric_count(M_REQUESTS, words[what], NULL);
     switch (what) {
+    case REQUEST_NOTHING: /* asked again above */
     case REQUEST_CLAIMED:
     case REQUEST_HALTED: /* given back above */
         claimed(a, claim);
@@ -448,7 +455,7 @@ void attempt_queued(struct attempt *a)
     if (a->unreached > 0 || a->channel->fallback[0] != NULL)
         attempt_end(a);
     else
-        queue_defer(a->dispatch->worker->store, buf_span(&a->id), on_deferred, a);
+        calls_defer(a->dispatch->worker->store, buf_span(&a->id), QUEUE_DEFER_MS, on_deferred, a);
 }
 
 void attempt_no_slot(struct attempt *a)

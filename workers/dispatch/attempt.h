@@ -21,6 +21,7 @@
 #define IVR_DISPATCH_ATTEMPT_H
 
 #include "common/model/request.h"
+#include "workers/calls/claims.h"
 #include "workers/dispatch/dispatch.h"
 #include "workers/dispatch/judge.h"
 

@@ -11,13 +11,15 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/due.h"
+#include "workers/calls/settle.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/reconcile.h"
 #include "workers/dispatch/ticket.h"
 
 enum {
     /* Owners of claims ask again first, once Redis is back: what they sent is not in doubt. Longer than their
-     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn.c). */
+     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn_life.c). */
     SETTLE_AFTER_MS = 5000,
     DUE_ROUND_MS = 250, /* all shards once: how late a due call may be */
     /* As short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */

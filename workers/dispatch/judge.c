@@ -95,6 +95,7 @@ static void by_adapter(struct verdict *v, const struct placed *placed, const str
         v->evidence = placed->evidence;
         v->suspend = true;
         break;
+    case PLACED_NOTHING:
     case PLACED_IN_DOUBT:
         in_doubt_by_reply(v, placed, reply->status);
         break;
@@ -118,6 +119,7 @@ void judge_reply(const struct channel *channel, const struct http_reply *reply, 
         else
             back(v, "given_back", reply->refused_late ? 0 : JUDGE_NOT_NOW_MS);
         return;
+    case HTTP_NOTHING:
     case HTTP_IN_DOUBT:
         doubt(v, "no_response", span_str(reply->error));
         return;

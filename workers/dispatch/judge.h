@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "common/http/http.h"
+#include "workers/calls/claims.h"
 #include "workers/providers/channels.h"
-#include "workers/store/store.h"
 
 enum {
     JUDGE_NOT_NOW_MS = 1000,       /* after a 429 without Retry-After */

@@ -7,7 +7,7 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
-#include "workers/store/walk.h"
+#include "workers/calls/walk.h"
 
 enum {
     STEP_MS = 1000, /* between two pages: a million calls in an hour, a thousandth of Redis' time */

@@ -1,4 +1,5 @@
 #include "workers/dispatch/opening.h"
+#include "workers/calls/due.h"
 
 /* The channels file may be read again at any time: looked up anew each time, kept by nobody. */
 static const struct hours *hours_of(const struct attempt *a)

@@ -2,9 +2,11 @@
 
 #include "common/run/log.h"
 #include "common/run/metrics.h"
-#include "workers/calls/parked.h"
+#include "workers/calls/claims.h"
+#include "workers/calls/links.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/route.h"
+#include "workers/program/parked_out.h"
 
 /* ---- recording ---- */
 

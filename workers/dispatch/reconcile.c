@@ -6,7 +6,9 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
-#include "workers/calls/parked.h"
+#include "workers/calls/evidence.h"
+#include "workers/calls/links.h"
+#include "workers/program/parked_out.h"
 
 /* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
 enum { CLOCKS_DIFFER_MS = 5000 };

@@ -13,6 +13,7 @@
 #ifndef IVR_DISPATCH_RECONCILE_H
 #define IVR_DISPATCH_RECONCILE_H
 
+#include "workers/calls/settle.h"
 #include "workers/dispatch/dispatch.h"
 
 enum { RECONCILE_MAX = 8 };

@@ -2,6 +2,7 @@
 
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/look.h"
 #include "workers/dispatch/lane.h"
 #include "workers/dispatch/opening.h"
 #include "workers/dispatch/route.h"
@@ -72,24 +73,26 @@ static void on_ready(struct attempt *a, const struct calls_due *offer)
     }
 }
 
-static void on_looked(enum store_status status, const struct queue_looked *looked, void *arg)
+static void on_looked(enum store_status status, const struct calls_look_result *looked, void *arg)
 {
     struct attempt *a = arg;
-    lane_looked(a, status == STORE_OK && looked->what == LOOKED_READY);
+    lane_looked(a, status == STORE_OK && looked->what == LOOK_READY);
     if (status != STORE_OK && status != STORE_UNREADABLE) {
         end(a, LANE_FORGOTTEN);
-    } else if (looked->what == LOOKED_READY) {
+    } else if (looked->what == LOOK_READY) {
         on_ready(a, &looked->offer);
     } else {
         a->line_ms = looked->line_ms;
-        end(a, looked->what == LOOKED_LIVE ? LANE_UNDER_WAY : LANE_DROPPED);
+        end(a, looked->what == LOOK_LIVE ? LANE_UNDER_WAY : LANE_DROPPED);
     }
 }
 
 void ticket_look(struct attempt *a)
 {
-    const struct queue_ticket ticket = {buf_span(&a->id), a->claim_no};
+    const struct calls_look look = {.id = buf_span(&a->id),
+                                    .claim_no = a->claim_no,
+                                    .channel = span_str(a->channel->name),
+                                    .lease_ms = ATTEMPT_LEASE_MS};
     a->state = ATTEMPT_LOOKING;
-    queue_look(a->dispatch->worker->store, &ticket, span_str(a->channel->name), ATTEMPT_LEASE_MS, on_looked,
-               a);
+    calls_look(a->dispatch->worker->store, &look, on_looked, a);
 }

@@ -5,6 +5,7 @@
 #ifndef IVR_DISPATCH_TICKET_H
 #define IVR_DISPATCH_TICKET_H
 
+#include "workers/calls/due.h"
 #include "workers/channel/queue.h"
 #include "workers/dispatch/attempt.h"
 

@@ -6,7 +6,7 @@
 #include "common/base/mem.h"
 #include "common/run/metrics.h"
 
-enum { ROUND_MS = 5000, MAX_CHANNELS = 256 };
+enum { ROUND_MS = 5000, MAX_CHANNELS = 256, KEY_MAX = 200 };
 
 struct waiting {
     struct store *store;
@@ -65,11 +65,12 @@ static void start_round(void *arg)
         waiting->channels[i].sum = 0;
     waiting->out = store_shards(waiting->store);
     for (unsigned shard = 0; shard < store_shards(waiting->store); shard++) {
-        char key[200];
-        struct span base = store_shard_key(waiting->store, shard);
-        snprintf(key, sizeof(key), "%.*s:waiting", SPAN_ARG(base));
-        const struct span argv[] = {SPAN_LIT("HGETALL"), span_str(key)};
+        struct buf key;
+        buf_init(&key, KEY_MAX);
+        key_add(&key, store_shard_key(waiting->store, shard), KEY_WAITING, SPAN_NONE);
+        const struct span argv[] = {SPAN_LIT("HGETALL"), buf_span(&key)};
         redis_command(store_redis(waiting->store), argv, 2, 1, on_shard, waiting);
+        buf_done(&key);
     }
 }
 

@@ -7,34 +7,34 @@
 #include "common/run/metrics.h"
 #include "workers/calls/record.h"
 #include "workers/calls/ref.h"
-#include "workers/gateway/callbacks.h"
-#include "workers/gateway/lookup.h"
+#include "workers/gateway/deferred.h"
+#include "workers/gateway/delivery.h"
 #include "workers/gateway/respond.h"
 #include "workers/providers/channels.h"
 
 enum { ID_MAX = 64 * 1024 + 64, DOCUMENT_MAX = 256 * 1024 };
 
-/* A call on the line that waits for its instructions. */
+/* A call in progress that waits for its instructions. */
 struct answer {
-    struct lookup lookup;    /* first: lookup.h frees through it */
-    struct channel *channel; /* a reference */
-    struct buf id;           /* "tenant/call_id"; empty while only the provider's id is known */
-    int attempt;             /* with it */
-    struct buf provider_id;  /* "provider:provider call id"; empty too when the request names nothing */
-    struct buf says;         /* the provider's call id that the request names; empty without */
-    bool proved;             /* `id` is: the signature or token covers it, or its link says so */
-    int hang_up_status;      /* 404, or 200 where the request was a callback as well */
-    const char *not_yet;     /* why it was not answered yet, by what Redis said last; NULL: it said nothing */
+    struct deferred deferred; /* first: deferred.h frees through it */
+    struct channel *channel;  /* a reference */
+    struct buf id;            /* "tenant/call_id"; empty while only the provider's id is known */
+    int attempt;              /* with it */
+    struct buf provider_id;   /* "provider:provider call id"; empty too when the request names nothing */
+    struct buf says;          /* the provider's call id that the request names; empty without */
+    bool proved;              /* `id` is: the signature or token covers it, or its link says so */
+    int hang_up_status;       /* 404, or 200 where the request was a callback as well */
+    const char *not_yet; /* why it was not answered yet, by what Redis said last; NULL: it said nothing */
 };
 
-static struct answer *answer_of(struct lookup *lookup)
+static struct answer *answer_of(struct deferred *deferred)
 {
-    return (struct answer *)(void *)lookup;
+    return (struct answer *)(void *)deferred;
 }
 
-static void answer_free(struct lookup *lookup)
+static void answer_free(struct deferred *deferred)
 {
-    struct answer *answer = answer_of(lookup);
+    struct answer *answer = answer_of(deferred);
     buf_done(&answer->id);
     buf_done(&answer->provider_id);
     buf_done(&answer->says);
@@ -45,16 +45,16 @@ static void answer_free(struct lookup *lookup)
 /* `request` NULL: hang up. */
 static void give_document(struct answer *answer, const struct request *request)
 {
-    const struct lookup *lookup = &answer->lookup;
+    const struct deferred *deferred = &answer->deferred;
     struct buf document;
     const char *type = NULL;
     buf_init(&document, DOCUMENT_MAX);
     answer->channel->provider->answer(request, &document, &type);
     if (buf_ok(&document))
-        respond(lookup->g, lookup->req, request != NULL ? 200 : answer->hang_up_status, type,
+        respond(deferred->g, deferred->req, request != NULL ? 200 : answer->hang_up_status, type,
                 buf_span(&document), NULL);
     else
-        respond_error(lookup->g, lookup->req, 500, "the document is too large");
+        respond_error(deferred->g, deferred->req, 500, "the document is too large");
     buf_done(&document);
 }
 
@@ -93,8 +93,8 @@ static const struct record_attempt *find_attempt(const struct record *record, in
     return NULL;
 }
 
-/* A claim that Redis forgot comes back with what was just put on the topic (evidence.lua), unless it is none.
- */
+/* A claim that Redis forgot comes back with what was just put on the topic (evidence.lua), unless it is
+ * none. */
 static bool may_come_back(const struct answer *answer, const struct record *record)
 {
     return record->phase == PHASE_WAITING && record->attempt > 0 && answer->attempt == record->attempt + 1 &&
@@ -102,8 +102,9 @@ static bool may_come_back(const struct answer *answer, const struct record *reco
 }
 
 /*
- * What a call is told goes to who placed it and for the attempt that was placed, and nobody else: a reference
- * can be anybody's. NULL: the message may be told. Otherwise why not; *yet: not yet, ask again.
+ * A call's message is given only to the channel that placed the call, and only for the attempt that was
+ * placed: anybody can write a reference into a URL. NULL: the message may be given. Otherwise why not; with
+ * *yet it may be given later, so Redis is to be asked again.
  */
 static const char *find_objection(const struct answer *answer, const struct record *record, bool *yet)
 {
@@ -130,7 +131,7 @@ static void on_record(enum store_status status, const struct record *record, voi
 {
     struct answer *answer = arg;
     bool yet;
-    if (!lookup_answered(&answer->lookup) || (status != STORE_OK && status != STORE_UNREADABLE))
+    if (!deferred_answered(&answer->deferred) || (status != STORE_OK && status != STORE_UNREADABLE))
         return;
     const char *objection = "its call cannot be read";
     yet = false;
@@ -143,7 +144,7 @@ static void on_record(enum store_status status, const struct record *record, voi
         hang_up(answer, objection);
     else
         give_message(answer, record->request);
-    lookup_end(&answer->lookup);
+    deferred_end(&answer->deferred);
 }
 
 /* ---- asking ---- */
@@ -152,7 +153,7 @@ static void on_ref(enum store_status status, struct span ref, void *arg)
 {
     struct answer *answer = arg;
     struct span tenant, call_id;
-    if (!lookup_answered(&answer->lookup))
+    if (!deferred_answered(&answer->deferred))
         return;
     answer->not_yet = status == STORE_OK ? "not linked in time" : NULL;
     if (status != STORE_OK || !route_read_ref(ref, &tenant, &call_id, &answer->attempt))
@@ -162,13 +163,13 @@ static void on_ref(enum store_status status, struct span ref, void *arg)
     buf_addspan(&answer->id, call_id);
     answer->not_yet = NULL;
     answer->proved = true;
-    lookup_ask(&answer->lookup);
+    deferred_ask(&answer->deferred);
 }
 
-static void ask(struct lookup *lookup)
+static void ask(struct deferred *deferred)
 {
-    struct answer *answer = answer_of(lookup);
-    struct store *store = lookup->g->worker.store;
+    struct answer *answer = answer_of(deferred);
+    struct store *store = deferred->g->worker.store;
     const struct calls_call call = {buf_span(&answer->provider_id), span_str(answer->channel->name)};
     if (answer->id.n > 0)
         record_read(store, buf_span(&answer->id), on_record, answer);
@@ -176,13 +177,13 @@ static void ask(struct lookup *lookup)
         ref_read(store, &call, on_ref, answer);
 }
 
-static void give_up(struct lookup *lookup)
+static void give_up(struct deferred *deferred)
 {
-    struct answer *answer = answer_of(lookup);
+    struct answer *answer = answer_of(deferred);
     if (answer->not_yet != NULL)
         hang_up(answer, answer->not_yet);
     else
-        respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
+        respond_unavailable(deferred->g, deferred->req, "Redis does not answer");
 }
 
 static struct answer *prepare(struct gateway *g, const struct received *r,
@@ -193,8 +194,8 @@ static struct answer *prepare(struct gateway *g, const struct received *r,
     answer->hang_up_status = hang_up_status;
     answer->attempt = record->attempt;
     answer->proved = received_proves_path(r);
-    answer->lookup =
-        (struct lookup){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};
+    answer->deferred =
+        (struct deferred){.g = g, .req = r->req, .ask = ask, .give_up = give_up, .free = answer_free};
     buf_init(&answer->id, 256);
     buf_init(&answer->provider_id, ID_MAX);
     buf_init(&answer->says, ID_MAX);
@@ -214,7 +215,7 @@ struct answer *answers_prepare(struct gateway *g, const struct received *r,
 void answers_start(struct answer *answer)
 {
     if (answer->id.n > 0 || answer->provider_id.n > 0) {
-        lookup_start(&answer->lookup);
+        deferred_start(&answer->deferred);
         return;
     }
     hang_up(answer, "it names no call");
@@ -223,11 +224,11 @@ void answers_start(struct answer *answer)
 
 void answers_drop(struct answer *answer)
 {
-    answer_free(&answer->lookup);
+    answer_free(&answer->deferred);
 }
 
-/* That the provider asks proves an answer: it goes onto the topic too, and the caller on the line does not
- * wait for that. */
+/* The provider asks because somebody picked up: so its request goes onto the topic as evidence, too. The
+ * contact on the phone does not wait for that. */
 static void take(struct gateway *g, const struct received *r)
 {
     struct callback_record record;
@@ -236,7 +237,8 @@ static void take(struct gateway *g, const struct received *r)
         return;
     }
     callback_record_init(&record, r);
-    callbacks_keep(g, r, &record);
+    if (!delivery_full(g, r))
+        delivery_start(g, r, &record, NULL, NULL);
     answers_start(prepare(g, r, &record, 404));
     callback_record_done(&record);
 }

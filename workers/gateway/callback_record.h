@@ -10,9 +10,9 @@
 
 /* Whom the key names. */
 enum callback_names {
+    NAMES_NOTHING,     /* "provider:" */
     NAMES_CALL,        /* "tenant/call_id": our reference was in the path, or the provider echoed it */
     NAMES_PROVIDER_ID, /* "provider:provider call id" */
-    NAMES_NOTHING,     /* "provider:" */
 };
 
 struct callback_record {
@@ -28,8 +28,8 @@ struct callback_record {
 /* Appends the provider's call id that a request names; false when there is none. */
 bool callback_record_add_id(struct buf *id, const struct received *r);
 
-/* `r` and what it points to must outlive the record, which must not be copied. callback_record_done() frees.
- */
+/* `r` and what it points to must outlive the record, which must not be copied. callback_record_done()
+ * frees. */
 void callback_record_init(struct callback_record *record, const struct received *r);
 void callback_record_done(struct callback_record *record);
 

@@ -3,81 +3,57 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
-#include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "workers/gateway/answers.h"
+#include "workers/gateway/delivery.h"
 #include "workers/gateway/respond.h"
 
-/* A record on its way to the brokers. */
-struct delivery {
-    struct gateway *g;
-    struct httpd_request *req; /* NULL: nobody waits */
-    struct answer *answer;     /* NULL: the callback did not ask what to do */
-    const char *provider;      /* static */
+/* Who is answered once the callback is safe. */
+struct provider_waits {
+    struct httpd_request *req;
+    struct answer *answer; /* NULL: the callback did not ask what to do */
 };
 
-/* The callback is safe. When the server is closed by now, nobody is there to be answered. */
-static void acknowledge(const struct delivery *delivery)
+/* When the server is closed by now, nobody is there to be answered. */
+static void acknowledge(struct gateway *g, const struct provider_waits *waits)
 {
-    if (delivery->answer != NULL && delivery->g->server != NULL)
-        answers_start(delivery->answer);
-    else if (delivery->answer != NULL)
-        answers_drop(delivery->answer);
-    else if (delivery->req != NULL)
-        respond_empty(delivery->g, delivery->req, 204);
+    if (waits->answer != NULL && g->server != NULL)
+        answers_start(waits->answer);
+    else if (waits->answer != NULL)
+        answers_drop(waits->answer);
+    else
+        respond_empty(g, waits->req, 204);
 }
 
-static void refuse(const struct delivery *delivery)
+static void refuse(struct gateway *g, const struct provider_waits *waits)
 {
-    if (delivery->answer != NULL)
-        answers_drop(delivery->answer);
-    if (delivery->req != NULL)
-        respond_unavailable(delivery->g, delivery->req, "Kafka does not take it now, send it again");
+    if (waits->answer != NULL)
+        answers_drop(waits->answer);
+    respond_unavailable(g, waits->req, "Kafka does not take it now, send it again");
 }
 
-static void on_ack(const char *error, void *arg)
+static void on_delivered(struct gateway *g, const char *error, void *arg)
 {
-    struct delivery delivery = *(struct delivery *)arg;
+    struct provider_waits waits = *(struct provider_waits *)arg;
     free(arg);
-    received_count(span_str(delivery.provider), error == NULL ? "accepted" : "unavailable");
-    if (error != NULL)
-        LOG_LIMITED(LOG_LEVEL_ERROR, "Kafka did not take a callback, the provider is asked to send it again",
-                    LOG_STR("provider", delivery.provider), LOG_STR("error", error));
     if (error == NULL)
-        acknowledge(&delivery);
+        acknowledge(g, &waits);
     else
-        refuse(&delivery);
-}
-
-/* `req` NULL: nobody waits. `answer` is taken over. */
-static void put(struct gateway *g, const struct received *r, const struct callback_record *record,
-                struct httpd_request *req, struct answer *answer)
-{
-    struct delivery *delivery = mem_alloc(sizeof(*delivery));
-    *delivery = (struct delivery){g, req, answer, r->provider->name};
-    kafka_produce(g->worker.producer, g->worker.settings->topics[TOPIC_CALLBACKS], buf_span(&record->key),
-                  record->value, record->event.headers, record->event.n, GATEWAY_ACK_MS, on_ack, delivery);
-}
-
-void callbacks_keep(struct gateway *g, const struct received *r, const struct callback_record *record)
-{
-    if (kafka_producer_full(g->worker.producer))
-        received_count(span_str(r->provider->name), "unavailable");
-    else
-        put(g, r, record, NULL, NULL);
+        refuse(g, &waits);
 }
 
 static void take(struct gateway *g, const struct received *r)
 {
     struct callback_record record;
-    if (kafka_producer_full(g->worker.producer)) {
-        received_count(span_str(r->provider->name), "unavailable");
+    if (delivery_full(g, r)) {
         respond_unavailable(g, r->req, "Kafka does not keep up, send it again");
         return;
     }
     callback_record_init(&record, r);
     bool asks = r->provider->callback_asks != NULL && r->provider->callback_asks(&r->callback);
-    put(g, r, &record, r->req, asks ? answers_prepare(g, r, &record) : NULL);
+    struct provider_waits *waits = mem_alloc(sizeof(*waits));
+    *waits = (struct provider_waits){r->req, asks ? answers_prepare(g, r, &record) : NULL};
+    delivery_start(g, r, &record, on_delivered, waits);
     callback_record_done(&record);
 }
 

@@ -2,13 +2,11 @@
 #ifndef IVR_GATEWAY_CALLBACKS_H
 #define IVR_GATEWAY_CALLBACKS_H
 
-#include "workers/gateway/callback_record.h"
+#include "workers/gateway/gateway.h"
+#include "workers/gateway/route.h"
 
 /* Answers 204 on the brokers' ack (the call's instructions, answers.h, where the callback asks for them), 503
  * without one (the provider sends again), 403 or 404 as received.h says. */
 void callbacks_serve(struct gateway *g, struct httpd_request *req, const struct route *route);
-/* The same record for a request that is answered with something else: nobody waits for the ack, it is only
- * counted. */
-void callbacks_keep(struct gateway *g, const struct received *r, const struct callback_record *record);
 
 #endif

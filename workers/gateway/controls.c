@@ -7,55 +7,57 @@
 #include "common/json/json.h"
 #include "workers/contact/contact.h"
 #include "workers/contact/dnc.h"
-#include "workers/gateway/lookup.h"
+#include "workers/gateway/deferred.h"
 #include "workers/gateway/respond.h"
 
 enum { TEXT_MAX = 1024, JSON_MAX = 4096 };
 
-/* Somebody who says something. */
-struct saying {
-    struct lookup lookup; /* first: lookup.h frees through it */
-    struct buf text;      /* what the spans point to */
+/* A request that says or asks something of calls or of a do-not-call list. */
+struct control_request {
+    struct deferred deferred; /* first: deferred.h frees through it */
+    struct buf text;          /* what the spans point to */
     struct control control;
     struct span tenant, number; /* of a do-not-call list */
 };
 
-static struct saying *saying_of(struct lookup *lookup)
+static struct control_request *control_request_of(struct deferred *deferred)
 {
-    return (struct saying *)(void *)lookup;
+    return (struct control_request *)(void *)deferred;
 }
 
-static void saying_free(struct lookup *lookup)
+static void control_request_free(struct deferred *deferred)
 {
-    struct saying *saying = saying_of(lookup);
-    buf_done(&saying->text);
-    free(saying);
+    struct control_request *request = control_request_of(deferred);
+    buf_done(&request->text);
+    free(request);
 }
 
-static void give_up(struct lookup *lookup)
+static void give_up(struct deferred *deferred)
 {
-    respond_unavailable(lookup->g, lookup->req,
+    respond_unavailable(deferred->g, deferred->req,
                         "Redis does not answer: it may hold for a part of the calls, say it again");
 }
 
-static struct saying *saying_new(struct gateway *g, struct httpd_request *req, void (*ask)(struct lookup *),
-                                 struct span first, struct span second)
+static struct control_request *control_request_new(struct gateway *g, struct httpd_request *req,
+                                                   void (*ask)(struct deferred *), struct span first,
+                                                   struct span second)
 {
-    struct saying *saying = mem_calloc(1, sizeof(*saying));
-    saying->lookup = (struct lookup){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = saying_free};
-    buf_init(&saying->text, TEXT_MAX);
-    buf_addspan(&saying->text, first);
+    struct control_request *request = mem_calloc(1, sizeof(*request));
+    request->deferred =
+        (struct deferred){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = control_request_free};
+    buf_init(&request->text, TEXT_MAX);
+    buf_addspan(&request->text, first);
     if (second.n > 0)
-        buf_addc(&saying->text, '/');
-    buf_addspan(&saying->text, second);
-    return saying;
+        buf_addc(&request->text, '/');
+    buf_addspan(&request->text, second);
+    return request;
 }
 
 /* ---- pause, resume, cancel ---- */
 
-static void give_state(const struct saying *saying, enum control_state state)
+static void give_state(const struct control_request *request, enum control_state state)
 {
-    const struct control *control = &saying->control;
+    const struct control *control = &request->control;
     struct buf json;
     buf_init(&json, JSON_MAX);
     buf_addc(&json, '{');
@@ -63,15 +65,15 @@ static void give_state(const struct saying *saying, enum control_state state)
     json_kstr(&json, "name", control->name);
     json_kstrz(&json, "state", control_state_name(state));
     buf_addc(&json, '}');
-    respond_json(saying->lookup.g, saying->lookup.req, 200, buf_span(&json));
+    respond_json(request->deferred.g, request->deferred.req, 200, buf_span(&json));
     buf_done(&json);
 }
 
-static void answer(const struct saying *saying, enum control_state state)
+static void answer(const struct control_request *request, enum control_state state)
 {
-    const struct control *control = &saying->control;
-    struct gateway *g = saying->lookup.g;
-    struct httpd_request *req = saying->lookup.req;
+    const struct control *control = &request->control;
+    struct gateway *g = request->deferred.g;
+    struct httpd_request *req = request->deferred.req;
     if (state == CONTROL_UNKNOWN)
         respond_error(g, req, 404, control->kind == CONTROL_CALL ? "no such call" : "no such campaign");
     else if (state == CONTROL_NOT_WAITING)
@@ -81,21 +83,22 @@ static void answer(const struct saying *saying, enum control_state state)
     else if (state == CONTROL_CANCELLED && control->what != CONTROL_CANCEL)
         respond_error(g, req, 409, "it is cancelled");
     else
-        give_state(saying, state);
+        give_state(request, state);
 }
 
 static void on_set(enum store_status status, enum control_state state, void *arg)
 {
-    struct saying *saying = arg;
-    if (!lookup_answered(&saying->lookup) || lookup_unreadable(&saying->lookup, status) || status != STORE_OK)
+    struct control_request *request = arg;
+    if (!deferred_answered(&request->deferred) || deferred_unreadable(&request->deferred, status) ||
+        status != STORE_OK)
         return;
-    answer(saying, state);
-    lookup_end(&saying->lookup);
+    answer(request, state);
+    deferred_end(&request->deferred);
 }
 
-static void ask_control(struct lookup *lookup)
+static void ask_control(struct deferred *deferred)
 {
-    control_set(lookup->g->worker.store, &saying_of(lookup)->control, on_set, lookup);
+    control_set(deferred->g->worker.store, &control_request_of(deferred)->control, on_set, deferred);
 }
 
 void controls_say(struct gateway *g, struct httpd_request *req, const struct route *route)
@@ -107,79 +110,80 @@ void controls_say(struct gateway *g, struct httpd_request *req, const struct rou
         return;
     }
     struct span second = route->control_kind == CONTROL_CAMPAIGN ? route->campaign : route->call_id;
-    struct saying *saying = saying_new(g, req, ask_control, channel ? route->channel : route->tenant, second);
-    saying->control = (struct control){.what = route->control_what,
-                                       .kind = route->control_kind,
-                                       .name = buf_span(&saying->text),
-                                       .ahead = span_is(httpd_query(req), "ahead=true")};
-    lookup_start(&saying->lookup);
+    struct control_request *request =
+        control_request_new(g, req, ask_control, channel ? route->channel : route->tenant, second);
+    request->control = (struct control){.what = route->control_what,
+                                        .kind = route->control_kind,
+                                        .name = buf_span(&request->text),
+                                        .ahead = span_is(httpd_query(req), "ahead=true")};
+    deferred_start(&request->deferred);
 }
 
 /* ---- do-not-call lists ---- */
 
-static void give_listed(struct saying *saying, bool listed)
+static void give_listed(struct control_request *request, bool listed)
 {
     struct buf json;
     buf_init(&json, JSON_MAX);
     buf_addc(&json, '{');
-    json_kstr(&json, "list", saying->tenant);
+    json_kstr(&json, "list", request->tenant);
     json_kbool(&json, "listed", listed);
     buf_addc(&json, '}');
-    respond_json(saying->lookup.g, saying->lookup.req, 200, buf_span(&json));
+    respond_json(request->deferred.g, request->deferred.req, 200, buf_span(&json));
     buf_done(&json);
-    lookup_end(&saying->lookup);
+    deferred_end(&request->deferred);
 }
 
-static void on_looked(enum store_status status, enum contact_what what, void *arg)
+static void on_listed(enum store_status status, enum contact_what what, void *arg)
 {
-    struct saying *saying = arg;
-    if (lookup_answered(&saying->lookup) && status == STORE_OK)
-        give_listed(saying, what == CONTACT_LISTED);
+    struct control_request *request = arg;
+    if (deferred_answered(&request->deferred) && status == STORE_OK)
+        give_listed(request, what == CONTACT_LISTED);
 }
 
 static void on_added(enum store_status status, bool changed, void *arg)
 {
-    struct saying *saying = arg;
+    struct control_request *request = arg;
     (void)changed;
-    if (lookup_answered(&saying->lookup) && status == STORE_OK)
-        give_listed(saying, true);
+    if (deferred_answered(&request->deferred) && status == STORE_OK)
+        give_listed(request, true);
 }
 
 static void on_removed(enum store_status status, bool changed, void *arg)
 {
-    struct saying *saying = arg;
+    struct control_request *request = arg;
     (void)changed;
-    if (lookup_answered(&saying->lookup) && status == STORE_OK)
-        give_listed(saying, false);
+    if (deferred_answered(&request->deferred) && status == STORE_OK)
+        give_listed(request, false);
 }
 
-static void ask_look(struct lookup *lookup)
+static void ask_look(struct deferred *deferred)
 {
-    struct saying *saying = saying_of(lookup);
-    const struct contact contact = {.tenant = saying->tenant, .number = saying->number};
-    contact_ask(lookup->g->worker.store, &contact, on_looked, saying);
+    struct control_request *request = control_request_of(deferred);
+    const struct contact contact = {.tenant = request->tenant, .number = request->number};
+    contact_ask(deferred->g->worker.store, &contact, on_listed, request);
 }
 
-static void ask_add(struct lookup *lookup)
+static void ask_add(struct deferred *deferred)
 {
-    struct saying *saying = saying_of(lookup);
-    dnc_add(lookup->g->worker.store, saying->tenant, saying->number, on_added, saying);
+    struct control_request *request = control_request_of(deferred);
+    dnc_add(deferred->g->worker.store, request->tenant, request->number, on_added, request);
 }
 
-static void ask_remove(struct lookup *lookup)
+static void ask_remove(struct deferred *deferred)
 {
-    struct saying *saying = saying_of(lookup);
-    dnc_remove(lookup->g->worker.store, saying->tenant, saying->number, on_removed, saying);
+    struct control_request *request = control_request_of(deferred);
+    dnc_remove(deferred->g->worker.store, request->tenant, request->number, on_removed, request);
 }
 
 void controls_dnc(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
     const char *method = httpd_method(req);
-    void (*ask)(struct lookup *) = strcmp(method, "PUT") == 0      ? ask_add
-                                   : strcmp(method, "DELETE") == 0 ? ask_remove
-                                                                   : ask_look;
-    struct saying *saying = saying_new(g, req, ask, route->tenant, route->number);
-    saying->tenant = span_of(saying->text.p, route->tenant.n);
-    saying->number = span_of(saying->text.p + route->tenant.n + 1, route->number.n);
-    lookup_start(&saying->lookup);
+    void (*ask)(struct deferred *) = strcmp(method, "PUT") == 0      ? ask_add
+                                     : strcmp(method, "DELETE") == 0 ? ask_remove
+                                                                     : ask_look;
+    struct control_request *request = control_request_new(g, req, ask, route->tenant, route->number);
+    request->tenant = span_of(request->text.p, route->tenant.n);
+    request->number = span_of(request->text.p + route->tenant.n + 1, route->number.n);
+    deferred_start(&request->deferred);
 }

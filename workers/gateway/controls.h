@@ -1,14 +1,23 @@
 /*
  * What operators say over HTTP, as ivrctl says it (workers/calls/control.h, dnc.h):
  *
- *     POST /v1/campaigns/{tenant}/{campaign}/pause      resume, cancel; "?ahead=true": also before its first
- * request POST /v1/tenants/{tenant}/pause POST /v1/channels/{name}/pause POST
- * /v1/calls/{tenant}/{call_id}/pause 200 {"kind", "name", "state": "running" | "paused" | "cancelled"}; 404
- * unknown; 409 when it cannot be done: pause of a call that is on its way, resume or cancel of one that is
- * over GET, PUT, DELETE /v1/dnc/{tenant or *}/{number} 200 {"list", "listed"}; GET: whether the tenant may
- * not call that number, by its list or everybody's
+ *     POST              /v1/campaigns/{tenant}/{campaign}/{pause|resume|cancel}    [?ahead=true]
+ *     POST              /v1/tenants/{tenant}/{pause|resume|cancel}
+ *     POST              /v1/channels/{name}/{pause|resume|cancel}
+ *     POST              /v1/calls/{tenant}/{call_id}/{pause|resume|cancel}
+ *     GET, PUT, DELETE  /v1/dnc/{tenant or *}/{number}
  *
- * 503 when Redis does not answer in time: then it may hold for a part of the calls, say it again.
+ * Answers to a POST:
+ *
+ *     200   {"kind", "name", "state": "running" | "paused" | "cancelled"}
+ *     404   it is unknown; a campaign is until its first request, unless ?ahead=true
+ *     409   it cannot be done: pause of a call that is on its way, anything of one that is over,
+ *           pause of what is cancelled
+ *
+ * Of a do-not-call list: 200 {"list", "listed"}. GET says whether the tenant may not call that number, by its
+ * own list or by everybody's.
+ *
+ * All: 503 when Redis does not answer in time. Then it may hold for a part of the calls: send it again.
  */
 #ifndef IVR_GATEWAY_CONTROLS_H
 #define IVR_GATEWAY_CONTROLS_H

@@ -20,16 +20,16 @@ enum {
     GATEWAY_ACK_MS = 3500,               /* contract: 503 within 4 s while Kafka does not acknowledge */
 };
 
-struct lookup;
+struct deferred;
 
 struct gateway {
     struct worker worker;
     struct httpd *server;
-    struct span public_url;        /* IVR_PUBLIC_URL; SPAN_NONE without */
-    struct span public_path;       /* its path; empty without */
-    struct lookup *lookups;        /* requests that wait for Redis */
-    struct loop_timer *look_again; /* asks again for those */
-    int quiet_looks;               /* how often in a row the drain saw nothing open */
+    struct span public_url;       /* IVR_PUBLIC_URL; SPAN_NONE without */
+    struct span public_path;      /* its path; empty without */
+    struct deferred *deferred;    /* requests that wait for Redis */
+    struct loop_timer *ask_again; /* asks again for those */
+    int quiet_looks;              /* how often in a row the drain saw nothing open */
 };
 
 #endif

@@ -11,8 +11,8 @@
 #include "workers/gateway/answers.h"
 #include "workers/gateway/callbacks.h"
 #include "workers/gateway/controls.h"
+#include "workers/gateway/deferred.h"
 #include "workers/gateway/gateway.h"
-#include "workers/gateway/lookup.h"
 #include "workers/gateway/received.h"
 #include "workers/gateway/respond.h"
 #include "workers/gateway/state.h"
@@ -20,11 +20,12 @@
 
 enum {
     MAX_CONNECTIONS = 10000,
-    IDLE_TIMEOUT_MS = 75000,    /* longer than the 60 s after which common proxies drop a connection: so they,
-                                   not we, end it */
-    REQUEST_TIMEOUT_MS = 30000, /* 4 MiB over a slow line; providers give up on a callback after 15 s */
-    MAX_MEMORY =
-        48 * 1024 * 1024,   /* of what is being received and sent: a quarter of what the pod may have */
+    /* Longer than the 60 s after which common proxies drop a connection: so they, not we, end it. */
+    IDLE_TIMEOUT_MS = 75000,
+    /* 4 MiB over a slow connection; providers give up on a callback after 15 s. */
+    REQUEST_TIMEOUT_MS = 30000,
+    /* Of what is being received and sent: a quarter of what the pod may have. */
+    MAX_MEMORY = 48 * 1024 * 1024,
     SPARE_DESCRIPTORS = 64, /* for Kafka's brokers, Redis' nodes and the admin listener */
     QUIET_LOOKS = 3,        /* of the drain, 20 ms apart: the last replies are on the wire by then */
 };
@@ -183,7 +184,7 @@ static int open_gateway(struct gateway *g, struct err *err)
     int rc = httpd_start(&g->server, g->worker.loop, &options, err);
     if (rc != 0)
         return err_prefix(err, "IVR_GATEWAY_LISTEN");
-    lookups_open(g);
+    deferred_open(g);
     received_count_from_zero();
     (void)metric_series(M_STORED_UNREAD, "unreadable", NULL);
     metric_on_collect(collect, g);
@@ -207,7 +208,7 @@ static size_t busy(void *arg)
 /* What Kafka and Redis still answer finds no server any more and says nothing. */
 static void close_gateway(struct gateway *g)
 {
-    lookups_close(g);
+    deferred_close(g);
     httpd_stop(&g->server);
 }
 

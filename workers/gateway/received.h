@@ -10,8 +10,7 @@
 
 struct received {
     const struct route *route;
-    struct channel
-        *channel; /* borrowed from the worker's channels: valid until control returns to the loop */
+    struct channel *channel; /* borrowed from the worker's channels until control returns to the loop */
     const struct provider *provider;
     struct httpd_request *req;
     struct callback callback; /* as it came, its query without the token */

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/number.h"
 #include "common/base/phone.h"
 #include "common/base/url.h"
 #include "common/model/request.h"
 #include "workers/contact/dnc.h"
 
-enum { ATTEMPT_MAX_DIGITS = 9 };
+enum { ATTEMPT_MAX = 999999999 };
 
 /* Cuts the next segment off; false at the end. "/a//b" has an empty one in the middle, "/a//" one at its end:
  * the last slash of "/a/" ends a segment and begins none. */
@@ -25,8 +26,8 @@ static bool next_segment(struct span *path, struct span *segment)
     return true;
 }
 
-/* Decodes every segment into route->text; how many there are, or 0 when one is empty, malformed or too much.
- */
+/* Decodes every segment into route->text; how many there are, or 0 when one is empty, malformed or too
+ * much. */
 static size_t decode_segments(struct route *route, struct span segments[ROUTE_MAX_SEGMENTS])
 {
     struct buf text;
@@ -51,16 +52,7 @@ static size_t decode_segments(struct route *route, struct span segments[ROUTE_MA
 /* 1 to 9 digits, the first not 0: one spelling an attempt. */
 static bool read_attempt(struct span text, int *attempt)
 {
-    int number = 0;
-    if (text.n == 0 || text.n > ATTEMPT_MAX_DIGITS || text.p[0] == '0')
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-        number = number * 10 + (text.p[i] - '0');
-    }
-    *attempt = number;
-    return true;
+    return text.n > 0 && text.p[0] != '0' && number_read_int(text, 1, ATTEMPT_MAX, attempt);
 }
 
 static bool read_call_path(struct route *route, const struct span *segments, size_t n)
@@ -94,7 +86,7 @@ static bool read_control(struct route *route, const struct span *segments, size_
                                               [CONTROL_TENANT] = "tenants",
                                               [CONTROL_CHANNEL] = "channels",
                                               [CONTROL_CALL] = "calls"};
-    unsigned kind = 0;
+    unsigned kind = CONTROL_CAMPAIGN;
     while (kind <= CONTROL_CALL && !span_is(segments[1], collections[kind]))
         kind++;
     bool two = kind == CONTROL_CAMPAIGN || kind == CONTROL_CALL;

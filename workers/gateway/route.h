@@ -15,8 +15,7 @@ enum route_kind {
     ROUTE_CALLS,    /* /v1/calls */
     ROUTE_CALL,     /* /v1/calls/{tenant}/{call_id} */
     ROUTE_CAMPAIGN, /* /v1/campaigns/{tenant}/{campaign} */
-    ROUTE_CONTROL,  /* /v1/{campaigns|calls}/{tenant}/{name}/{pause|resume|cancel},
-                       /v1/{tenants|channels}/{name}/... */
+    ROUTE_CONTROL,  /* what controls.h lists: .../{pause|resume|cancel} */
     ROUTE_DNC,      /* /v1/dnc/{tenant|*}/{number} */
     ROUTE_V1,       /* anything else under /v1: not found, but only for who may know */
 };

@@ -5,51 +5,52 @@
 #include "common/base/mem.h"
 #include "workers/calls/record.h"
 #include "workers/calls/summary.h"
-#include "workers/gateway/lookup.h"
+#include "workers/gateway/deferred.h"
 #include "workers/gateway/respond.h"
 
 enum { JSON_MAX = 4 * 1024 * 1024 };
 
 /* Somebody who wants to see a call or a campaign. */
 struct state {
-    struct lookup lookup; /* first: lookup.h frees through it */
-    struct buf text;      /* the names, as summary_key and id point to them */
-    struct span id;       /* "tenant/call_id" */
+    struct deferred deferred; /* first: deferred.h frees through it */
+    struct buf text;          /* the names, as summary_key and id point to them */
+    struct span id;           /* "tenant/call_id" */
     struct summary_key key;
 };
 
-static struct state *state_of(struct lookup *lookup)
+static struct state *state_of(struct deferred *deferred)
 {
-    return (struct state *)(void *)lookup;
+    return (struct state *)(void *)deferred;
 }
 
-static void state_free(struct lookup *lookup)
+static void state_free(struct deferred *deferred)
 {
-    struct state *state = state_of(lookup);
+    struct state *state = state_of(deferred);
     buf_done(&state->text);
     free(state);
 }
 
-static void give_up(struct lookup *lookup)
+static void give_up(struct deferred *deferred)
 {
-    respond_unavailable(lookup->g, lookup->req, "Redis does not answer");
+    respond_unavailable(deferred->g, deferred->req, "Redis does not answer");
 }
 
 static void give_json(struct state *state, struct buf *json)
 {
     if (buf_ok(json))
-        respond_json(state->lookup.g, state->lookup.req, 200, buf_span(json));
+        respond_json(state->deferred.g, state->deferred.req, 200, buf_span(json));
     else
-        respond_error(state->lookup.g, state->lookup.req, 500, "the answer is too large");
+        respond_error(state->deferred.g, state->deferred.req, 500, "the answer is too large");
     buf_done(json);
 }
 
 /* `names` become "first/second" in the state's own text. */
-static struct state *state_new(struct gateway *g, struct httpd_request *req, void (*ask)(struct lookup *),
+static struct state *state_new(struct gateway *g, struct httpd_request *req, void (*ask)(struct deferred *),
                                struct span first, struct span second)
 {
     struct state *state = mem_calloc(1, sizeof(*state));
-    state->lookup = (struct lookup){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = state_free};
+    state->deferred =
+        (struct deferred){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = state_free};
     buf_init(&state->text, 256);
     buf_addspan(&state->text, first);
     buf_addc(&state->text, '/');
@@ -66,26 +67,27 @@ static void on_record(enum store_status status, const struct record *record, voi
 {
     struct state *state = arg;
     struct buf json;
-    if (!lookup_answered(&state->lookup) || lookup_unreadable(&state->lookup, status) || status != STORE_OK)
+    if (!deferred_answered(&state->deferred) || deferred_unreadable(&state->deferred, status) ||
+        status != STORE_OK)
         return;
     if (record == NULL) {
-        respond_error(state->lookup.g, state->lookup.req, 404, "no such call");
+        respond_error(state->deferred.g, state->deferred.req, 404, "no such call");
     } else {
         buf_init(&json, JSON_MAX);
         record_add_json(&json, record);
         give_json(state, &json);
     }
-    lookup_end(&state->lookup);
+    deferred_end(&state->deferred);
 }
 
-static void ask_call(struct lookup *lookup)
+static void ask_call(struct deferred *deferred)
 {
-    record_read(lookup->g->worker.store, state_of(lookup)->id, on_record, lookup);
+    record_read(deferred->g->worker.store, state_of(deferred)->id, on_record, deferred);
 }
 
 void state_call(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
-    lookup_start(&state_new(g, req, ask_call, route->tenant, route->call_id)->lookup);
+    deferred_start(&state_new(g, req, ask_call, route->tenant, route->call_id)->deferred);
 }
 
 /* ---- a campaign ---- */
@@ -94,24 +96,24 @@ static void on_summary(enum store_status status, const struct summary *summary, 
 {
     struct state *state = arg;
     struct buf json;
-    if (!lookup_answered(&state->lookup) || status != STORE_OK)
+    if (!deferred_answered(&state->deferred) || status != STORE_OK)
         return;
     if (summary == NULL) {
-        respond_error(state->lookup.g, state->lookup.req, 404, "no such campaign");
+        respond_error(state->deferred.g, state->deferred.req, 404, "no such campaign");
     } else {
         buf_init(&json, JSON_MAX);
-        summary_add_json(&json, &state->key, summary, 0, loop_wall_ms(state->lookup.g->worker.loop));
+        summary_add_json(&json, &state->key, summary, 0, loop_wall_ms(state->deferred.g->worker.loop));
         give_json(state, &json);
     }
-    lookup_end(&state->lookup);
+    deferred_end(&state->deferred);
 }
 
-static void ask_campaign(struct lookup *lookup)
+static void ask_campaign(struct deferred *deferred)
 {
-    summary_read(lookup->g->worker.store, &state_of(lookup)->key, on_summary, lookup);
+    summary_read(deferred->g->worker.store, &state_of(deferred)->key, on_summary, deferred);
 }
 
 void state_campaign(struct gateway *g, struct httpd_request *req, const struct route *route)
 {
-    lookup_start(&state_new(g, req, ask_campaign, route->tenant, route->campaign)->lookup);
+    deferred_start(&state_new(g, req, ask_campaign, route->tenant, route->campaign)->deferred);
 }

@@ -6,8 +6,8 @@
 
 enum {
     SUBMIT_MAX_CALLS = 1000,
-    SUBMIT_MAX_VALUES =
-        10000, /* JSON values in one request: each costs far more than its bytes once it is built */
+    /* JSON values in one request: each costs far more than its bytes once it is built. */
+    SUBMIT_MAX_VALUES = 10000,
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/base/pii.h"
 #include "common/base/visible.h"
 #include "common/run/log.h"
@@ -30,12 +31,6 @@ struct large {
     struct kafka_header headers[HEADERS_MAX];
     char bytes[];
 };
-
-static struct span number(char out[24], int64_t value)
-{
-    snprintf(out, 24, "%lld", (long long)value);
-    return span_str(out);
-}
 
 static void produce(struct worker *w, struct span key, struct span value, const struct kafka_header *headers,
                     size_t headers_n, kafka_ack_fn done, void *arg)
@@ -70,10 +65,10 @@ static void on_large_ack(const char *error, void *arg)
 {
     struct large *large = arg;
     if (error == KAFKA_TOO_LARGE && !large->omitted) {
-        char bytes[24];
+        char bytes[NUMBER_LEN];
         large->omitted = true;
-        large->headers[large->headers_n++] =
-            (struct kafka_header){SPAN_LIT("ivr-value-omitted"), number(bytes, (int64_t)large->value_n)};
+        large->headers[large->headers_n++] = (struct kafka_header){
+            SPAN_LIT("ivr-value-omitted"), number_write(bytes, (int64_t)large->value_n)};
         if (large->key.n > MAY_BE_TOO_LARGE)
             large->key = SPAN_NONE;
         LOG_WARN("a dead letter is larger than Kafka takes, its value is left out",
@@ -156,7 +151,7 @@ static void add_detail(struct buf *b, struct span detail)
 void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter, kafka_ack_fn done,
                               void *arg)
 {
-    char partition[24], offset[24], failed_at[CLOCK_RFC3339_LEN + 1];
+    char partition[NUMBER_LEN], offset[NUMBER_LEN], failed_at[CLOCK_RFC3339_LEN + 1];
     struct kafka_header headers[HEADERS_MAX];
     size_t n = take_headers(headers, letter);
     struct buf detail;
@@ -167,8 +162,8 @@ void worker_dead_letter_bytes(struct worker *w, const struct dead_letter *letter
         span_str(letter->reason),
         buf_span(&detail),
         span_str(letter->source_topic),
-        number(partition, letter->source_partition),
-        number(offset, letter->source_offset),
+        number_write(partition, letter->source_partition),
+        number_write(offset, letter->source_offset),
         span_of(failed_at, CLOCK_RFC3339_LEN),
         span_str(w->settings->program),
     };

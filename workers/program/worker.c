@@ -9,6 +9,7 @@
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "scripts.h"
+#include "workers/program/give_back.h"
 
 enum { REDIS_TIMEOUT_MS = 5000, DRAIN_LOOK_MS = 20, FLUSH_MS = 5000 };
 
@@ -139,7 +140,12 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
     admin_add_check(w->admin, "kafka", producer_check, w->producer);
     admin_add_check(w->admin, "shards", shards_check, w);
     if (info->outbox)
-        w->outbox = outbox_new(w->loop, w->store, w->producer, info->name, s->topics[TOPIC_CALL_EVENTS]);
+        w->outbox = outbox_new(&(struct outbox_with){.loop = w->loop,
+                                                     .store = w->store,
+                                                     .producer = w->producer,
+                                                     .program = info->name,
+                                                     .topic = s->topics[TOPIC_CALL_EVENTS],
+                                                     .give_back = give_back});
     kafka_producer_needs_topic(w->producer, s->topics[TOPIC_DEAD_LETTERS]);
     store_check_shards(w->store, true, on_shards_checked, w);
     return 0;

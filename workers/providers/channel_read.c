@@ -20,8 +20,8 @@ enum {
     NAME_MAX_LEN = 64,
     CONCURRENT_MAX = 1000000,
     TIMEOUT_MIN_MS = 100,
-    TIMEOUT_MAX_MS =
-        5 * 60 * 1000, /* a claim is settled by others soon after it: nobody should wait longer */
+    /* Other workers settle a claim soon after it: nobody should wait longer. */
+    TIMEOUT_MAX_MS = 5 * 60 * 1000,
     IDLE_MAX_MS = 60 * 60 * 1000,
     DIGESTED_MAX = 8 * 1024 * 1024,
 };
@@ -31,7 +31,7 @@ static const double RATE_MIN = 0.1, RATE_MAX = 100000;
 
 /* ---- problems ---- */
 
-void reader_problem(struct reader *r, const char *field, const char *fmt, ...)
+void reader_problem(struct channels_reader *r, const char *field, const char *fmt, ...)
 {
     va_list args;
     r->failed = r->any = true;
@@ -77,7 +77,7 @@ void reader_wipe(struct buf *b)
 }
 
 /* Without the newline that editors leave at the end. */
-static char *secret_from_file(struct reader *r, const char *field, const char *path)
+static char *secret_from_file(struct channels_reader *r, const char *field, const char *path)
 {
     struct buf b;
     char *secret = NULL;
@@ -98,7 +98,7 @@ static char *secret_from_file(struct reader *r, const char *field, const char *p
     return secret;
 }
 
-static char *secret_from_env(struct reader *r, const char *field, const char *name)
+static char *secret_from_env(struct channels_reader *r, const char *field, const char *name)
 {
     const char *value = getenv(name);
     if (value && *value)
@@ -108,7 +108,7 @@ static char *secret_from_env(struct reader *r, const char *field, const char *na
 }
 
 /* Text of its own, {"env": NAME} or {"file": PATH}; NULL after a problem. Never quotes what it read. */
-static char *read_secret(struct reader *r, const char *field, const json_t *value)
+static char *read_secret(struct channels_reader *r, const char *field, const json_t *value)
 {
     if (json_is_string(value) && json_string_length(value) > 0)
         return mem_strdup(json_string_value(value));
@@ -139,7 +139,7 @@ static bool valid_name(struct span name)
     return true;
 }
 
-static void read_provider(struct reader *r, struct channel *channel, const json_t *value)
+static void read_provider(struct channels_reader *r, struct channel *channel, const json_t *value)
 {
     static const char *const planned[] = {"plivo", "telnyx", "infobip"};
     const char *name = json_string_value(value);
@@ -159,7 +159,7 @@ static void read_provider(struct reader *r, struct channel *channel, const json_
     reader_problem(r, "provider", "\"%s\" is no provider", name);
 }
 
-static void read_from(struct reader *r, struct channel *channel, const json_t *value)
+static void read_from(struct channels_reader *r, struct channel *channel, const json_t *value)
 {
     const char *from = json_string_value(value);
     if (!value)
@@ -176,7 +176,7 @@ static void field_of(char out[FIELD_MAX], const char *object, const char *name)
     snprintf(out, FIELD_MAX, "%s.%s", object, name);
 }
 
-static void read_credentials(struct reader *r, struct channel *channel, json_t *object)
+static void read_credentials(struct channels_reader *r, struct channel *channel, json_t *object)
 {
     char field[FIELD_MAX];
     const char *name;
@@ -201,7 +201,7 @@ static void read_credentials(struct reader *r, struct channel *channel, json_t *
     }
 }
 
-static void read_callback_secrets(struct reader *r, struct channel *channel, const json_t *value)
+static void read_callback_secrets(struct channels_reader *r, struct channel *channel, const json_t *value)
 {
     if (!value)
         return;
@@ -232,7 +232,8 @@ static bool is_loopback(struct span host)
     return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
-static void read_base_url(struct reader *r, struct channel *channel, const json_t *value, bool *loopback)
+static void read_base_url(struct channels_reader *r, struct channel *channel, const json_t *value,
+                          bool *loopback)
 {
     const char *text = value ? json_string_value(value) : channel->provider->default_base_url;
     struct url_parts parts;
@@ -257,7 +258,7 @@ static void read_base_url(struct reader *r, struct channel *channel, const json_
     *loopback = is_loopback(parts.host);
 }
 
-static void read_calls_per_second(struct reader *r, struct channel *channel, const json_t *value)
+static void read_calls_per_second(struct channels_reader *r, struct channel *channel, const json_t *value)
 {
     double rate = json_number_value(value);
     if (!value)
@@ -268,7 +269,7 @@ static void read_calls_per_second(struct reader *r, struct channel *channel, con
         channel->calls_per_second = rate;
 }
 
-int reader_concurrent_calls(struct reader *r, const char *field, const json_t *value)
+int reader_concurrent_calls(struct channels_reader *r, const char *field, const json_t *value)
 {
     int64_t calls;
     if (!value)
@@ -279,7 +280,7 @@ int reader_concurrent_calls(struct reader *r, const char *field, const json_t *v
     return 0;
 }
 
-static void read_duration(struct reader *r, const char *field, const json_t *value, int64_t min_ms,
+static void read_duration(struct channels_reader *r, const char *field, const json_t *value, int64_t min_ms,
                           int64_t max_ms, int64_t *ms)
 {
     int64_t read_ms;
@@ -312,8 +313,8 @@ bool reader_country_code(struct span code)
 }
 
 /* A list of texts; each must pass `valid`. NULL-terminated; empty when absent. */
-static char **read_list(struct reader *r, const char *field, const json_t *value, bool (*valid)(struct span),
-                        const char *expected)
+static char **read_list(struct channels_reader *r, const char *field, const json_t *value,
+                        bool (*valid)(struct span), const char *expected)
 {
     size_t n = json_array_size(value), used = 0;
     char **list = mem_calloc(n + 1, sizeof *list);
@@ -330,7 +331,7 @@ static char **read_list(struct reader *r, const char *field, const json_t *value
 }
 
 /* What is absent keeps its default. */
-static void read_flag(struct reader *r, const char *field, const json_t *value, bool *flag)
+static void read_flag(struct channels_reader *r, const char *field, const json_t *value, bool *flag)
 {
     if (!value)
         return;
@@ -339,7 +340,7 @@ static void read_flag(struct reader *r, const char *field, const json_t *value, 
     *flag = json_is_true(value);
 }
 
-void reader_unknown(struct reader *r, json_t *object, const char *const *known)
+void reader_unknown(struct channels_reader *r, json_t *object, const char *const *known)
 {
     const char *name;
     json_t *value;
@@ -355,7 +356,7 @@ void reader_unknown(struct reader *r, json_t *object, const char *const *known)
 
 /* Whoever can reach the network between could change what is sent; whoever knows the URL could send
  * callbacks. */
-static void check_security(struct reader *r, const struct channel *channel, bool loopback)
+static void check_security(struct channels_reader *r, const struct channel *channel, bool loopback)
 {
     const struct provider *provider = channel->provider;
     if (channel->insecure || loopback)
@@ -365,22 +366,21 @@ static void check_security(struct reader *r, const struct channel *channel, bool
             r, "base_url",
             "plain http is refused away from loopback, unless the channel says \"insecure\": true");
     if ((!provider->signs_callbacks || provider->signs_with_callback_secret) && !channel->callback_secrets[0])
-        reader_problem(
-            r, "callback_secret",
-            "is missing, and without it nothing can verify the callbacks of %s; to accept that, say "
-            "\"insecure\": true",
-            provider->name);
+        reader_problem(r, "callback_secret",
+                       "is missing, and without it nothing can verify the callbacks of %s; "
+                       "to accept that, say \"insecure\": true",
+                       provider->name);
 }
 
 /* What the provider checks by itself relies on the credentials that its table requires. */
-static void open_provider(struct reader *r, struct channel *channel)
+static void open_provider(struct channels_reader *r, struct channel *channel)
 {
     struct err err = ERR_INIT;
     if (channel->provider->open && channel->provider->open(channel, &err) != 0)
         reader_problem(r, "", "%s", err.text);
 }
 
-static void read_provider_fields(struct reader *r, struct channel *channel, const json_t *object)
+static void read_provider_fields(struct channels_reader *r, struct channel *channel, const json_t *object)
 {
     bool loopback = false, failed = r->failed;
     r->failed = false;
@@ -392,7 +392,7 @@ static void read_provider_fields(struct reader *r, struct channel *channel, cons
     r->failed |= failed;
 }
 
-static void read_fields(struct reader *r, struct channel *channel, json_t *object)
+static void read_fields(struct channels_reader *r, struct channel *channel, json_t *object)
 {
     static const char *const known[] = {"provider",
                                         "from",
@@ -452,7 +452,7 @@ static void take_digest(struct channel *channel, const json_t *object)
     reader_wipe(&all);
 }
 
-struct channel *channel_read(struct reader *r, const char *name, json_t *object)
+struct channel *channel_read(struct channels_reader *r, const char *name, json_t *object)
 {
     struct channel *channel = mem_calloc(1, sizeof *channel);
     *channel = (struct channel){.name = mem_strdup(name),

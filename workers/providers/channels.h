@@ -35,17 +35,17 @@ struct channel {
     char **country_codes;                        /* digits, NULL-terminated */
     char **fallback;                             /* channel names, NULL-terminated */
     bool insecure;
-    uint8_t digest[SHA256_LEN]; /* of the settings and of the secrets that were read: another one, another
-                                   channel */
-    bool one_call_per_number;   /* of a tenant at a time; default true */
-    void *adapter;              /* the provider's own (open, close of struct provider); NULL: none */
-    unsigned refs;              /* private to channels.c */
+    /* Of the settings and of the secrets that were read: a channel with another digest is another channel. */
+    uint8_t digest[SHA256_LEN];
+    bool one_call_per_number; /* of a tenant at a time; default true */
+    void *adapter;            /* the provider's own (open, close of struct provider); NULL: none */
+    unsigned refs;            /* private to channels_file.c */
 };
 
 struct channels; /* the whole file; immutable */
 
 /*
- * Reads and checks the file. 0, or ERR_CONFIG with *channels NULL and one line a problem appended to
+ * Reads and checks the file. 0, or ERR_CONFIG with *channels NULL and one row a problem appended to
  * `problems`: all of them at once, and no secret is quoted. Secrets from {"env": NAME} and {"file": PATH} are
  * read here, so that loading again picks up new ones. The result is owned by the caller.
  */

@@ -8,7 +8,7 @@
 
 enum { FIELD_MAX = 128 };
 
-static void check_members(struct reader *r, const char *prefix, json_t *object)
+static void check_members(struct channels_reader *r, const char *prefix, json_t *object)
 {
     char field[FIELD_MAX];
     const char *name;
@@ -24,7 +24,7 @@ static void check_members(struct reader *r, const char *prefix, json_t *object)
     }
 }
 
-static void read_window(struct reader *r, struct hours *hours, const char *code, json_t *object)
+static void read_window(struct channels_reader *r, struct hours *hours, const char *code, json_t *object)
 {
     char prefix[FIELD_MAX / 2], field[FIELD_MAX];
     snprintf(prefix, sizeof prefix, "calling_hours.%s", code);
@@ -45,7 +45,7 @@ static void read_window(struct reader *r, struct hours *hours, const char *code,
     }
 }
 
-void country_hours_read(struct reader *r, struct country_hours *all, json_t *object)
+void country_hours_read(struct channels_reader *r, struct country_hours *all, json_t *object)
 {
     const char *code;
     json_t *value;

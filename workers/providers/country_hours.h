@@ -19,8 +19,8 @@ struct country_hours {
 };
 
 /* Reads {"254": {"timezone", "from", "to", "days"}, ...}; NULL where there is none. What does not fit becomes
- * a line in r->problems each. */
-void country_hours_read(struct reader *r, struct country_hours *all, json_t *object);
+ * a row in r->problems each. */
+void country_hours_read(struct channels_reader *r, struct country_hours *all, json_t *object);
 void country_hours_done(struct country_hours *all);
 
 /* The window of the longest code that the number begins with; NULL: none. Borrowed. */

@@ -3,19 +3,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/number.h"
+
 enum { NUMBER_DIGITS = 9, NUMBER_MAX = 999999999, TYPE_SHOWN = 80 };
 
 int64_t fields_number(struct span text)
 {
-    int64_t value = 0;
-    if (text.n == 0 || text.n > NUMBER_DIGITS)
-        return -1;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return -1;
-        value = value * 10 + (text.p[i] - '0');
-    }
-    return value;
+    int64_t value;
+    return text.n <= NUMBER_DIGITS && number_read(text, 0, NUMBER_MAX, &value) ? value : -1;
 }
 
 int64_t fields_json_number(const json_t *object, const char *key)

@@ -31,9 +31,9 @@ bool fields_is_form(struct span content_type);
 int fields_read_form(struct form *form, const struct callback *callback, struct err *err);
 
 /*
- * The words and ids that say what a report is about must be readable, where they are there: ERR_INVALID names
- * the one that is not. The rest is taken as it comes: evidence keeps no byte that is none of a text. `names`
- * ends with NULL.
+ * The words and ids that say what a report is about must be UTF-8 where they are present: ERR_INVALID names
+ * the one that is not. Other fields need no check, because evidence_set_*() replaces such bytes. `names` ends
+ * with NULL.
  */
 int fields_need_value(const char *name, struct span value, struct err *err);
 int fields_need(const struct form *form, const char *const *names, struct err *err);
@@ -43,8 +43,8 @@ int fields_json_need(const json_t *object, const char *const *names, struct err 
  * some proxy and for what is no text. In which character set it is, nobody says. */
 struct span fields_sentence(struct span body);
 
-/* Appends the id when it is one that evidence would keep (evidence_set_provider_call_id); false: it is none.
- */
+/* Appends the id when it is one that evidence would keep (evidence_set_provider_call_id); false: it is
+ * none. */
 bool fields_add_id(struct buf *out, struct span id);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A voice provider: one file, one struct of functions and tables, no I/O. Adding one is that file
- * (workers/providers/NAME.c), its line in PROVIDERS below and its cases in tests/corpus/NAME.
+ * A voice provider: one folder, one struct of functions and tables, no I/O. Adding one is that folder
+ * (workers/providers/NAME), its row in PROVIDERS below and its cases in tests/corpus/NAME.
  *
  * MUST: name, settings, place, placed, callback, callback_id. MAY: everything that says so.
  *
@@ -41,21 +41,22 @@ struct placement {
 
 /* What a complete reply to a placement says. */
 enum placed_kind {
+    PLACED_NOTHING,         /* no reply was read yet */
     PLACED_ACCEPTED,        /* the provider has the call: evidence Pending with its id */
     PLACED_REFUSED,         /* a valid refusal for good: never retried */
-    PLACED_REFUSED_FOR_NOW, /* a valid refusal that may pass: counts as an attempt, retried where retry.on
-                               says so */
+    PLACED_REFUSED_FOR_NOW, /* a valid refusal that may pass: an attempt, retried where retry.on says so */
     PLACED_NOT_NOW,         /* 429 and the provider's own "not now": no attempt, the number is used again */
-    PLACED_CHANNEL,  /* wrong key, no credit, caller id not ours: suspends the channel, the call keeps waiting
-                      */
-    PLACED_IN_DOUBT, /* cannot be read as any of these: may have been placed */
+    PLACED_CHANNEL,         /* wrong key, no credit, caller id not ours: suspends the channel */
+    PLACED_IN_DOUBT,        /* cannot be read as any of these: may have been placed */
 };
 
 struct placed {
     enum placed_kind kind;
-    bool caller_id; /* CHANNEL for the caller id: where the request brought its own `from`, the trouble is the
-                       request's alone */
-    struct evidence evidence; /* ACCEPTED, REFUSED*, IN_DOUBT: complete; else only its reason is used */
+    /* PLACED_CHANNEL because of the caller id: where the request brought its own `from`, the trouble is the
+     * request's alone. */
+    bool caller_id;
+    /* Complete with PLACED_ACCEPTED, _REFUSED, _REFUSED_FOR_NOW, _IN_DOUBT; else only its reason is used. */
+    struct evidence evidence;
 };
 
 /* A callback as the gateway received it, or as it stands on the topic. */
@@ -86,10 +87,11 @@ struct provider {
     const struct provider_setting *settings; /* ends with a NULL name */
     bool signs_callbacks;            /* its callbacks carry a signature made with its own credentials */
     bool signs_with_callback_secret; /* or one made with callback_secret (Vonage), where the channel has it */
-    bool signs_body_only; /* a signature covers neither path nor query: which attempt a callback is about, the
-                             provider's call id in its body says alone */
-    bool calls_by_get;    /* its callbacks may come by GET, with all that they say in what is signed */
-    bool url_per_call;    /* takes a callback URL with each placement */
+    /* A signature covers neither path nor query: only the provider's call id in the body says which attempt a
+     * callback is about. */
+    bool signs_body_only;
+    bool calls_by_get; /* its callbacks may come by GET, with all that they say in what is signed */
+    bool url_per_call; /* takes a callback URL with each placement */
 
     /* Checks what the table cannot say (a key that does not parse), and keeps in channel->adapter what
      * placing needs again and again (the parsed key). ERR_CONFIG names the field. MAY be NULL. */
@@ -139,7 +141,7 @@ struct provider {
                   struct evidence *ev);
 };
 
-/* Every provider, one line each: NAME_provider, defined in NAME.c. */
+/* Every provider, one row each: NAME_provider, defined in NAME/NAME.c. */
 #define PROVIDERS(X)                                                                                         \
     X(twilio)                                                                                                \
     X(africastalking)                                                                                        \

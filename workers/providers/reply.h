@@ -7,10 +7,10 @@
 
 #include "workers/providers/provider.h"
 
-/* What a complete reply to a placement says: the adapter's reading (provider.h), but of replies that no
- * provider makes and that come from something before it, or from another address: a redirect (301, 302, 303,
- * 307, 308), which we never follow, and 407, which a proxy says. Those placed nothing, and speak of the
- * channel. */
+/* What a complete reply to a placement says. The adapter reads it (provider.h), except for replies that no
+ * provider sends but something before it does, or another address: a redirect (301, 302, 303, 307, 308),
+ * which we never follow, and a proxy's 407. Nothing was placed then, and the channel is what is wrong:
+ * PLACED_CHANNEL. */
 bool reply_is_redirect(int status);
 void reply_read(const struct channel *channel, const struct http_reply *reply, struct placed *out);
 

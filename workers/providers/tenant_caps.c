@@ -9,7 +9,7 @@
 
 enum { FIELD_MAX = 256 };
 
-static void read_cap(struct reader *r, struct tenant_cap *cap, json_t *object)
+static void read_cap(struct channels_reader *r, struct tenant_cap *cap, json_t *object)
 {
     static const char *const member = "concurrent_calls";
     char field[FIELD_MAX];
@@ -41,7 +41,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->tenant, y->tenant);
 }
 
-void tenant_caps_read(struct reader *r, struct tenant_caps *all, json_t *object)
+void tenant_caps_read(struct channels_reader *r, struct tenant_caps *all, json_t *object)
 {
     const char *tenant;
     json_t *value;

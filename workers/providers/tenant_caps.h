@@ -17,9 +17,9 @@ struct tenant_caps {
     size_t n;
 };
 
-/* Reads {"acme": {"concurrent_calls": 50}, ...}; NULL where there is none. What does not fit becomes a line
+/* Reads {"acme": {"concurrent_calls": 50}, ...}; NULL where there is none. What does not fit becomes a row
  * in r->problems each. */
-void tenant_caps_read(struct reader *r, struct tenant_caps *all, json_t *object);
+void tenant_caps_read(struct channels_reader *r, struct tenant_caps *all, json_t *object);
 void tenant_caps_done(struct tenant_caps *all);
 
 int tenant_caps_find(const struct tenant_caps *all, struct span tenant); /* 0: none */

@@ -5,7 +5,7 @@
 #include "common/model/request.h"
 
 /* An event of an attempt has both; those of a call that waits have neither. */
-static void read_window(struct change *change)
+static void read_window(struct event_change *change)
 {
     int64_t placed_ms;
     struct span channel = json_get_span(change->json, "channel");
@@ -19,9 +19,9 @@ static void read_window(struct change *change)
     change->window.minute_ms = placed_ms - placed_ms % CHANGE_MINUTE_MS;
 }
 
-int change_read(struct change *change, struct span event, struct err *err)
+int change_read(struct event_change *change, struct span event, struct err *err)
 {
-    *change = (struct change){.json = json_parse(event, CHANGE_MAX_BYTES, err)};
+    *change = (struct event_change){.json = json_parse(event, CHANGE_MAX_BYTES, err)};
     if (change->json == NULL)
         return ERR_INVALID;
     if (!json_is_object(change->json))
@@ -36,7 +36,7 @@ int change_read(struct change *change, struct span event, struct err *err)
     return 0;
 }
 
-void change_done(struct change *change)
+void change_done(struct event_change *change)
 {
     json_decref(change->json);
     change->json = NULL;

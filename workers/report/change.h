@@ -12,7 +12,7 @@
 
 enum { CHANGE_MAX_BYTES = 256 * 1024, CHANGE_MINUTE_MS = 60000 };
 
-struct change {
+struct event_change {
     struct summary_key campaign;
     bool has_window;
     struct summary_key window;
@@ -20,7 +20,7 @@ struct change {
 };
 
 /* ERR_INVALID with a sentence when the record is no call event. change_done() in any case. */
-int change_read(struct change *change, struct span event, struct err *err);
-void change_done(struct change *change);
+int change_read(struct event_change *change, struct span event, struct err *err);
+void change_done(struct event_change *change);
 
 #endif

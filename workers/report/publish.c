@@ -20,7 +20,7 @@ enum {
 struct publisher {
     struct worker *worker;
     struct dirty *dirty;
-    struct lately *lately;
+    struct republish *republish;
     const char *topic;
     struct buf key, id, value;
     size_t out;
@@ -78,7 +78,7 @@ static void on_ack(const char *error, void *arg)
     }
     metric_add(publisher->published, 1);
     if (loop_mono_ms(publisher->worker->loop) - publication->sent_mono_ms > LATE_MS)
-        lately_unsure(publisher->lately, dirty_key(publication->entry));
+        republish_unsure(publisher->republish, dirty_key(publication->entry));
     summary_is_latest(publisher->worker->store, dirty_key(publication->entry), publication->revision,
                       on_latest, publication);
 }
@@ -151,12 +151,12 @@ size_t publisher_out(const struct publisher *publisher)
     return publisher->out;
 }
 
-struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct lately *lately)
+struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct republish *republish)
 {
     struct publisher *publisher = mem_calloc(1, sizeof(*publisher));
     publisher->worker = worker;
     publisher->dirty = dirty;
-    publisher->lately = lately;
+    publisher->republish = republish;
     publisher->topic = worker->settings->topics[TOPIC_DELIVERY_SUMMARIES];
     publisher->published = metric_series(M_SUMMARIES, NULL, NULL);
     buf_init(&publisher->key, 1024);

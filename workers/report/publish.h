@@ -9,12 +9,12 @@
 
 #include "workers/program/worker.h"
 #include "workers/report/dirty.h"
-#include "workers/report/lately.h"
+#include "workers/report/republish.h"
 
 struct publisher;
 
-/* `dirty` and `lately` are borrowed. */
-struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct lately *lately);
+/* `dirty` and `republish` are borrowed. */
+struct publisher *publisher_new(struct worker *worker, struct dirty *dirty, struct republish *republish);
 /* Starts with what is due now, a bounded number at once; true when it started any. */
 bool publisher_turn(struct publisher *publisher);
 /* Being read or on their way to the brokers. */

@@ -1,33 +1,36 @@
 #include "workers/report/removal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "scripts.h"
 #include "workers/calls/summary.h"
-#include "workers/store/private.h"
+#include "workers/store/shard_walk.h"
+#include "workers/store/verbs.h"
 
 enum {
-    SWEEP_MS = 60000,
-    NAMES_MAX = 200,                    /* of a shard and sweep; the rest comes with the next ones */
+    ROUND_MS = 60000,
+    NAMES_MAX = 200,                    /* of a shard and round; the rest comes with the next ones */
     WINDOWS_KEEP_MS = 49 * 3600 * 1000, /* an hour longer than their counters */
+    KEY_MAX = 256,
 };
 
 /*
- * One sweep: shard after shard, and of a shard's old names one after the other, so that a campaign which
- * stands in several shards is looked at once: after it was removed, the next shard does not name it.
+ * Shard after shard, and of a shard's old names one after the other, so that a campaign which stands in
+ * several shards is looked at once: after it was removed, the next shard does not name it.
  */
 struct removal {
     struct worker *worker;
-    int64_t next_mono_ms;
-    unsigned shard;
-    bool sweeping;
-    bool waiting; /* for an answer */
-    bool stopped;
-    char **names; /* of this shard, what is left to look at */
+    struct shard_walk *walk;
+    unsigned shard; /* whose names these are */
+    char **names;   /* what is left to look at */
     size_t names_n;
+    bool reading; /* the summary behind the last of them */
+    bool stopped;
     bool *owned; /* by partition */
     int32_t partitions;
 };
@@ -52,11 +55,8 @@ static void remove_everywhere(struct removal *removal, struct span name)
     char before[24];
     snprintf(before, sizeof(before), "%lld", (long long)removed_before_ms(removal));
     const struct span args[] = {name, span_str(before)};
-    for (unsigned shard = 0; shard < store_shards(store); shard++) {
-        store_command_began(store);
-        redis_eval(store_redis(store), &script_forget, store_shard_key(store, shard), args, 2, on_removed,
-                   removal);
-    }
+    for (unsigned shard = 0; shard < store_shards(store); shard++)
+        store_eval(store, &script_forget, shard, args, 2, on_removed, removal);
     LOG_INFO("counters of an old campaign removed", LOG_SPAN("campaign", name));
 }
 
@@ -69,7 +69,7 @@ static void drop_name(struct removal *removal)
 static void on_summary(enum store_status status, const struct summary *summary, void *arg)
 {
     struct removal *removal = arg;
-    removal->waiting = false;
+    removal->reading = false;
     if (removal->stopped)
         return;
     bool old = summary == NULL ||
@@ -88,7 +88,7 @@ static void look_at_next(struct removal *removal)
         drop_name(removal);
         return;
     }
-    removal->waiting = true;
+    removal->reading = true;
     summary_read(removal->worker->store, &key, on_summary, removal);
 }
 
@@ -98,8 +98,7 @@ static void on_names(const struct redis_result *result, void *arg)
 {
     struct removal *removal = arg;
     store_command_ended(removal->worker->store);
-    removal->waiting = false;
-    removal->shard++;
+    shard_walk_answered(removal->walk, removal->shard);
     if (removal->stopped || result->status != REDIS_OK)
         return;
     long n = redis_reply_len(result->reply);
@@ -110,35 +109,46 @@ static void on_names(const struct redis_result *result, void *arg)
     }
 }
 
-static void ask_names(struct removal *removal)
+static void forget_windows(struct removal *removal, unsigned shard)
 {
     struct store *store = removal->worker->store;
-    struct buf campaigns, windows;
-    char before[24], windows_before[24], most[24];
-    buf_init(&campaigns, 256);
-    buf_init(&windows, 256);
-    buf_addspan(&campaigns, store_shard_key(store, removal->shard));
-    buf_addspan(&windows, store_shard_key(store, removal->shard));
-    buf_adds(&campaigns, ":campaigns");
-    buf_adds(&windows, ":windows");
-    snprintf(before, sizeof(before), "%lld", (long long)removed_before_ms(removal));
-    snprintf(windows_before, sizeof(windows_before), "%lld", (long long)(clock_wall_ms() - WINDOWS_KEEP_MS));
-    snprintf(most, sizeof(most), "%d", NAMES_MAX);
-    const struct span old_windows[] = {SPAN_LIT("ZREMRANGEBYSCORE"), buf_span(&windows), SPAN_LIT("-inf"),
-                                       span_str(windows_before)};
-    const struct span names[] = {
-        SPAN_LIT("ZRANGEBYSCORE"), buf_span(&campaigns), SPAN_LIT("-inf"), span_str(before),
-        SPAN_LIT("LIMIT"),         SPAN_LIT("0"),        span_str(most)};
-    removal->waiting = true;
-    store_command_began(store);
-    redis_command(store_redis(store), old_windows, 4, 1, on_removed, removal);
-    store_command_began(store);
-    redis_command(store_redis(store), names, 7, 1, on_names, removal);
-    buf_done(&campaigns);
-    buf_done(&windows);
+    struct buf key;
+    char before[24];
+    buf_init(&key, KEY_MAX);
+    key_add(&key, store_shard_key(store, shard), KEY_WINDOWS, SPAN_NONE);
+    snprintf(before, sizeof(before), "%lld", (long long)(clock_wall_ms() - WINDOWS_KEEP_MS));
+    const struct span argv[] = {SPAN_LIT("ZREMRANGEBYSCORE"), buf_span(&key), SPAN_LIT("-inf"),
+                                span_str(before)};
+    store_command(store, argv, 4, on_removed, removal);
+    buf_done(&key);
 }
 
-/* ---- the sweep ---- */
+static bool ask_names(unsigned shard, void *arg)
+{
+    struct removal *removal = arg;
+    struct store *store = removal->worker->store;
+    struct buf key;
+    char before[24], most[24];
+    buf_init(&key, KEY_MAX);
+    key_add(&key, store_shard_key(store, shard), KEY_CAMPAIGNS, SPAN_NONE);
+    snprintf(before, sizeof(before), "%lld", (long long)removed_before_ms(removal));
+    snprintf(most, sizeof(most), "%d", NAMES_MAX);
+    const struct span argv[] = {SPAN_LIT("ZRANGEBYSCORE"), buf_span(&key), SPAN_LIT("-inf"), span_str(before),
+                                SPAN_LIT("LIMIT"),         SPAN_LIT("0"),  span_str(most)};
+    removal->shard = shard;
+    forget_windows(removal, shard);
+    store_command(store, argv, 7, on_names, removal);
+    buf_done(&key);
+    return true;
+}
+
+/* ---- the turns ---- */
+
+static bool may_ask(void *arg)
+{
+    const struct removal *removal = arg;
+    return removal->names_n == 0;
+}
 
 static void note_owned(int32_t partition_id, void *arg)
 {
@@ -147,45 +157,37 @@ static void note_owned(int32_t partition_id, void *arg)
         removal->owned[partition_id] = true;
 }
 
-static void begin(struct removal *removal, struct kafka_consumer *consumer)
+static void read_owned(struct removal *removal, struct kafka_consumer *consumer)
 {
     removal->partitions = kafka_consumer_partitions(consumer);
     removal->owned = mem_realloc(removal->owned, ((size_t)removal->partitions + 1) * sizeof(*removal->owned));
     memset(removal->owned, 0, ((size_t)removal->partitions + 1) * sizeof(*removal->owned));
     kafka_each_partition(consumer, note_owned, removal);
-    removal->sweeping = true;
-    removal->shard = 0;
 }
 
 void removal_turn(struct removal *removal, struct kafka_consumer *consumer)
 {
-    int64_t now = loop_mono_ms(removal->worker->loop);
-    if (removal->stopped || removal->waiting || (!removal->sweeping && now < removal->next_mono_ms))
+    if (removal->stopped || removal->reading || removal->names_n == 0)
         return;
-    if (!removal->sweeping) {
-        begin(removal, consumer);
-    } else if (removal->names_n > 0) {
-        look_at_next(removal);
-    } else if (removal->shard < store_shards(removal->worker->store)) {
-        ask_names(removal);
-    } else {
-        removal->sweeping = false;
-        removal->next_mono_ms = now + SWEEP_MS;
-    }
+    read_owned(removal, consumer);
+    look_at_next(removal);
 }
 
 struct removal *removal_new(struct worker *worker)
 {
     struct removal *removal = mem_calloc(1, sizeof(*removal));
+    const struct shard_walk_rules walking = {
+        .round_ms = ROUND_MS, .alone = true, .may = may_ask, .ask = ask_names, .arg = removal};
     removal->worker = worker;
     removal->names = mem_calloc(NAMES_MAX, sizeof(char *));
-    removal->next_mono_ms = loop_mono_ms(worker->loop) + SWEEP_MS;
+    removal->walk = shard_walk_new(worker->loop, store_shards(worker->store), &walking);
     return removal;
 }
 
 void removal_stop(struct removal *removal)
 {
     removal->stopped = true;
+    shard_walk_stop(removal->walk);
 }
 
 void removal_free(struct removal **pointer)
@@ -196,6 +198,7 @@ void removal_free(struct removal **pointer)
         return;
     while (removal->names_n > 0)
         drop_name(removal);
+    shard_walk_free(&removal->walk);
     free(removal->names);
     free(removal->owned);
     free(removal);

@@ -1,5 +1,5 @@
 /*
- * Removing what nobody needs any more, once a minute: the counters of complete campaigns whose last change is
+ * Removing what nobody needs any more, from each shard once a minute: the counters of complete campaigns whose last change is
  * IVR_RETENTION ago in every shard, all shards together; and the names of windows whose counters are gone.
  */
 #ifndef IVR_REPORT_REMOVAL_H
@@ -11,8 +11,8 @@
 struct removal;
 
 struct removal *removal_new(struct worker *worker);
-/* Called regularly; goes on with the current sweep or begins the next. Each worker cares for the campaigns of
- * the partitions that it owns. */
+/* Called regularly; goes on with the campaigns that a shard named. Each worker cares for those of the
+ * partitions that it owns. */
 void removal_turn(struct removal *removal, struct kafka_consumer *consumer);
 void removal_stop(struct removal *removal);
 /* After worker_close(). */

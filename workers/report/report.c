@@ -6,12 +6,12 @@
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "workers/report/change.h"
+#include "workers/report/dead_letters.h"
 #include "workers/report/dirty.h"
 #include "workers/report/due.h"
-#include "workers/report/lately.h"
-#include "workers/report/letters.h"
 #include "workers/report/publish.h"
 #include "workers/report/removal.h"
+#include "workers/report/republish.h"
 
 enum {
     TICK_MS = 20,
@@ -25,9 +25,9 @@ struct report {
     struct kafka_consumer *consumer;
     struct dirty *dirty;
     struct publisher *publisher;
-    struct lately *lately;
+    struct republish *republish;
     struct removal *removal;
-    struct letters *letters;
+    struct dead_letters *dead_letters;
     struct loop_timer *tick;
     bool closed;
 };
@@ -51,10 +51,10 @@ static void mark(struct report *report, const struct summary_key *key, struct ka
 static void on_record(struct kafka_record *record, void *arg)
 {
     struct report *report = arg;
-    struct change change;
+    struct event_change change;
     struct err err = ERR_INIT;
     if (change_read(&change, record->value, &err) != 0) {
-        letters_add(report->letters, record, &err);
+        dead_letters_add(report->dead_letters, record, &err);
         change_done(&change);
         return;
     }
@@ -72,7 +72,7 @@ static void on_assigned(const char *topic, int32_t partition_id, void *arg)
 {
     struct report *report = arg;
     (void)topic;
-    lately_gained(report->lately, partition_id);
+    republish_gained(report->republish, partition_id);
 }
 
 /* ---- time ---- */
@@ -80,7 +80,7 @@ static void on_assigned(const char *topic, int32_t partition_id, void *arg)
 static void on_tick(void *arg)
 {
     struct report *report = arg;
-    lately_turn(report->lately, report->consumer);
+    republish_turn(report->republish, report->consumer);
     removal_turn(report->removal, report->consumer);
     publisher_turn(report->publisher);
 }
@@ -115,10 +115,10 @@ int report_open(struct report **pointer, struct worker *worker, struct err *err)
     *pointer = report;
     report->worker = worker;
     report->dirty = dirty_new(on_nobody_holds, report);
-    report->lately = lately_new(worker, report->dirty);
-    report->publisher = publisher_new(worker, report->dirty, report->lately);
+    report->republish = republish_new(worker, report->dirty);
+    report->publisher = publisher_new(worker, report->dirty, report->republish);
     report->removal = removal_new(worker);
-    report->letters = letters_new(worker);
+    report->dead_letters = dead_letters_new(worker);
     int rc =
         kafka_consumer_new(&report->consumer, worker->loop, settings, settings->topics[TOPIC_CALL_EVENTS],
                            settings->max_in_flight + HELD_MAX, &events, err);
@@ -137,7 +137,7 @@ void report_quiesce(void *arg)
 {
     struct report *report = arg;
     kafka_consumer_quiesce(report->consumer);
-    lately_stop(report->lately);
+    republish_stop(report->republish);
     removal_stop(report->removal);
 }
 
@@ -150,10 +150,10 @@ size_t report_busy(void *arg)
 void report_close(struct report *report)
 {
     report->closed = true;
-    lately_stop(report->lately);
+    republish_stop(report->republish);
     removal_stop(report->removal);
     publisher_stop(report->publisher);
-    letters_stop(report->letters);
+    dead_letters_stop(report->dead_letters);
     if (report->tick != NULL)
         loop_timer_stop(&report->tick);
     kafka_consumer_close(&report->consumer);
@@ -165,9 +165,9 @@ void report_free(struct report **pointer)
     *pointer = NULL;
     if (report == NULL)
         return;
-    letters_free(&report->letters);
+    dead_letters_free(&report->dead_letters);
     removal_free(&report->removal);
-    lately_free(&report->lately);
+    republish_free(&report->republish);
     publisher_free(&report->publisher);
     dirty_free(&report->dirty);
     free(report);

@@ -8,7 +8,7 @@
  * An event's offset counts as done when a summary that was read after the event came is acknowledged by the
  * brokers (dirty.h says how few records that takes). A window whose minute is still open holds no record,
  * since that would keep offsets back for a minute: when its worker dies, whoever gains the partition
- * publishes again what changed lately (lately.h).
+ * publishes again what changed (republish.h).
  */
 #ifndef IVR_REPORT_REPORT_H
 #define IVR_REPORT_REPORT_H

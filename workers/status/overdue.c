@@ -6,6 +6,8 @@
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "workers/calls/parked.h"
+#include "workers/calls/parking.h"
+#include "workers/program/parked_out.h"
 
 enum { TURN_MS = 5000 };
 
@@ -14,7 +16,7 @@ struct overdue {
     struct loop_timer *timer;
     unsigned shard; /* asked last */
     bool asking;
-    bool more;  /* the shard had more than it told */
+    bool more;  /* the shard had more than one answer holds */
     size_t out; /* on their way to Kafka */
 };
 

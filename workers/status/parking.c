@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "workers/calls/parked.h"
+#include "workers/calls/parking.h"
 #include "workers/calls/ref.h"
+#include "workers/program/parked_out.h"
 
 static void dead_unknown(struct work *work, const char *what)
 {
@@ -19,7 +21,7 @@ static void dead_unknown(struct work *work, const char *what)
 /* ---- the provider's id ---- */
 
 /* What the record says, once more: it was read before. */
-static void read_again(const struct work *work, struct reading *reading)
+static void read_again(const struct work *work, struct callback_reading *reading)
 {
     struct kafka_header headers[KAFKA_MAX_HEADERS];
     struct err err = ERR_INIT;
@@ -30,7 +32,7 @@ static void read_again(const struct work *work, struct reading *reading)
 }
 
 /* "provider:provider call id" */
-static void add_provider_id(struct buf *b, const struct reading *reading)
+static void add_provider_id(struct buf *b, const struct callback_reading *reading)
 {
     buf_adds(b, reading->provider->name);
     buf_addc(b, ':');
@@ -46,18 +48,16 @@ static void dead_full(struct work *work, enum calls_park_what what)
     buf_init(&detail, 1024);
     if (what == PARK_FULL_ID)
         buf_addf(&detail,
-                 "no call of ours is known under its id, and %d callbacks or %d KiB, as many as may, wait "
-                 "for that "
-                 "one already",
+                 "no call of ours is known under its id, and %d callbacks or %d KiB, "
+                 "as many as may, wait for that one already",
                  CALLS_PARK_ID_N, CALLS_PARK_ID_BYTES / 1024);
     else
-        buf_addf(
-            &detail,
-            "no call of ours is known under its id, and about %d callbacks or %d MiB, as many as may, wait "
-            "for unknown calls %s already",
-            what == PARK_FULL ? CALLS_PARK_N : CALLS_PARK_CHANNEL_N,
-            (what == PARK_FULL ? CALLS_PARK_BYTES : CALLS_PARK_CHANNEL_BYTES) / (1024 * 1024),
-            what == PARK_FULL ? "in all" : "of its channel");
+        buf_addf(&detail,
+                 "no call of ours is known under its id, and about %d callbacks or %d MiB, "
+                 "as many as may, wait for unknown calls %s already",
+                 what == PARK_FULL ? CALLS_PARK_N : CALLS_PARK_CHANNEL_N,
+                 (what == PARK_FULL ? CALLS_PARK_BYTES : CALLS_PARK_CHANNEL_BYTES) / (1024 * 1024),
+                 what == PARK_FULL ? "in all" : "of its channel");
     work_dead(work, "unknown_call", buf_span(&detail));
     buf_done(&detail);
 }
@@ -74,8 +74,8 @@ static void park(struct work *work, struct span id, struct span channel, calls_p
     parked_add(&value, work->record, headers, n);
     const struct calls_call call = {id, channel};
     const struct calls_parked callback = {buf_span(&field), buf_span(&value)};
-    work_asked(work);
-    calls_park(status_worker(work)->store, &call, &callback, answered, work);
+    work_await(work);
+    calls_park(work->works->worker->store, &call, &callback, answered, work);
     buf_done(&field);
     buf_done(&value);
 }
@@ -118,15 +118,15 @@ static void on_found(enum store_status status, struct span ref, void *arg)
 /* What has waited is only looked up: it needs no memory of a Redis that may have none. */
 void parking_by_provider_id(struct work *work)
 {
-    struct reading reading;
+    struct callback_reading reading;
     struct buf id;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);
     const struct calls_call call = {buf_span(&id), reading.channel};
     if (work->parked_before) {
-        work_asked(work);
-        ref_read(status_worker(work)->store, &call, on_found, work);
+        work_await(work);
+        ref_read(work->works->worker->store, &call, on_found, work);
     } else {
         park(work, call.provider_id, call.channel, on_found_or_parked);
     }
@@ -168,7 +168,7 @@ typedef void link_fn(struct store *, const struct calls_call *, struct span, cal
 static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
 {
     struct buf id, ref;
-    struct reading reading;
+    struct callback_reading reading;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     buf_init(&ref, CALLS_MAX_REF + 1);
@@ -177,8 +177,8 @@ static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
     buf_addc(&ref, '/');
     buf_addint(&ref, work->ref.attempt);
     const struct calls_call call = {buf_span(&id), reading.channel};
-    work_asked(work);
-    link(status_worker(work)->store, &call, buf_span(&ref), answered, work);
+    work_await(work);
+    link(work->works->worker->store, &call, buf_span(&ref), answered, work);
     buf_done(&id);
     buf_done(&ref);
 }
@@ -186,12 +186,12 @@ static void link_id(struct work *work, link_fn *link, calls_link_fn answered)
 static void put_back(const struct work *work, const struct calls_parked *parked, size_t n)
 {
     struct buf id;
-    struct reading reading;
+    struct callback_reading reading;
     read_again(work, &reading);
     buf_init(&id, PARKED_ID_MAX);
     add_provider_id(&id, &reading);
     for (size_t i = 0; i < n; i++)
-        parked_put_back(status_worker(work), buf_span(&id), &parked[i], NULL, NULL);
+        parked_put_back(work->works->worker, buf_span(&id), &parked[i], NULL, NULL);
     buf_done(&id);
 }
 

@@ -3,8 +3,7 @@
 #ifndef IVR_STATUS_PARKING_H
 #define IVR_STATUS_PARKING_H
 
-#include "workers/status/reading.h"
-#include "workers/status/status.h"
+#include "workers/status/work.h"
 
 /* The record carries no reference of ours, or none that is proved: finds the attempt behind the provider's
  * id, or parks it there. */

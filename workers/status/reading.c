@@ -3,10 +3,11 @@
 #include <assert.h>
 
 #include "common/base/clock.h"
+#include "common/base/number.h"
 #include "common/model/request.h"
 #include "workers/calls/parked.h"
 
-enum { ATTEMPT_DIGITS = 9, SHOWN = 60 };
+enum { ATTEMPT_MAX = 999999999, SHOWN = 60 };
 
 /* ---- headers ---- */
 
@@ -61,16 +62,7 @@ static struct span shown(struct span value)
 
 static bool parse_attempt(struct span text, int *attempt)
 {
-    int value = 0;
-    if (text.n == 0 || text.n > ATTEMPT_DIGITS || text.p[0] == '0')
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-        value = value * 10 + (text.p[i] - '0');
-    }
-    *attempt = value;
-    return true;
+    return text.n > 0 && text.p[0] != '0' && number_read_int(text, 1, ATTEMPT_MAX, attempt);
 }
 
 static void compose(struct call_ref *ref, struct span tenant, struct span call_id)
@@ -120,7 +112,7 @@ static int read_ref(struct call_ref *ref, const struct span found[H_COUNT], stru
 
 /* ---- the record ---- */
 
-static void read_trace(struct reading *reading, struct span parent, struct span state)
+static void read_trace(struct callback_reading *reading, struct span parent, struct span state)
 {
     if (parent.n == 0 || parent.n >= READING_TRACE_MAX)
         return;
@@ -133,7 +125,7 @@ static void read_trace(struct reading *reading, struct span parent, struct span 
     reading->trace_n += 1 + state.n;
 }
 
-static int read_envelope(struct reading *reading, const struct span found[H_COUNT], struct err *err)
+static int read_envelope(struct callback_reading *reading, const struct span found[H_COUNT], struct err *err)
 {
     reading->parked_before = found[H_PARKED].p != NULL;
     reading->provider = provider_by_name(found[H_PROVIDER]);
@@ -155,7 +147,7 @@ static int read_envelope(struct reading *reading, const struct span found[H_COUN
 
 /* What the provider echoes stands in for the headers; what names the call by the provider's id is the last
  * resort. */
-static void read_ids(struct reading *reading, const struct callback *callback)
+static void read_ids(struct callback_reading *reading, const struct callback *callback)
 {
     struct buf text;
     if (reading->ref.id_n > 0)
@@ -169,8 +161,8 @@ static void read_ids(struct reading *reading, const struct callback *callback)
     buf_done(&text);
 }
 
-int reading_read(struct reading *reading, const struct kafka_header *headers, size_t n, struct span body,
-                 struct err *err)
+int reading_read(struct callback_reading *reading, const struct kafka_header *headers, size_t n,
+                 struct span body, struct err *err)
 {
     struct span found[H_COUNT];
     reading->provider = NULL;
@@ -199,9 +191,8 @@ int reading_read(struct reading *reading, const struct kafka_header *headers, si
             err, ERR_INVALID,
             "the callback names no call: neither our reference nor the provider's call id is in it");
     if (reading->unproved)
-        return err_set(
-            err, ERR_INVALID,
-            "the callback names no call: its body has no provider's call id, and its signature does "
-            "not cover the path");
+        return err_set(err, ERR_INVALID,
+                       "the callback names no call: its body has no provider's call id, "
+                       "and its signature does not cover the path");
     return 0;
 }

@@ -26,11 +26,12 @@ struct call_ref {
 };
 
 /* Spans are borrowed from the record. */
-struct reading {
+struct callback_reading {
     const struct provider *provider; /* NULL when unknown */
     struct span channel;
     struct call_ref ref; /* id_n 0: the record does not carry one */
-    bool unproved; /* what was signed does not cover the reference: whose it is, its provider call id says */
+    /* What was signed does not cover the reference: only the provider's call id says whose it is. */
+    bool unproved;
     int64_t received_ms; /* 0 when it does not say */
     bool parked_before;
     char trace[READING_TRACE_MAX]; /* "traceparent\ntracestate" */
@@ -43,8 +44,8 @@ struct reading {
  * the provider's adapter cannot read the body. `received_ms`, `provider` and `parked_before` are set as far
  * as they were found even then.
  */
-int reading_read(struct reading *reading, const struct kafka_header *headers, size_t n, struct span body,
-                 struct err *err);
+int reading_read(struct callback_reading *reading, const struct kafka_header *headers, size_t n,
+                 struct span body, struct err *err);
 
 /* "tenant/call_id/attempt"; false when it is not of that form. */
 bool call_ref_parse(struct call_ref *ref, struct span text);

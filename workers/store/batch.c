@@ -2,17 +2,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
-#include "common/run/log.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
-#include "workers/store/private.h"
 
 enum { RECORD_MAX = 256 * 1024, BATCH_BYTES = 8 * 1024 * 1024, REPLY_VALUES = 3 };
 
 struct waiter {
-    batch_deliver_fn deliver;
+    store_deliver_fn deliver;
     void (*fn)(void);
     void *arg;
 };
@@ -21,40 +20,41 @@ struct waiter {
 struct batch {
     struct batches *owner;
     struct batch *next;
-    enum batch_kind kind; /* BATCH_KINDS: a script of its own */
+    const struct redis_script *script;
+    struct script_batches *of; /* NULL: a call by itself, with one waiter for the whole results array */
     unsigned shard;
     size_t n;
-    bool whole; /* one waiter for the whole results array */
     struct waiter waiters[STORE_BATCH];
     size_t ends[STORE_BATCH]; /* where each record ends in `records` */
     struct buf records;
 };
 
+/*
+ * The batches of one script, by shard. While a call of it is out to a shard, the next one fills: under load
+ * batches grow by themselves, when idle a record leaves at the end of its turn.
+ */
+struct script_batches {
+    struct script_batches *next;
+    const struct redis_script *script;
+    struct batch **filling; /* NULL: none */
+    unsigned *out;          /* script calls without an answer */
+    unsigned *touched;      /* shards with a batch, so that a turn's end does not look at all */
+    size_t touched_n;
+};
+
 struct batches {
-    struct store *store;
+    struct batches_with with;
     struct buf config;
     store_events_fn events;
     store_lost_fn lost;
     void *events_arg;
-    /* By shard. While a script call of the kind is out, the next one fills: under load batches grow by
-     * themselves, when idle a record leaves at the end of its turn. */
-    struct batch **filling[BATCH_KINDS]; /* NULL: none */
-    unsigned *out[BATCH_KINDS];          /* script calls without an answer */
-    unsigned *touched[BATCH_KINDS];      /* shards with a batch, so that a turn's end does not look at all */
-    size_t touched_n[BATCH_KINDS];
+    struct script_batches *of[SCRIPT_COUNT]; /* NULL: no record of the script came yet */
+    struct script_batches *first;            /* of those that are there */
     struct batch *free;
     size_t pending;
 };
 
-static const struct redis_script *const SCRIPTS[BATCH_KINDS] = {
-    [BATCH_REQUEST] = &script_request, [BATCH_CLAIM] = &script_claim,     [BATCH_POSTPONE] = &script_postpone,
-    [BATCH_LINK] = &script_link,       [BATCH_OUTCOME] = &script_outcome, [BATCH_EVIDENCE] = &script_evidence,
-    [BATCH_CONTACT] = &script_contact, [BATCH_UNLOCK] = &script_unlock,   [BATCH_WAKE] = &script_wake,
-    [BATCH_LOOK] = &script_look,       [BATCH_DEFER] = &script_defer,     [BATCH_DNC_EDIT] = &script_dnc_edit,
-    [BATCH_LINED] = &script_lined,     [BATCH_MEND] = &script_mend,
-};
-
-static struct batch *batch_get(struct batches *batches, enum batch_kind kind, unsigned shard)
+static struct batch *batch_get(struct batches *batches, const struct redis_script *script, unsigned shard)
 {
     struct batch *batch = batches->free;
     if (batch != NULL) {
@@ -64,10 +64,10 @@ static struct batch *batch_get(struct batches *batches, enum batch_kind kind, un
         buf_init(&batch->records, BATCH_BYTES);
         batch->owner = batches;
     }
-    batch->kind = kind;
+    batch->script = script;
+    batch->of = NULL;
     batch->shard = shard;
     batch->n = 0;
-    batch->whole = false;
     buf_clear(&batch->records);
     return batch;
 }
@@ -92,13 +92,13 @@ static void deliver_to(const struct batch *batch, const struct waiter *w, enum s
         w->deliver(status, result, w->fn, w->arg);
         return;
     }
-    store_set_why(batch->owner->store, pack_get_span(result, 1));
+    unreadable_note(batch->owner->with.unreadable, pack_get_span(result, 1));
     w->deliver(STORE_UNREADABLE, NULL, w->fn, w->arg);
 }
 
 static void deliver(struct batch *batch, enum store_status status, const msgpack_object *results)
 {
-    if (batch->whole)
+    if (batch->of == NULL)
         deliver_to(batch, &batch->waiters[0], status, results);
     else
         for (size_t i = 0; i < batch->n; i++)
@@ -107,12 +107,12 @@ static void deliver(struct batch *batch, enum store_status status, const msgpack
 }
 
 /* Behind the three values of a reply: calls that cannot be read, as sentences. */
-static void tell_unreadable(struct batches *batches, const void *reply)
+static void report_unreadable(struct batches *batches, const void *reply)
 {
     for (long i = REPLY_VALUES; i < redis_reply_len(reply); i++) {
         struct span why = SPAN_NONE;
         redis_reply_span(redis_reply_at(reply, (size_t)i), &why);
-        store_unreadable(batches->store, why);
+        unreadable_report(batches->with.unreadable, why);
     }
 }
 
@@ -125,8 +125,8 @@ static void on_reply(const struct redis_result *result, void *arg)
     struct span entry, events, packed;
     enum store_status status = store_status_of(result);
     batches->pending -= batch->n;
-    if (batch->kind != BATCH_KINDS)
-        batches->out[batch->kind][batch->shard]--;
+    if (batch->of != NULL)
+        batch->of->out[batch->shard]--;
     if (status == STORE_REFUSED || status == STORE_LOST) {
         if (status == STORE_LOST && batches->lost != NULL)
             batches->lost(batch->shard, batches->events_arg);
@@ -140,13 +140,13 @@ static void on_reply(const struct redis_result *result, void *arg)
                 redis_reply_span(redis_reply_at(result->reply, 2), &packed);
     assert(fits);
     (void)fits;
-    tell_unreadable(batches, result->reply);
+    report_unreadable(batches, result->reply);
     if (status == STORE_UNACKED && entry.n > 0 && batches->lost != NULL)
         batches->lost(batch->shard, batches->events_arg); /* a failover can undo them: not before it cannot */
     else if (entry.n > 0 && batches->events != NULL)
         batches->events(batch->shard, entry, events, batches->events_arg);
     if (packed.n == 0) {
-        assert(batch->whole);
+        assert(batch->of == NULL);
         deliver(batch, status, NULL);
     } else {
         msgpack_unpacked unpacked;
@@ -154,11 +154,17 @@ static void on_reply(const struct redis_result *result, void *arg)
         msgpack_unpack_return rc = msgpack_unpack_next(&unpacked, packed.p, packed.n, NULL);
         assert(rc == MSGPACK_UNPACK_SUCCESS && unpacked.data.type == MSGPACK_OBJECT_ARRAY);
         (void)rc;
-        assert(batch->whole || unpacked.data.via.array.size == batch->n);
+        assert(batch->of == NULL || unpacked.data.via.array.size == batch->n);
         deliver(batch, status, &unpacked.data);
         msgpack_unpacked_destroy(&unpacked);
     }
     batch_put(batch);
+}
+
+static void eval(struct batches *batches, struct batch *batch, const struct span *args, size_t argc)
+{
+    redis_eval(batches->with.redis, batch->script, batches->with.shard_keys[batch->shard], args, argc,
+               on_reply, batch);
 }
 
 static void batch_send(struct batches *batches, struct batch *batch)
@@ -170,47 +176,78 @@ static void batch_send(struct batches *batches, struct batch *batch)
         args[1 + i] = span_of(batch->records.p + from, batch->ends[i] - from);
         from = batch->ends[i];
     }
-    batches->out[batch->kind][batch->shard]++;
-    redis_eval(store_redis(batches->store), SCRIPTS[batch->kind],
-               store_shard_key(batches->store, batch->shard), args, 1 + batch->n, on_reply, batch);
+    batch->of->out[batch->shard]++;
+    eval(batches, batch, args, 1 + batch->n);
 }
 
-/* The end of a turn: what was collected leaves, unless its shard still works on the batch before. */
+/* What was collected of a script leaves, unless its shard still works on the batch before. */
+static bool flush_script(struct batches *batches, struct script_batches *of)
+{
+    size_t n = of->touched_n, kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned shard = of->touched[i];
+        if (of->out[shard] > 0) {
+            of->touched[kept++] = shard;
+            continue;
+        }
+        struct batch *batch = of->filling[shard];
+        of->filling[shard] = NULL;
+        batch_send(batches, batch);
+    }
+    of->touched_n = kept;
+    return kept < n;
+}
+
+/* The end of a turn. */
 static bool flush(void *arg)
 {
     struct batches *batches = arg;
     bool sent = false;
-    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
-        size_t n = batches->touched_n[kind], kept = 0;
-        for (size_t i = 0; i < n; i++) {
-            unsigned shard = batches->touched[kind][i];
-            if (batches->out[kind][shard] > 0) {
-                batches->touched[kind][kept++] = shard;
-                continue;
-            }
-            struct batch *batch = batches->filling[kind][shard];
-            batches->filling[kind][shard] = NULL;
-            batch_send(batches, batch);
-            sent = true;
-        }
-        batches->touched_n[kind] = kept;
-    }
+    for (struct script_batches *of = batches->first; of != NULL; of = of->next)
+        sent = flush_script(batches, of) || sent;
     return sent;
 }
 
-void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, struct span record,
-               batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+static struct script_batches *batches_of(struct batches *batches, const struct redis_script *script)
 {
-    struct batch **slot = &batches->filling[kind][shard];
-    if (*slot != NULL && ((*slot)->n == STORE_BATCH || (*slot)->records.n + record.n > BATCH_BYTES)) {
-        batch_send(batches, *slot);
-        *slot = batch_get(batches, kind, shard);
-    } else if (*slot == NULL) {
-        *slot = batch_get(batches, kind, shard);
-        batches->touched[kind][batches->touched_n[kind]++] = shard;
-    }
-    struct batch *batch = *slot;
+    size_t place = (size_t)(script - scripts);
+    assert(place < SCRIPT_COUNT);
+    struct script_batches *of = batches->of[place];
+    if (of != NULL)
+        return of;
+    unsigned shards = batches->with.shards;
+    of = mem_calloc(1, sizeof(*of));
+    of->filling = mem_calloc(shards, sizeof(struct batch *));
+    of->out = mem_calloc(shards, sizeof(unsigned));
+    of->touched = mem_calloc(shards, sizeof(unsigned));
+    of->next = batches->first;
+    batches->first = of;
+    batches->of[place] = of;
+    return of;
+}
+
+static struct batch *batch_begin(struct batches *batches, struct script_batches *of,
+                                 const struct redis_script *script, unsigned shard)
+{
+    struct batch *batch = batch_get(batches, script, shard);
+    batch->of = of;
+    of->filling[shard] = batch;
+    return batch;
+}
+
+void batch_add(struct batches *batches, const struct redis_script *script, unsigned shard, struct span record,
+               store_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+{
+    struct script_batches *of = batches_of(batches, script);
+    struct batch *batch = of->filling[shard];
     assert(record.n <= RECORD_MAX);
+    if (batch == NULL) {
+        batch = batch_begin(batches, of, script, shard);
+        of->touched[of->touched_n++] = shard;
+    } else if (batch->n == STORE_BATCH || batch->records.n + record.n > BATCH_BYTES) {
+        batch_send(batches, batch);
+        batch = batch_begin(batches, of, script, shard);
+    }
     buf_addspan(&batch->records, record);
     batch->ends[batch->n] = batch->records.n;
     batch->waiters[batch->n++] = (struct waiter){deliver_fn, fn, arg};
@@ -218,47 +255,47 @@ void batch_add(struct batches *batches, enum batch_kind kind, unsigned shard, st
 }
 
 void batch_run(struct batches *batches, const struct redis_script *script, unsigned shard,
-               const struct span *args, size_t argc, batch_deliver_fn deliver_fn, void (*fn)(void), void *arg)
+               const struct span *args, size_t argc, store_deliver_fn deliver_fn, void (*fn)(void), void *arg)
 {
-    struct span all[8];
-    assert(argc < 8);
-    struct batch *batch = batch_get(batches, BATCH_KINDS, shard);
-    batch->whole = true;
+    struct span all[1 + STORE_RUN_ARGS];
+    assert(argc <= STORE_RUN_ARGS);
+    struct batch *batch = batch_get(batches, script, shard);
     batch->n = 1;
     batch->waiters[0] = (struct waiter){deliver_fn, fn, arg};
     batches->pending++;
     all[0] = buf_span(&batches->config);
     memcpy(all + 1, args, argc * sizeof(*args));
-    redis_eval(store_redis(batches->store), script, store_shard_key(batches->store, shard), all, 1 + argc,
-               on_reply, batch);
+    eval(batches, batch, all, 1 + argc);
 }
 
-struct batches *batches_new(struct loop *loop, struct store *store, struct span config)
+struct batches *batches_new(const struct batches_with *with)
 {
     struct batches *batches = mem_calloc(1, sizeof(*batches));
-    batches->store = store;
+    batches->with = *with;
     buf_init(&batches->config, 64);
-    buf_addspan(&batches->config, config);
-    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
-        batches->filling[kind] = mem_calloc(store_shards(store), sizeof(struct batch *));
-        batches->touched[kind] = mem_calloc(store_shards(store), sizeof(unsigned));
-        batches->out[kind] = mem_calloc(store_shards(store), sizeof(unsigned));
-    }
-    loop_at_turn_end(loop, flush, batches);
+    buf_addspan(&batches->config, with->config);
+    loop_at_turn_end(with->loop, flush, batches);
     return batches;
 }
 
-/* The batches of a pending redis call must outlive it: free the redis connection first. */
+static void script_batches_free(struct script_batches *of)
+{
+    for (size_t i = 0; i < of->touched_n; i++)
+        batch_put(of->filling[of->touched[i]]);
+    free(of->filling);
+    free(of->touched);
+    free(of->out);
+    free(of);
+}
+
 void batches_free(struct batches **batches)
 {
     struct batches *b = *batches;
     *batches = NULL;
-    for (enum batch_kind kind = 0; kind < BATCH_KINDS; kind++) {
-        for (size_t i = 0; i < b->touched_n[kind]; i++)
-            batch_put(b->filling[kind][b->touched[kind][i]]);
-        free(b->filling[kind]);
-        free(b->touched[kind]);
-        free(b->out[kind]);
+    while (b->first != NULL) {
+        struct script_batches *of = b->first;
+        b->first = of->next;
+        script_batches_free(of);
     }
     while (b->free != NULL) {
         struct batch *batch = b->free;

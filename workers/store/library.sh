@@ -180,8 +180,16 @@ sed "s/LIBRARY/$name/" "$tmp/text" > "$tmp/library.lua"
     echo '#define IVR_GEN_SCRIPTS_H'
     echo '#include "common/redis/redis.h"'
     echo 'extern const struct redis_library script_library;'
+    echo '/* All in one array: a script is known by its place in it (workers/store/batch.c). */'
+    echo 'enum {'
     for verb in $verbs; do
-        echo "extern const struct redis_script script_$verb;"
+        echo "    SCRIPT_$verb,"
+    done
+    echo '    SCRIPT_COUNT'
+    echo '};'
+    echo 'extern const struct redis_script scripts[SCRIPT_COUNT];'
+    for verb in $verbs; do
+        echo "#define script_$verb scripts[SCRIPT_$verb]"
     done
     echo '#endif'
 } > "$tmp/scripts.h"
@@ -192,11 +200,13 @@ sed "s/LIBRARY/$name/" "$tmp/text" > "$tmp/library.lua"
     echo "    \"$name\","
     sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/    "/' -e 's/$/\\n"/' "$tmp/library.lua"
     echo "    , $(wc -c < "$tmp/library.lua" | tr -d ' ')};"
+    echo 'const struct redis_script scripts[SCRIPT_COUNT] = {'
     for verb in $verbs; do
         writes=true removes=false
         if marked "$verb" 'Reads only'; then writes=false; fi
         if marked "$verb" 'Only removes'; then removes=true; fi
-        echo "const struct redis_script script_$verb = {\"$verb\", \"${name}_$verb\", $writes, $removes};"
+        echo "    [SCRIPT_$verb] = {\"$verb\", \"${name}_$verb\", $writes, $removes},"
     done
+    echo '};'
 } > "$tmp/scripts.c"
 mv "$tmp/library.lua" "$tmp/commands" "$tmp/layout.h" "$tmp/scripts.h" "$tmp/scripts.c" "$out"

@@ -1,7 +1,5 @@
 #include "workers/store/pack.h"
 
-#include "common/base/pii.h"
-
 static int append(void *data, const char *bytes, size_t n)
 {
     buf_add(data, bytes, n);
@@ -23,40 +21,6 @@ void pack_span(msgpack_packer *packer, struct span text)
 void pack_str(msgpack_packer *packer, const char *text)
 {
     pack_span(packer, span_str(text));
-}
-
-static void pack_words(msgpack_packer *packer, const char *words)
-{
-    struct buf shown;
-    buf_init(&shown, 8 * EVIDENCE_DETAIL_MAX);
-    pii_add_text(&shown, span_str(words));
-    pack_span(packer, buf_span(&shown));
-    buf_done(&shown);
-}
-
-void pack_evidence(msgpack_packer *packer, const struct evidence *ev)
-{
-    struct evidence nothing;
-    if (ev == NULL) {
-        evidence_init(&nothing);
-        ev = &nothing;
-    }
-    msgpack_pack_array(packer, 15);
-    msgpack_pack_int64(packer, ev->status);
-    msgpack_pack_int64(packer, ev->terminal);
-    msgpack_pack_int64(packer, ev->hops);
-    msgpack_pack_int64(packer, ev->at_ms);
-    msgpack_pack_int64(packer, ev->answered_at_ms);
-    msgpack_pack_int64(packer, ev->ring_seconds);
-    msgpack_pack_int64(packer, ev->talk_seconds);
-    msgpack_pack_int64(packer, ev->cost_micros);
-    pack_str(packer, ev->currency);
-    msgpack_pack_int64(packer, ev->reason_kind);
-    pack_words(packer, ev->reason_code);
-    pack_words(packer, ev->reason_detail);
-    pack_words(packer, ev->hop_detail);
-    pack_str(packer, ev->provider_call_id);
-    msgpack_pack_int64(packer, ev->permanent);
 }
 
 struct span pack_get_span(const msgpack_object *array, size_t i)

@@ -41,8 +41,8 @@ static int check(struct channel *channel, struct err *err)
     for (const char *p = channel->credentials[API_KEY]; *p; p++) {
         if (*p <= ' ' || *p > '~')
             return err_set(err, ERR_CONFIG,
-                           "credentials.api_key: has a space, a line break or another character that no key "
-                           "has, expected the key alone");
+                           "credentials.api_key: has a space, a line break or another character "
+                           "that no key has, expected the key alone");
     }
     return 0;
 }
@@ -67,6 +67,8 @@ static void add_verb(struct buf *b, const struct request *request)
         buf_adds(b, "<Redirect>");
         xml_add_text(b, request->message);
         buf_adds(b, "</Redirect>");
+        return;
+    case MESSAGE_NONE:
         return;
     }
 }

@@ -27,7 +27,7 @@
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 /* What a report says; SPAN_NONE and -1 where it does not. */
-struct report {
+struct africastalking_report {
     bool has_state; /* older integrations are sent no callSessionState at all */
     struct span state;
     struct span status;
@@ -68,20 +68,20 @@ static struct span read_start(struct span text)
     return clock_parse_rfc3339(span_of(copy, sizeof copy), &ignored_ms) ? text : SPAN_NONE;
 }
 
-static bool is_dialing(const struct report *report)
+static bool is_dialing(const struct africastalking_report *report)
 {
     return span_is_any_case(report->state, "Ringing") || span_is_any_case(report->state, "Dialing");
 }
 
 /* A published event has Active without a start time: the word alone does not prove an answer. */
-static bool is_answered(const struct report *report)
+static bool is_answered(const struct africastalking_report *report)
 {
     return !report->has_state || span_is_any_case(report->state, "Answered") ||
            (span_is_any_case(report->state, "Active") && report->started.n > 0) || report->has_digits;
 }
 
 /* "Answered, callStartTime 2021-10-13+19:10:16", in the provider's words. */
-static void set_answer_detail(struct evidence *ev, const struct report *report)
+static void set_answer_detail(struct evidence *ev, const struct africastalking_report *report)
 {
     struct buf text;
     buf_init(&text, EVIDENCE_DETAIL_MAX * 4);
@@ -94,7 +94,7 @@ static void set_answer_detail(struct evidence *ev, const struct report *report)
     buf_done(&text);
 }
 
-static void apply_active(struct evidence *ev, const struct report *report)
+static void apply_active(struct evidence *ev, const struct africastalking_report *report)
 {
     if (is_dialing(report)) {
         ev->hops = HOP_BIT(HOP_DIALING);
@@ -109,7 +109,7 @@ static void apply_active(struct evidence *ev, const struct report *report)
 
 /* Talk time says so, whatever the cause is. A call of less than a second has none: then all of the rest must
  * agree. */
-static bool was_answered(const struct report *report)
+static bool was_answered(const struct africastalking_report *report)
 {
     if (report->seconds > 0)
         return true;
@@ -129,7 +129,7 @@ static void add_words(struct buf *text, struct span first, struct span second)
     buf_addspan(text, second);
 }
 
-static void set_reason(struct evidence *ev, const struct report *report)
+static void set_reason(struct evidence *ev, const struct africastalking_report *report)
 {
     struct buf words;
     buf_init(&words, EVIDENCE_DETAIL_MAX * 8);
@@ -146,7 +146,7 @@ static void set_reason(struct evidence *ev, const struct report *report)
     buf_done(&words);
 }
 
-static enum call_status status_without_cause(const struct report *report)
+static enum call_status status_without_cause(const struct africastalking_report *report)
 {
     return span_is_any_case(report->status, "NotAnswered") ||
                    (report->status.n == 0 && span_is_any_case(report->state, "NotAnswered"))
@@ -158,7 +158,7 @@ static enum call_status status_without_cause(const struct report *report)
  * Its causes have FreeSWITCH's names, and mean what they mean elsewhere. Two are ambiguous: FreeSWITCH reads
  * SIP 401, 402, 403, 407, 603 and 608 all as CALL_REJECTED, and both 408 and 504 as RECOVERY_ON_TIMER_EXPIRE.
  */
-static void apply_unanswered(struct evidence *ev, const struct report *report)
+static void apply_unanswered(struct evidence *ev, const struct africastalking_report *report)
 {
     const struct cause *cause = cause_by_name(report->cause);
     if (cause) {
@@ -170,7 +170,7 @@ static void apply_unanswered(struct evidence *ev, const struct report *report)
     set_reason(ev, report);
 }
 
-static void apply_final(struct evidence *ev, const struct report *report)
+static void apply_final(struct evidence *ev, const struct africastalking_report *report)
 {
     struct buf words;
     ev->terminal = true;
@@ -189,9 +189,9 @@ static void apply_final(struct evidence *ev, const struct report *report)
 
 /* ---- the form ---- */
 
-static void read_report(const struct form *form, struct report *report)
+static void read_report(const struct form *form, struct africastalking_report *report)
 {
-    *report = (struct report){
+    *report = (struct africastalking_report){
         .has_state = form_get(form, "callSessionState").p != NULL,
         .state = said(form, "callSessionState"),
         .status = said(form, "status"),
@@ -226,7 +226,7 @@ static int check_form(const struct form *form, struct err *err)
 /* isActive decides, not callSessionState, which comes with every kind of request. */
 static void apply_form(const struct form *form, struct evidence *ev)
 {
-    struct report report;
+    struct africastalking_report report;
     struct span active = form_get(form, "isActive");
     evidence_set_provider_call_id(ev, said(form, "sessionId"));
     read_report(form, &report);

@@ -125,6 +125,8 @@ static void add_verbs(struct buf *b, const struct request *request)
     case MESSAGE_ANSWER_URL:
         add_element(b, "Redirect", request->message);
         return;
+    case MESSAGE_NONE:
+        return;
     }
 }
 

@@ -41,8 +41,8 @@ static const struct call_word call_words[] = {
     {"answered", STATUS_COMPLETED, HOP_BIT(HOP_CONNECTED), false, SIP_IGNORED}, /* as some clones write it */
     {"completed", STATUS_COMPLETED, ENDED, true, SIP_IGNORED},
     {"busy", STATUS_USER_BUSY, ENDED, true, SIP_IGNORED},
-    /* Twilio has no word for an absent subscriber. 480 stands for Q.850 19 too: the phone may have rung out.
-     */
+    /* Twilio has no word for an absent subscriber. 480 stands for Q.850 19 too: the phone may have rung
+     * out. */
     {"no-answer", STATUS_NO_ANSWER, ENDED, true, SIP_480_IS_ABSENT},
     {"failed", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_DECIDES},
     {"canceled", STATUS_FAILED_UNKNOWN_REASON, ENDED, true, SIP_IGNORED},
@@ -63,7 +63,7 @@ bool twilio_is_status(struct span word)
 }
 
 /* What a report says, wherever it stands; SPAN_NONE and -1 where it does not. */
-struct report {
+struct twilio_report {
     struct span word;
     int64_t sip_code;
     struct span sip_phrase;
@@ -73,12 +73,12 @@ struct report {
     int64_t talk_seconds;
 };
 
-static bool refused_by_sip(const struct report *report)
+static bool refused_by_sip(const struct twilio_report *report)
 {
     return report->sip_code >= 300 && report->sip_code <= 699;
 }
 
-static void apply_status(struct evidence *ev, const struct call_word *row, const struct report *report)
+static void apply_status(struct evidence *ev, const struct call_word *row, const struct twilio_report *report)
 {
     ev->status = row->status;
     ev->hops = row->hops;
@@ -97,7 +97,7 @@ static void apply_status(struct evidence *ev, const struct call_word *row, const
  * where there is one, else the SIP code, which says more than CallStatus does ("failed" has many), else
  * CallStatus. What was not chosen is the detail.
  */
-static void apply_reason(struct evidence *ev, const struct report *report)
+static void apply_reason(struct evidence *ev, const struct twilio_report *report)
 {
     struct buf text;
     if (ev->status == STATUS_NONE || ev->status == STATUS_COMPLETED)
@@ -125,7 +125,7 @@ static void apply_reason(struct evidence *ev, const struct report *report)
 
 /* The raw cause beside the hops: "busy, SIP 486", "completed, SIP 200, answered by machine_start". Dialing
  * has none. */
-static void apply_hop_detail(struct evidence *ev, const struct report *report)
+static void apply_hop_detail(struct evidence *ev, const struct twilio_report *report)
 {
     struct buf text;
     if ((ev->hops & ~HOP_BIT(HOP_DIALING)) == 0)
@@ -144,7 +144,7 @@ static void apply_hop_detail(struct evidence *ev, const struct report *report)
     buf_done(&text);
 }
 
-static void apply_report(struct evidence *ev, const struct call_word *row, const struct report *report)
+static void apply_report(struct evidence *ev, const struct call_word *row, const struct twilio_report *report)
 {
     apply_status(ev, row, report);
     apply_reason(ev, report);
@@ -176,11 +176,11 @@ static bool is_twilio(const struct twilio_text *text)
     return false;
 }
 
-static void read_report(const struct twilio_text *text, struct report *report)
+static void read_report(const struct twilio_text *text, struct twilio_report *report)
 {
     const struct span *values = text->values;
     struct span sip = values[TWILIO_SIP_RESPONSE_CODE];
-    *report = (struct report){
+    *report = (struct twilio_report){
         .word = values[TWILIO_CALL_STATUS],
         .sip_code = fields_number(sip.n ? sip : values[TWILIO_SIP_RESULT_CODE]), /* SignalWire's name */
         .sip_phrase = values[TWILIO_SIP_PHRASE],
@@ -193,7 +193,7 @@ static void read_report(const struct twilio_text *text, struct report *report)
 
 static void read_callback(const struct twilio_text *text, struct evidence *ev)
 {
-    struct report report;
+    struct twilio_report report;
     read_report(text, &report);
     evidence_set_provider_call_id(ev, text->values[TWILIO_CALL_SID]);
     if (!report.word.p)
@@ -242,10 +242,10 @@ bool twilio_callback_id(const struct callback *callback, struct buf *id)
 /* The call object has no SIP code. A word that we do not know proves nothing here: it can be asked again. */
 static void read_object(const json_t *object, struct evidence *ev)
 {
-    struct report report = {.word = json_get_span(object, "status"),
-                            .sip_code = -1,
-                            .answered_by = json_get_span(object, "answered_by"),
-                            .talk_seconds = fields_json_number(object, "duration")};
+    struct twilio_report report = {.word = json_get_span(object, "status"),
+                                   .sip_code = -1,
+                                   .answered_by = json_get_span(object, "answered_by"),
+                                   .talk_seconds = fields_json_number(object, "duration")};
     const struct call_word *row = find_word(report.word);
     if (!row)
         return;

@@ -22,7 +22,7 @@
 /* A URL and a body of the largest size that the gateway takes. */
 enum { DATA_MAX = 512 * 1024, URL_MAX = 64 * 1024 };
 
-struct field {
+struct signed_field {
     struct span name;
     struct span value;
 };
@@ -36,7 +36,7 @@ static int compare_bytes(struct span a, struct span b)
 
 static int compare_fields(const void *a, const void *b)
 {
-    const struct field *left = a, *right = b;
+    const struct signed_field *left = a, *right = b;
     int order = compare_bytes(left->name, right->name);
     return order ? order : compare_bytes(left->value, right->value);
 }
@@ -64,7 +64,7 @@ static struct span cut(struct span *in, char c)
  * Not form_parse(): that has bounds, and a signature is over whatever came. Returns how many fields there
  * are; *fields is freed by the caller.
  */
-static size_t split_fields(struct span form, struct buf *text, struct field **fields)
+static size_t split_fields(struct span form, struct buf *text, struct signed_field **fields)
 {
     size_t most = 1, n = 0;
     for (size_t i = 0; i < form.n; i++)
@@ -86,7 +86,7 @@ static size_t split_fields(struct span form, struct buf *text, struct field **fi
 
 void twilio_add_signed_fields(struct buf *data, struct span form)
 {
-    struct field *fields;
+    struct signed_field *fields;
     struct buf text;
     size_t n = split_fields(form, &text, &fields);
     qsort(fields, n, sizeof *fields, compare_fields);
@@ -118,7 +118,7 @@ void twilio_add_signature(struct buf *b, struct span auth_token, struct span url
 }
 
 /* One verification: what was signed beside the URL, and the buffers that every try uses. */
-struct attempt {
+struct signature_check {
     struct span auth_token;
     struct span signature;
     struct buf fields; /* sorted, as they follow the URL */
@@ -126,17 +126,17 @@ struct attempt {
     struct buf mac;
 };
 
-static bool url_fits(struct attempt *attempt, struct span url, const char *fragment)
+static bool url_fits(struct signature_check *check, struct span url, const char *fragment)
 {
-    buf_clear(&attempt->data);
-    buf_clear(&attempt->mac);
-    buf_addspan(&attempt->data, url);
-    buf_adds(&attempt->data, fragment);
-    buf_addspan(&attempt->data, buf_span(&attempt->fields));
-    if (!buf_ok(&attempt->data))
+    buf_clear(&check->data);
+    buf_clear(&check->mac);
+    buf_addspan(&check->data, url);
+    buf_adds(&check->data, fragment);
+    buf_addspan(&check->data, buf_span(&check->fields));
+    if (!buf_ok(&check->data))
         return false;
-    add_mac(&attempt->mac, attempt->auth_token, buf_span(&attempt->data));
-    return crypto_equal(buf_span(&attempt->mac), attempt->signature);
+    add_mac(&check->mac, check->auth_token, buf_span(&check->data));
+    return crypto_equal(buf_span(&check->mac), check->signature);
 }
 
 /* The URL with the standard port where it names none, without its port where it names one. */
@@ -161,10 +161,10 @@ static void add_with_other_port(struct buf *b, const struct url_parts *url, stru
  * With and without port. What Twilio signs of our own callback URLs is the URL without the fragment that we
  * hand out; no document says so, hence both are tried.
  */
-static bool url_fits_any_port(struct attempt *attempt, struct span url)
+static bool url_fits_any_port(struct signature_check *check, struct span url)
 {
     struct url_parts parts;
-    if (url_fits(attempt, url, ""))
+    if (url_fits(check, url, ""))
         return true;
     if (url_split(url, &parts, NULL) != 0)
         return false;
@@ -174,8 +174,8 @@ static bool url_fits_any_port(struct attempt *attempt, struct span url)
     struct buf other;
     buf_init(&other, URL_MAX);
     add_with_other_port(&other, &parts, rest);
-    bool fits = url_fits(attempt, buf_span(&other), "") || url_fits(attempt, url, TWILIO_CALLBACK_FRAGMENT) ||
-                url_fits(attempt, buf_span(&other), TWILIO_CALLBACK_FRAGMENT);
+    bool fits = url_fits(check, buf_span(&other), "") || url_fits(check, url, TWILIO_CALLBACK_FRAGMENT) ||
+                url_fits(check, buf_span(&other), TWILIO_CALLBACK_FRAGMENT);
     buf_done(&other);
     return fits;
 }
@@ -222,9 +222,9 @@ static void add_with_requoted_query(struct buf *b, struct span url)
 }
 
 /* The URL as it came, with ' as %27, and with its query encoded again. */
-static bool url_fits_any_form(struct attempt *attempt, struct span url)
+static bool url_fits_any_form(struct signature_check *check, struct span url)
 {
-    if (url_fits_any_port(attempt, url))
+    if (url_fits_any_port(check, url))
         return true;
     static void (*const forms[])(struct buf *, struct span) = {add_quoted_apostrophes,
                                                                add_with_requoted_query};
@@ -234,7 +234,7 @@ static bool url_fits_any_form(struct attempt *attempt, struct span url)
         buf_init(&other, URL_MAX);
         forms[i](&other, url);
         fits =
-            buf_ok(&other) && !span_eq(buf_span(&other), url) && url_fits_any_port(attempt, buf_span(&other));
+            buf_ok(&other) && !span_eq(buf_span(&other), url) && url_fits_any_port(check, buf_span(&other));
         buf_done(&other);
     }
     return fits;
@@ -255,24 +255,24 @@ static void add_requested_url(struct buf *b, struct span public_url, struct span
     buf_addspan(b, target);
 }
 
-static bool origin_fits(struct attempt *attempt, struct span public_url, struct span target)
+static bool origin_fits(struct signature_check *check, struct span public_url, struct span target)
 {
     struct buf url;
     buf_init(&url, URL_MAX);
     add_requested_url(&url, public_url, target);
-    bool fits = buf_ok(&url) && url_fits_any_form(attempt, buf_span(&url));
+    bool fits = buf_ok(&url) && url_fits_any_form(check, buf_span(&url));
     buf_done(&url);
     return fits;
 }
 
-static bool host_fits(struct attempt *attempt, const char *scheme, struct span host, struct span target)
+static bool host_fits(struct signature_check *check, const char *scheme, struct span host, struct span target)
 {
     struct buf origin;
     buf_init(&origin, URL_MAX);
     buf_adds(&origin, scheme);
     buf_addspan(&origin, host);
     bool fits = host.n > 0 && !memchr(host.p, '/', host.n) && buf_ok(&origin) &&
-                origin_fits(attempt, buf_span(&origin), target);
+                origin_fits(check, buf_span(&origin), target);
     buf_done(&origin);
     return fits;
 }
@@ -309,34 +309,35 @@ static struct span signature_header(const struct callback *callback)
     return signature.n > 0 ? signature : callback->header(callback, "X-SignalWire-Signature");
 }
 
-static bool any_origin_fits(struct attempt *attempt, struct span public_url, const struct callback *callback)
+static bool any_origin_fits(struct signature_check *check, struct span public_url,
+                            const struct callback *callback)
 {
     if (public_url.n > 0)
-        return origin_fits(attempt, public_url, callback->target);
+        return origin_fits(check, public_url, callback->target);
     struct span host = callback->header(callback, "Host");
-    return host_fits(attempt, "https://", host, callback->target) ||
-           host_fits(attempt, "http://", host, callback->target);
+    return host_fits(check, "https://", host, callback->target) ||
+           host_fits(check, "http://", host, callback->target);
 }
 
 enum verified twilio_verify(const struct channel *channel, struct span public_url,
                             const struct callback *callback)
 {
     struct span auth_token = channel_credential(channel, "auth_token");
-    struct attempt attempt = {.auth_token = auth_token, .signature = signature_header(callback)};
-    if (auth_token.n == 0 || attempt.signature.n == 0)
+    struct signature_check check = {.auth_token = auth_token, .signature = signature_header(callback)};
+    if (auth_token.n == 0 || check.signature.n == 0)
         return VERIFIED_NO;
     bool has_body = !callback->method || strcmp(callback->method, "GET") != 0;
     bool form = fields_is_form(callback->content_type);
     if (has_body && !form && !body_hash_fits(callback))
         return VERIFIED_NO;
-    buf_init(&attempt.fields, DATA_MAX);
-    buf_init(&attempt.data, DATA_MAX);
-    buf_init(&attempt.mac, 64);
+    buf_init(&check.fields, DATA_MAX);
+    buf_init(&check.data, DATA_MAX);
+    buf_init(&check.mac, 64);
     if (has_body && form)
-        twilio_add_signed_fields(&attempt.fields, callback->body);
-    bool fits = buf_ok(&attempt.fields) && any_origin_fits(&attempt, public_url, callback);
-    buf_done(&attempt.fields);
-    buf_done(&attempt.data);
-    buf_done(&attempt.mac);
+        twilio_add_signed_fields(&check.fields, callback->body);
+    bool fits = buf_ok(&check.fields) && any_origin_fits(&check, public_url, callback);
+    buf_done(&check.fields);
+    buf_done(&check.data);
+    buf_done(&check.mac);
     return fits ? VERIFIED_SIGNATURE : VERIFIED_NO;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/number.h"
 #include "common/base/url.h"
 #include "workers/providers/fields.h"
 #include "workers/providers/twilio/twilio.h"
@@ -16,11 +17,6 @@ enum { TEXT_MAX = 128 * 1024, TIME_MAX = 40, TIME_MIN = 19, SID_HEX = 32, UUID_L
 static bool is_capital(char c)
 {
     return c >= 'A' && c <= 'Z';
-}
-
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 static bool begins_with(struct span text, const char *what)
@@ -76,7 +72,7 @@ static bool is_uuid(struct span text)
 {
     for (size_t i = 0; i < UUID_LEN; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (text.n < UUID_LEN || (dash ? text.p[i] != '-' : !is_hex(text.p[i])))
+        if (text.n < UUID_LEN || (dash ? text.p[i] != '-' : number_hex_digit(text.p[i]) < 0))
             return false;
     }
     return true;
@@ -92,7 +88,7 @@ static size_t call_id(struct span text)
         return word(text);
     struct span digits = from(text, 2);
     size_t n = to_capital(digits), hex = 0;
-    while (hex < digits.n && hex < SID_HEX && is_hex(digits.p[hex]))
+    while (hex < digits.n && hex < SID_HEX && number_hex_digit(digits.p[hex]) >= 0)
         hex++;
     return 2 + (hex == SID_HEX && n < hex ? hex : n);
 }

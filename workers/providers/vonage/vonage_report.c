@@ -100,7 +100,7 @@ static const struct event_detail *find_detail(const struct event_word *row, stru
 /* ---- what a report says ---- */
 
 /* Wherever it stands; SPAN_NONE, -1 and 0 where it does not. */
-struct report {
+struct vonage_report {
     struct span word;
     struct span id;
     struct span called;
@@ -113,13 +113,13 @@ struct report {
     int64_t at_ms, start_ms, end_ms; /* wall */
 };
 
-static bool is_answered(const struct report *report)
+static bool is_answered(const struct vonage_report *report)
 {
     return report->duration_s > 0 || report->start_ms > 0 || report->sip_code == 200;
 }
 
 /* The SIP code of a leg whose word leaves open what it was, and which has no detail. */
-static void apply_sip(struct evidence *ev, const struct event_word *row, const struct report *report)
+static void apply_sip(struct evidence *ev, const struct event_word *row, const struct vonage_report *report)
 {
     const struct cause *cause = report->sip_code > 0 ? cause_by_sip((int)report->sip_code) : NULL;
     bool open = row->refinement == SIP_DECIDES || row->refinement == MAY_BE_DECLINED;
@@ -130,7 +130,8 @@ static void apply_sip(struct evidence *ev, const struct event_word *row, const s
     ev->permanent = cause->permanent;
 }
 
-static void apply_status(struct evidence *ev, const struct event_word *row, const struct report *report)
+static void apply_status(struct evidence *ev, const struct event_word *row,
+                         const struct vonage_report *report)
 {
     const struct event_detail *detail = find_detail(row, report->detail);
     ev->status = detail ? detail->status : row->status;
@@ -145,7 +146,7 @@ static void apply_status(struct evidence *ev, const struct event_word *row, cons
 }
 
 /* "unanswered", "unanswered, SIP 480" */
-static void add_word(struct buf *text, const struct report *report, bool with_sip)
+static void add_word(struct buf *text, const struct vonage_report *report, bool with_sip)
 {
     buf_addspan(text, report->word);
     if (!with_sip || report->sip_code <= 0)
@@ -159,7 +160,7 @@ static void add_word(struct buf *text, const struct report *report, bool with_si
  * there is one, else the SIP code, which says more than the word does, else the word. What was not chosen is
  * the reason's detail.
  */
-static void apply_reason(struct evidence *ev, const struct report *report)
+static void apply_reason(struct evidence *ev, const struct vonage_report *report)
 {
     struct buf text;
     if (ev->status == STATUS_NONE || ev->status == STATUS_COMPLETED)
@@ -186,9 +187,9 @@ static void add_part(struct buf *text, const char *what, struct span said)
     buf_addspan(text, said);
 }
 
-/* The raw cause beside the hops: "unanswered, SIP 480, unavailable", "machine, beep_start". Dialing has none.
- */
-static void apply_hop_detail(struct evidence *ev, const struct report *report)
+/* The raw cause beside the hops: "unanswered, SIP 480, unavailable", "machine, beep_start". Dialing has
+ * none. */
+static void apply_hop_detail(struct evidence *ev, const struct vonage_report *report)
 {
     struct buf text;
     if ((ev->hops & ~HOP_BIT(HOP_DIALING)) == 0)
@@ -202,7 +203,7 @@ static void apply_hop_detail(struct evidence *ev, const struct report *report)
     buf_done(&text);
 }
 
-static void apply_times(struct evidence *ev, const struct event_word *row, const struct report *report)
+static void apply_times(struct evidence *ev, const struct event_word *row, const struct vonage_report *report)
 {
     bool answered = ev->status == STATUS_COMPLETED;
     ev->at_ms = report->at_ms;
@@ -218,7 +219,7 @@ static void apply_times(struct evidence *ev, const struct event_word *row, const
 }
 
 /* Whose it is. The number has no plus. */
-static void apply_ids(struct evidence *ev, const struct report *report)
+static void apply_ids(struct evidence *ev, const struct vonage_report *report)
 {
     struct buf number;
     buf_init(&number, HTTP_MAX_REPLY);
@@ -229,7 +230,8 @@ static void apply_ids(struct evidence *ev, const struct report *report)
     buf_done(&number);
 }
 
-static void apply_report(struct evidence *ev, const struct event_word *row, const struct report *report)
+static void apply_report(struct evidence *ev, const struct event_word *row,
+                         const struct vonage_report *report)
 {
     apply_ids(ev, report);
     evidence_set_cost(ev, report->price, SPAN_LIT("EUR"));
@@ -240,7 +242,7 @@ static void apply_report(struct evidence *ev, const struct event_word *row, cons
 }
 
 /* An unexpected word is kept, and ends nothing: it must not make us redial somebody who is talking. */
-static void apply_unknown_word(struct evidence *ev, const struct report *report)
+static void apply_unknown_word(struct evidence *ev, const struct vonage_report *report)
 {
     apply_ids(ev, report);
     ev->status = STATUS_FAILED_UNKNOWN_REASON;
@@ -291,8 +293,8 @@ static struct span price_of(struct source *source)
 
 enum { TIME_MAX = 40, TIME_PLAIN = sizeof "2026-11-22 18:50:50" - 1 };
 
-/* RFC 3339 in events; "2020-07-01 20:45:35" in look-ups, which is UTC as everything of Vonage's is. 0: none.
- */
+/* RFC 3339 in events; "2020-07-01 20:45:35" in look-ups, which is UTC as everything of Vonage's is. 0:
+ * none. */
 static int64_t time_of(const struct source *source, const char *name)
 {
     struct span text = text_of(source, name);
@@ -317,9 +319,9 @@ static struct span id_of(const struct source *source)
 }
 
 /* The spans point into the source. */
-static void read_report(struct source *source, struct report *report)
+static void read_report(struct source *source, struct vonage_report *report)
 {
-    *report = (struct report){
+    *report = (struct vonage_report){
         .word = text_of(source, "status"),
         .id = id_of(source),
         .called = text_of(source, "to"),
@@ -374,7 +376,7 @@ static int check_source(const struct source *source, struct err *err)
 
 static void read_callback(struct source *source, struct evidence *ev)
 {
-    struct report report;
+    struct vonage_report report;
     read_report(source, &report);
     const struct event_word *row = find_word(report.word);
     if (row)
@@ -420,7 +422,7 @@ void vonage_looked_up(const struct channel *channel, int status, struct span bod
     (void)channel;
     struct source source = {.object = status == 200 ? json_read(body, HTTP_MAX_REPLY, JSON_READ_FOREIGN, NULL)
                                                     : NULL};
-    struct report report;
+    struct vonage_report report;
     evidence_init(ev);
     if (!source.object)
         return;

@@ -1,20 +1,20 @@
 /* Records of the events topic that are no call events: dead letters, sent again until the brokers have them.
  */
-#ifndef IVR_REPORT_LETTERS_H
-#define IVR_REPORT_LETTERS_H
+#ifndef IVR_REPORT_DEAD_LETTERS_H
+#define IVR_REPORT_DEAD_LETTERS_H
 
 #include "common/base/err.h"
 #include "common/kafka/kafka.h"
 #include "workers/program/worker.h"
 
-struct letters;
+struct dead_letters;
 
-struct letters *letters_new(struct worker *worker);
+struct dead_letters *dead_letters_new(struct worker *worker);
 /* Takes the record over; kafka_done() follows once the brokers have the letter. The sentence is copied. */
-void letters_add(struct letters *letters, struct kafka_record *record, const struct err *err);
+void dead_letters_add(struct dead_letters *letters, struct kafka_record *record, const struct err *err);
 /* Before the consumer is closed: answers that still come are ignored. */
-void letters_stop(struct letters *letters);
+void dead_letters_stop(struct dead_letters *letters);
 /* After worker_close(). */
-void letters_free(struct letters **letters);
+void dead_letters_free(struct dead_letters **letters);
 
 #endif

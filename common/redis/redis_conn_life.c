@@ -37,13 +37,13 @@ void conn_set_error(struct redis_conn *conn, const char *error)
     memcpy(conn->cause, conn->error, sizeof(conn->cause));
 }
 
-void conn_tell_state(struct redis_conn *conn)
+void conn_report_state(struct redis_conn *conn)
 {
     bool takes = redis_conn_takes(conn);
 
-    if (takes == conn->told_takes)
+    if (takes == conn->reported_takes)
         return;
-    conn->told_takes = takes;
+    conn->reported_takes = takes;
     if (!conn->closing)
         conn->options.state(takes, conn->options.arg);
 }
@@ -54,10 +54,10 @@ void conn_set_up(struct redis_conn *conn)
     conn->backoff_ms = BACKOFF_MIN_MS;
     conn->cause[0] = 0;
     conn->denied = false;
-    conn_tell_state(conn);
+    conn_report_state(conn);
 }
 
-/* Any way down: DOWN, one log line, everybody pending is told, the next attempt is planned. */
+/* Any way down: DOWN, one log row, every pending command is answered, the next attempt is planned. */
 static void conn_drop(struct redis_conn *conn)
 {
     redisAsyncContext *ac = conn->ac;
@@ -83,12 +83,11 @@ static void conn_drop(struct redis_conn *conn)
                     LOG_STR("error", error), LOG_INT("retry_ms", conn->backoff_ms));
     conn->backoff_ms = conn->backoff_ms * 2 < BACKOFF_MAX_MS ? conn->backoff_ms * 2 : BACKOFF_MAX_MS;
 
-    struct redis_cmds lost;
-    redis_cmds_init(&lost);
-    redis_cmds_move(&lost, &conn->held);
-    redis_cmds_move(&lost, &conn->sent);
-    redis_cmds_move(&lost, &conn->queue);
-    conn_tell_state(conn);
+    struct fifo lost = {0};
+    fifo_move(&lost, &conn->held);
+    fifo_move(&lost, &conn->sent);
+    fifo_move(&lost, &conn->queue);
+    conn_report_state(conn);
     redis_answer_all_failed(&lost, REDIS_LOST, error);
 }
 
@@ -154,7 +153,7 @@ static void call_again(struct redis_conn *conn, struct redis_cmd *cmd)
     } else if (is_proof(conn, cmd)) {
         conn_send(conn, cmd);
     } else {
-        redis_cmds_add(&conn->queue, cmd);
+        fifo_add(&conn->queue, &cmd->link);
     }
 }
 
@@ -167,7 +166,7 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
     /* NULL: the connection is ending, conn_drop() will answer everybody. */
     if (conn == NULL || reply == NULL)
         return;
-    struct redis_cmd *cmd = redis_cmds_take(&conn->sent);
+    struct redis_cmd *cmd = REDIS_CMD_TAKE(&conn->sent);
     assert(cmd != NULL);
     enum redis_error error = redis_error_of(reply);
     if (error == ERROR_NOFUNCTION && cmd->script != NULL) {
@@ -188,7 +187,7 @@ static void on_reply(redisAsyncContext *ac, void *answer, void *unused)
         return;
     }
     cmd->held = redis_reply_steal(reply);
-    redis_cmds_add(&conn->held, cmd);
+    fifo_add(&conn->held, &cmd->link);
 }
 
 static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
@@ -198,7 +197,7 @@ static void conn_send(struct redis_conn *conn, struct redis_cmd *cmd)
 
     cmd->sent_seq = ++conn->seq;
     cmd->sent_mono_ms = loop_mono_ms(conn->options.loop);
-    redis_cmds_add(&conn->sent, cmd);
+    fifo_add(&conn->sent, &cmd->link);
     if (redisAsyncFormattedCommand(conn->ac, on_reply, NULL, cmd->wire, cmd->wire_n) != REDIS_OK)
         conn_set_error(conn, "hiredis takes no more commands");
 }
@@ -258,7 +257,7 @@ static bool fence_again(struct redis_conn *conn)
 {
     if (conn->options.kind != CONN_NODE || conn->fenced || conn->refenced)
         return false;
-    for (const struct redis_cmd *cmd = conn->held.head; cmd != NULL; cmd = cmd->next) {
+    for (const struct redis_cmd *cmd = REDIS_CMD_FIRST(&conn->held); cmd != NULL; cmd = REDIS_CMD_NEXT(cmd)) {
         if (cmd->script == NULL || cmd->held->type == REDIS_REPLY_ERROR)
             continue;
         conn->refenced = true;
@@ -271,7 +270,7 @@ static bool fence_again(struct redis_conn *conn)
 
 static bool held_executed(const struct redis_conn *conn)
 {
-    for (const struct redis_cmd *cmd = conn->held.head; cmd != NULL; cmd = cmd->next) {
+    for (const struct redis_cmd *cmd = REDIS_CMD_FIRST(&conn->held); cmd != NULL; cmd = REDIS_CMD_NEXT(cmd)) {
         if (cmd->held->type != REDIS_REPLY_ERROR)
             return true;
     }
@@ -281,11 +280,9 @@ static bool held_executed(const struct redis_conn *conn)
 /* `unacked`: NULL, or why what was executed is not safe. */
 static void answer_held(struct redis_conn *conn, const char *unacked)
 {
-    struct redis_cmds batch;
-
-    redis_cmds_init(&batch);
-    redis_cmds_move(&batch, &conn->held);
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&batch)) != NULL;) {
+    struct fifo batch = {0};
+    fifo_move(&batch, &conn->held);
+    for (struct redis_cmd *cmd; (cmd = REDIS_CMD_TAKE(&batch)) != NULL;) {
         struct redisReply *reply = cmd->held;
         cmd->held = NULL;
         redis_answer_reply(cmd, reply, unacked);
@@ -315,7 +312,7 @@ static void on_wait(const struct redis_result *result, void *arg)
 
     conn->wait_out = false;
     if (result->status == REDIS_LOST || fence_again(conn))
-        return; /* the held ones are told by conn_drop(), or by the next WAIT */
+        return; /* the held ones are answered by conn_drop(), or by the next WAIT */
     if (!conn->fenced && !held_executed(conn)) {
         answer_held(conn, NULL); /* nothing was written that a replica could miss */
         return;
@@ -363,14 +360,14 @@ static void send_batch(struct redis_conn *conn)
     if (conn->queue.n == 0 || conn->wait_out)
         return;
     if (conn->options.replicas > 0) {
-        for (struct redis_cmd *cmd = conn->queue.head; cmd != NULL; cmd = cmd->next) {
+        for (struct redis_cmd *cmd = REDIS_CMD_FIRST(&conn->queue); cmd != NULL; cmd = REDIS_CMD_NEXT(cmd)) {
             if (cmd->script == NULL || !cmd->script->writes)
                 continue;
             writes = true;
             fence_with(conn, cmd);
         }
     }
-    for (struct redis_cmd *cmd; (cmd = redis_cmds_take(&conn->queue)) != NULL;) {
+    for (struct redis_cmd *cmd; (cmd = REDIS_CMD_TAKE(&conn->queue)) != NULL;) {
         cmd->hold = writes;
         conn_send(conn, cmd);
     }
@@ -503,7 +500,7 @@ static void drop_silent(struct redis_conn *conn, const char *what)
  * standstill (a stopped process, a long turn) that made it late. */
 static void check_overdue(struct redis_conn *conn, int64_t now)
 {
-    const struct redis_cmd *oldest = conn->sent.head;
+    const struct redis_cmd *oldest = REDIS_CMD_FIRST(&conn->sent);
     int64_t limit = conn->options.timeout_ms + (conn->options.replicas > 0 ? WAIT_MS : 0);
 
     if (oldest == NULL || now - oldest->sent_mono_ms <= limit) {
@@ -553,10 +550,6 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
     conn->fit.shown = conn->shown;
     snprintf(conn->error, sizeof(conn->error), "connecting");
     snprintf(conn->shown, sizeof(conn->shown), "%s", options->address->shown);
-    redis_cmds_init(&conn->queue);
-    redis_cmds_init(&conn->sent);
-    redis_cmds_init(&conn->held);
-    redis_cmds_init(&conn->refused);
     if (tick_ms < TICK_MIN_MS)
         tick_ms = TICK_MIN_MS;
     if (tick_ms > TICK_MAX_MS)
@@ -594,13 +587,13 @@ static bool is_refused(const struct redis_conn *conn, const struct redis_cmd *cm
 void redis_conn_queue(struct redis_conn *conn, struct redis_cmd *cmd)
 {
     if (conn->state != CONN_UP || is_refused(conn, cmd)) {
-        redis_cmds_add(&conn->refused, cmd);
+        fifo_add(&conn->refused, &cmd->link);
         return;
     }
     cmd->queued_mono_us = clock_mono_us();
     if (cmd->script != NULL)
         cmd->use = redis_script_use(&conn->scripts, cmd->script);
-    redis_cmds_add(&conn->queue, cmd);
+    fifo_add(&conn->queue, &cmd->link);
 }
 
 /* "connecting" only where no attempt has failed since it was up. */
@@ -680,7 +673,7 @@ void redis_conn_prove(struct redis_conn *conn, struct span key)
     conn->proof_key = key;
     if (first && key.n > 0)
         look_for_proof(conn);
-    conn_tell_state(conn);
+    conn_report_state(conn);
 }
 
 static bool usable(const struct redis_conn *conn, struct buf *why)

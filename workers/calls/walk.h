@@ -3,8 +3,8 @@
  * (workers/dispatch/mend.h). Over each server by itself, in no order; a call that comes or goes meanwhile may
  * be met or not.
  */
-#ifndef IVR_STORE_WALK_H
-#define IVR_STORE_WALK_H
+#ifndef IVR_CALLS_WALK_H
+#define IVR_CALLS_WALK_H
 
 #include "common/base/span.h"
 #include "workers/store/store.h"
@@ -12,8 +12,7 @@
 enum { WALK_PAGE = 256, WALK_CURSOR_MAX = 24 };
 
 /* One walker at a time, and a pause between two walks: the right to walk for `ms`, kept in Redis. WALK_BEGIN
- * has it where nobody has (nor has paused), WALK_KEEP has it for longer, from now. `granted` with STORE_OK.
- */
+ * has it where nobody has (nor has paused), WALK_KEEP has it for longer, from now. `granted` with STORE_OK. */
 enum walk_right { WALK_BEGIN, WALK_KEEP };
 typedef void (*walk_right_fn)(enum store_status status, bool granted, void *arg);
 void walk_right(struct store *store, enum walk_right what, int64_t ms, walk_right_fn fn, void *arg);

@@ -33,7 +33,7 @@ static size_t index_of(const struct channels *channels, const char *name)
 }
 
 /* Depth first; an edge to a channel that is still being visited closes a cycle. */
-static void visit(struct reader *r, const struct channels *channels, size_t i, enum colour *colours)
+static void visit(struct channels_reader *r, const struct channels *channels, size_t i, enum colour *colours)
 {
     struct channel *channel = channels->items[i];
     colours[i] = GREY;
@@ -51,7 +51,7 @@ static void visit(struct reader *r, const struct channels *channels, size_t i, e
     colours[i] = BLACK;
 }
 
-static void check_fallbacks(struct reader *r, const struct channels *channels)
+static void check_fallbacks(struct channels_reader *r, const struct channels *channels)
 {
     enum colour *colours = mem_calloc(channels->n + 1, sizeof *colours);
     for (size_t i = 0; i < channels->n; i++) {
@@ -61,7 +61,7 @@ static void check_fallbacks(struct reader *r, const struct channels *channels)
     free(colours);
 }
 
-static void read_default(struct reader *r, struct channels *channels, const json_t *value)
+static void read_default(struct channels_reader *r, struct channels *channels, const json_t *value)
 {
     const char *name = json_string_value(value);
     if (!value)
@@ -75,7 +75,7 @@ static void read_default(struct reader *r, struct channels *channels, const json
         reader_problem(r, "default_channel", "\"%s\" is no channel of this file", name);
 }
 
-static void read_root(struct reader *r, struct channels *channels, json_t *root)
+static void read_root(struct channels_reader *r, struct channels *channels, json_t *root)
 {
     static const char *const known[] = {"channels",      "default_channel", "tenants",
                                         "calling_hours", "$schema",         NULL};
@@ -101,7 +101,7 @@ static void read_root(struct reader *r, struct channels *channels, json_t *root)
     tenant_caps_read(r, &channels->caps, json_object_get(root, "tenants"));
 }
 
-static void read_text(struct reader *r, struct channels *channels, struct span text)
+static void read_text(struct channels_reader *r, struct channels *channels, struct span text)
 {
     struct err err = ERR_INIT;
     json_t *root = json_parse(text, FILE_MAX, &err);
@@ -114,7 +114,7 @@ static void read_text(struct reader *r, struct channels *channels, struct span t
 
 int channels_load(struct channels **channels, const char *path, struct buf *problems)
 {
-    struct reader r = {.path = path, .problems = problems};
+    struct channels_reader r = {.path = path, .problems = problems};
     struct buf text;
     *channels = mem_calloc(1, sizeof **channels);
     buf_init(&text, FILE_MAX);
