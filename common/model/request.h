@@ -88,6 +88,10 @@ void request_done(struct request *request);
  * gives the same request and fingerprint. This is what Redis keeps. */
 void request_add_json(struct buf *b, const struct request *request);
 
+/* The metadata as events and records show it: an object, with "***" in the place of each value whose key IVR_PII_METADATA
+ * does not keep. */
+void request_add_shown_metadata(struct buf *b, const struct request *request);
+
 /*
  * What Redis keeps, read again. It was accepted once and is not refused for what has changed since: another
  * tzdata (`lost_zone`), a window that opens otherwise. Who needs a part reads that part alone, and nothing
