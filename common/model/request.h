@@ -89,6 +89,10 @@ void request_done(struct request *request);
  * gives the same request and fingerprint. This is what Redis keeps. */
 void request_add_json(struct buf *b, const struct request *request);
 
+/* The metadata as events and records show it: an object, with "***" in the place of each value whose key IVR_PII_METADATA
+ * does not keep. */
+void request_add_shown_metadata(struct buf *b, const struct request *request);
+
 /*
  * What Redis keeps, read again. The request was accepted once, and is not refused for what has changed since:
  * another tzdata (`lost_zone`), a window that opens at other times. A caller that needs one part reads that

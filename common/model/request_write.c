@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "common/base/pii.h"
 #include "common/json/json.h"
 #include "common/model/request.h"
 
@@ -107,4 +108,30 @@ void request_add_json(struct buf *b, const struct request *request)
     if (request->metadata.p)
         json_kraw(b, "metadata", request->metadata);
     buf_addc(b, '}');
+}
+
+void request_add_shown_metadata(struct buf *b, const struct request *request)
+{
+    const char *key;
+    json_t *value;
+    json_t *all = request->metadata.n > 0 && pii_hides_metadata()
+                      ? json_read(request->metadata, REQUEST_MAX_METADATA, JSON_READ_LENIENT, NULL)
+                      : NULL;
+    if (all == NULL) {
+        buf_addspan(b, request->metadata.n > 0 && !pii_hides_metadata() ? request->metadata : SPAN_LIT("{}"));
+        return;
+    }
+    buf_addc(b, '{');
+    json_object_foreach(all, key, value)
+    {
+        json_sep(b);
+        json_str(b, span_str(key));
+        buf_addc(b, ':');
+        if (pii_keeps_metadata(span_str(key)))
+            json_value(b, value, JSON_SORTED);
+        else
+            buf_adds(b, "\"***\"");
+    }
+    buf_addc(b, '}');
+    json_decref(all);
 }

@@ -126,7 +126,8 @@ static int configure(struct program *program, const struct program_info *info,
     buf_init(&warnings, MAX_TEXT);
     int rc = settings_read(settings, info->name, environ, &problems, &warnings);
     secrecy_add_warning(&warnings);
-    pii_setup(settings->pii, span_str(settings->pii_key));
+    pii_setup(settings->pii, settings_hash_key(settings));
+    pii_setup_metadata(span_str(settings->pii_metadata));
     if (info->check)
         info->check(settings, &problems);
     if (rc != 0 || problems.n) {

@@ -1,8 +1,6 @@
 #include "common/run/settings.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,12 +12,14 @@
 #include "common/base/url.h"
 #include "common/base/visible.h"
 #include "common/json/json.h"
+#include "common/run/secret_file.h"
+#include "common/run/settings_list.h"
 
 enum {
     HELP_COLUMNS = 100,
-    SECRET_FILE_MAX = 64 * 1024,
     QUOTED_MAX = 60, /* of a bad value that a message repeats */
     TOPIC_NAME_MAX = 249,
+    TOPIC_PREFIX_MAX = 200,
     TOKEN_MIN = 16,
     PREFIX_MAX = 64,
 };
@@ -28,6 +28,7 @@ enum {
 #define KAFKA_PREFIX "IVR_KAFKA_"
 #define FILE_SUFFIX  "_FILE"
 #define BOOTSTRAP    "bootstrap.servers"
+#define TOPIC_PREFIX "ivr."
 
 enum kind { KIND_TEXT, KIND_INT, KIND_DURATION, KIND_WORD, KIND_BOOTSTRAP };
 
@@ -49,11 +50,13 @@ struct row {
 };
 
 static int fits_topic(const char *value, struct err *err);
+static int fits_topic_prefix(const char *value, struct err *err);
 static int fits_prefix(const char *value, struct err *err);
 static int fits_listener(const char *value, struct err *err);
 static int fits_redis_url(const char *value, struct err *err);
 static int fits_public_url(const char *value, struct err *err);
 static int fits_one_row(const char *value, struct err *err);
+static int fits_names(const char *value, struct err *err);
 static int fits_token(const char *value, struct err *err);
 
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
@@ -84,16 +87,22 @@ static const struct row rows[] = {
          "replicas that must acknowledge before a request leaves and before an offset counts as done"},
     {"IVR_CHANNELS", FIELD(channels_path), .fallback = "channels.json",
      .sentence = "path of the channels file"},
+    {"IVR_TOPIC_PREFIX", FIELD(topic_prefix), .fallback = TOPIC_PREFIX, .fits = fits_topic_prefix,
+     .sentence = "first part of the topics' names below that are not set"},
     {"IVR_TOPIC_CALL_REQUESTS", TOPIC(TOPIC_CALL_REQUESTS), .fallback = "ivr.call-requests",
      .fits = fits_topic, .sentence = "topic that call requests are read from"},
     {"IVR_TOPIC_CALLBACKS", TOPIC(TOPIC_CALLBACKS), .fallback = "ivr.callbacks", .fits = fits_topic,
      .sentence = "topic of the providers' callbacks"},
     {"IVR_TOPIC_CALL_EVENTS", TOPIC(TOPIC_CALL_EVENTS), .fallback = "ivr.call-events", .fits = fits_topic,
      .sentence = "topic of what happens to calls"},
+    {"IVR_TOPIC_CALL_RECORDS", TOPIC(TOPIC_CALL_RECORDS), .fallback = "ivr.call-records", .fits = fits_topic,
+     .sentence = "topic of what became of each call"},
     {"IVR_TOPIC_DELIVERY_SUMMARIES", TOPIC(TOPIC_DELIVERY_SUMMARIES), .fallback = "ivr.delivery-summaries",
      .fits = fits_topic, .sentence = "topic of the delivery summaries"},
     {"IVR_TOPIC_DEAD_LETTERS", TOPIC(TOPIC_DEAD_LETTERS), .fallback = "ivr.dead-letters", .fits = fits_topic,
      .sentence = "topic of what could not be processed"},
+    {"IVR_TOPIC_AUDIT", TOPIC(TOPIC_AUDIT), .fallback = "ivr.audit", .fits = fits_topic,
+     .sentence = "topic of who did what"},
     {"IVR_GROUP_ID", FIELD(group_id), .fallback_text = "the program's name", .fits = fits_one_row,
      .sentence = "Kafka consumer group"},
     {"IVR_MAX_IN_FLIGHT", KIND_INT, FIELD(max_in_flight), .fallback = "1000", .min = 1, .max = 100000,
@@ -125,9 +134,17 @@ static const struct row rows[] = {
     {"IVR_LOG_FORMAT", KIND_WORD, FIELD(log_format), .fallback_text = "json, or text on a terminal",
      .words = format_words, .sentence = "json or text; one line an event on stderr"},
     {"IVR_PII", KIND_WORD, FIELD(pii), .fallback = "mask", .words = pii_words,
-     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), "
-                 "hash (keyed with IVR_PII_KEY) or plain"},
-    {"IVR_PII_KEY", FIELD(pii_key), .secrecy = SECRET, .sentence = "key of IVR_PII=hash"},
+     .sentence = "phone numbers in logs, events and summaries: mask (+2547****1234), hash (keyed with "
+                 "IVR_PII_KEY) or plain"},
+    {"IVR_PII_KEY", FIELD(pii_key), .secrecy = SECRET, .fits = settings_list_fits,
+     .sentence =
+         "key of hashes: IVR_PII=hash, to_hash, and search by number; the same for all programs; a list "
+         "with commas while it is changed: the first makes hashes, all are searched"},
+    {"IVR_PII_METADATA", FIELD(pii_metadata), .fallback = "*", .fits = fits_names,
+     .sentence = "keys of metadata whose values events and records keep, with commas between, or *: all; the "
+                 "others become ***; read when the request comes in"},
+    {"IVR_ACTOR", FIELD(actor), .fallback_text = "the login name", .fits = fits_one_row,
+     .sentence = "who ivrctl says acts, on the audit topic"},
     {"IVR_API_TOKEN", FIELD(api_token), .secrecy = SECRET, .fits = fits_token,
      .sentence = "bearer token of the gateway's /v1, which is off without one; "
                  "at least 16 characters and no blanks"},
@@ -158,6 +175,13 @@ static int fits_topic(const char *value, struct err *err)
                    TOPIC_NAME_MAX);
 }
 
+static int fits_topic_prefix(const char *value, struct err *err)
+{
+    if (all_of(value, "._-", TOPIC_PREFIX_MAX))
+        return 0;
+    return err_set(err, ERR_CONFIG, "expected 1 to %d of A-Z a-z 0-9 . _ -", TOPIC_PREFIX_MAX);
+}
+
 /* Braces are out: they would decide the slot of every key in a Redis Cluster. */
 static int fits_prefix(const char *value, struct err *err)
 {
@@ -173,6 +197,12 @@ static int fits_one_row(const char *value, struct err *err)
             return err_set(err, ERR_CONFIG, "expected text without control characters");
     }
     return span_utf8(span_str(value)) ? 0 : err_set(err, ERR_CONFIG, "expected UTF-8");
+}
+
+static int fits_names(const char *value, struct err *err)
+{
+    int rc = fits_one_row(value, err);
+    return rc == 0 ? settings_list_fits(value, err) : rc;
 }
 
 /* What an Authorization header can carry, and long enough not to be guessed. */
@@ -362,47 +392,6 @@ static const char *env_get(char *const *env, struct span name)
     return NULL;
 }
 
-static int read_all(int fd, struct buf *content, struct err *err)
-{
-    for (;;) {
-        char *to = buf_room(content, 4096);
-        if (!to)
-            return err_set(err, ERR_CONFIG, "the file holds more than %d bytes", SECRET_FILE_MAX);
-        ssize_t got = read(fd, to, 4096);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_set(err, ERR_CONFIG, "cannot read the file: %s", strerror(errno));
-        if (got == 0)
-            return 0;
-        buf_grew(content, (size_t)got);
-    }
-}
-
-/* The file's content without its last line end; the caller frees it. NULL on error. */
-static char *read_secret(const char *path, struct err *err)
-{
-    struct buf content;
-    buf_init(&content, SECRET_FILE_MAX + 4096);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 ? err_set(err, ERR_CONFIG, "cannot open the file: %s", strerror(errno))
-                    : read_all(fd, &content, err);
-    if (fd >= 0)
-        close(fd);
-    size_t n = content.n;
-    n -= n > 0 && content.p[n - 1] == '\n';
-    n -= n > 0 && content.n > n && content.p[n - 1] == '\r';
-    if (rc == 0 && n == 0)
-        rc = err_set(err, ERR_CONFIG, "the file is empty");
-    if (rc == 0 && memchr(content.p, '\0', n))
-        rc = err_set(err, ERR_CONFIG, "the file holds a NUL byte");
-    char *secret = rc == 0 ? mem_strndup(content.p, n) : NULL;
-    if (content.cap)
-        explicit_bzero(content.p, content.cap);
-    buf_done(&content);
-    return secret;
-}
-
 /*
  * The value of a variable that may hold a secret, from NAME or from the file that NAME_FILE names; the caller
  * frees it. NULL when neither is set, or after a problem, which is then reported.
@@ -420,7 +409,7 @@ static char *secret_value(struct settings_reading *r, const char *name)
         err_set(&err, ERR_CONFIG, "set either this or %s, not both", file_name.p);
         problem(r, name, NULL, err.text);
     } else if (path) {
-        value = read_secret(path, &err);
+        value = secret_file_read(path, &err);
         if (!value)
             problem(r, file_name.p, path, err.text);
     } else if (direct) {
@@ -589,6 +578,27 @@ static void drop_trailing_slashes(char *url)
         url[--n] = '\0';
 }
 
+static bool is_topic(const struct settings *s, const struct row *row)
+{
+    const char *field = const_field_of(s, row);
+    return field >= (const char *)s->topics && field < (const char *)(s->topics + TOPIC_COUNT);
+}
+
+static void prefix_topics(struct settings_reading *r)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!is_topic(r->s, &rows[i]) || env_get(r->env, span_str(rows[i].name)))
+            continue;
+        char **topic = field_of(r->s, &rows[i]);
+        struct buf name;
+        buf_init(&name, TOPIC_NAME_MAX + 1);
+        buf_addf(&name, "%s%s", r->s->topic_prefix, rows[i].fallback + sizeof TOPIC_PREFIX - 1);
+        free(*topic);
+        *topic = mem_strdup(name.p);
+        buf_done(&name);
+    }
+}
+
 /* One topic for two purposes would feed the workers their own output. */
 static void check_topics(struct settings_reading *r)
 {
@@ -619,10 +629,17 @@ int settings_read(struct settings *s, const char *program, char *const *env, str
         read_row(&r, &rows[i]);
     read_others(&r);
     drop_trailing_slashes(s->public_url);
+    prefix_topics(&r);
     check_topics(&r);
+    s->pii_keys = settings_list_split(s->pii_key, &s->pii_keys_n);
     if (s->pii == PHONE_HASH && !is_set(&r, "IVR_PII_KEY", "IVR_PII_KEY" FILE_SUFFIX))
         problem(&r, "IVR_PII_KEY", NULL, "must be set, because IVR_PII is hash");
     return r.failed ? ERR_CONFIG : 0;
+}
+
+struct span settings_hash_key(const struct settings *s)
+{
+    return s->pii_keys_n > 0 ? s->pii_keys[0] : SPAN_NONE;
 }
 
 static void free_secret(char *text)
@@ -643,6 +660,7 @@ void settings_free(struct settings *s)
         free_secret(s->kafka[i].value);
     }
     free(s->kafka);
+    free(s->pii_keys);
     *s = (struct settings){0};
 }
 

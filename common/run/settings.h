@@ -23,8 +23,10 @@ enum settings_topic {
     TOPIC_CALL_REQUESTS,
     TOPIC_CALLBACKS,
     TOPIC_CALL_EVENTS,
+    TOPIC_CALL_RECORDS,
     TOPIC_DELIVERY_SUMMARIES,
     TOPIC_DEAD_LETTERS,
+    TOPIC_AUDIT,
     TOPIC_COUNT
 };
 
@@ -45,6 +47,7 @@ struct settings {
     int redis_shards;
     int redis_replicas;
     char *channels_path;
+    char *topic_prefix; /* has its place in those of `topics` already that were not set */
     char *topics[TOPIC_COUNT];
     char *group_id;
     int max_in_flight;
@@ -61,9 +64,13 @@ struct settings {
     enum log_level log_level;
     enum log_format log_format;
     enum phone_shown pii;
-    char *pii_key;       /* NULL when unset; required (ERR_CONFIG) when pii is hash */
-    char *api_token;     /* NULL: /v1 is off; 16 characters and more, no blanks */
-    unsigned core_dumps; /* 0: none */
+    char *pii_metadata;    /* keys of metadata that are shown, with commas; "*": all */
+    char *pii_key;         /* as set; NULL when unset; required (ERR_CONFIG) when pii is hash */
+    struct span *pii_keys; /* of pii_key: the first makes hashes, all are searched */
+    size_t pii_keys_n;     /* 0 when unset */
+    char *actor;           /* NULL when unset: ivrctl takes the login name */
+    char *api_token;       /* NULL: /v1 is off; 16 characters and more, no blanks */
+    unsigned core_dumps;   /* 0: none */
 };
 
 /*
@@ -74,6 +81,8 @@ struct settings {
 int settings_read(struct settings *s, const char *program, char *const *env, struct buf *problems,
                   struct buf *warnings);
 void settings_free(struct settings *s);
+/* The key that makes hashes; SPAN_NONE without. */
+struct span settings_hash_key(const struct settings *s);
 
 /* The table for --help: name, default, meaning, wrapped at 100 columns. */
 void settings_add_help(struct buf *out);

@@ -39,7 +39,7 @@ PARTITIONS = 8
 GO = {"dispatch-0": 0.072, "dispatch-50": 0.083, "status": 0.0076}
 FLOOR = {"dispatch-0": 0.0171, "dispatch-50": 0.0183, "status": 0.0034}
 TOPICS = {"CALL_REQUESTS": "requests", "CALLBACKS": "callbacks", "CALL_EVENTS": "events",
-          "DELIVERY_SUMMARIES": "summaries", "DEAD_LETTERS": "dead"}
+          "CALL_RECORDS": "records", "AUDIT": "audit", "DELIVERY_SUMMARIES": "summaries", "DEAD_LETTERS": "dead"}
 
 
 class Bench:

@@ -27,8 +27,10 @@ PARTITIONS = {
     "ivr.call-requests": 12,
     "ivr.callbacks": 12,
     "ivr.call-events": 12,
+    "ivr.call-records": 12,
     "ivr.delivery-summaries": 12,
     "ivr.dead-letters": 3,
+    "ivr.audit": 3,
 }
 # What each group consumes: the rest is only written.
 CONSUMES = {"dispatch": "ivr.call-requests", "status": "ivr.callbacks", "report": "ivr.call-events"}

@@ -11,8 +11,8 @@ from harness.wait import wait_until
 
 FIRST_LINES = 20
 USES = {
-    "dispatch": ("CALL_REQUESTS", "CALL_EVENTS", "CALLBACKS", "DEAD_LETTERS"),
-    "status": ("CALLBACKS", "CALL_EVENTS", "DEAD_LETTERS"),
+    "dispatch": ("CALL_REQUESTS", "CALL_EVENTS", "CALL_RECORDS", "CALLBACKS", "DEAD_LETTERS", "AUDIT"),
+    "status": ("CALLBACKS", "CALL_EVENTS", "CALL_RECORDS", "DEAD_LETTERS", "AUDIT"),
     "report": ("CALL_EVENTS", "DELIVERY_SUMMARIES", "DEAD_LETTERS"),
     "gateway": ("CALLBACKS", "CALL_REQUESTS", "DEAD_LETTERS"),
 }

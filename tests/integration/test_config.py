@@ -51,6 +51,7 @@ def test_help_names_every_variable_of_the_contract(program):
         "IVR_GATEWAY_LISTEN", "IVR_PUBLIC_URL", "IVR_REPORT_INTERVAL", "IVR_PENDING_CHECK", "IVR_PENDING_LIMIT",
         "IVR_DRAIN_TIMEOUT", "IVR_RETENTION", "IVR_LOG_LEVEL", "IVR_LOG_FORMAT", "IVR_PII", "IVR_GIVE_UP",
         "IVR_UNKNOWN_CALLBACK_KEEP", "IVR_API_TOKEN", "IVR_PII_KEY",
+        "IVR_TOPIC_PREFIX", "IVR_TOPIC_CALL_RECORDS", "IVR_TOPIC_AUDIT", "IVR_PII_METADATA", "IVR_ACTOR",
     ):  # fmt: skip
         assert name in shown, f"{program} --help does not mention {name}"
 

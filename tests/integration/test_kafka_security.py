@@ -28,6 +28,8 @@ LEAST = {
         ("topic", "CALL_EVENTS", "WRITE"),
         ("topic", "CALLBACKS", "WRITE"),
         ("topic", "DEAD_LETTERS", "WRITE"),
+        ("topic", "CALL_RECORDS", "WRITE"),
+        ("topic", "AUDIT", "WRITE"),
         ("group", "ivr-dispatch", "READ"),
     },
     "status": {
@@ -35,6 +37,8 @@ LEAST = {
         ("topic", "CALLBACKS", "WRITE"),
         ("topic", "CALL_EVENTS", "WRITE"),
         ("topic", "DEAD_LETTERS", "WRITE"),
+        ("topic", "CALL_RECORDS", "WRITE"),
+        ("topic", "AUDIT", "WRITE"),
         ("group", "ivr-status", "READ"),
     },
     "report": {
@@ -47,12 +51,16 @@ LEAST = {
         ("topic", "CALLBACKS", "WRITE"),
         ("topic", "CALL_REQUESTS", "WRITE"),
         ("topic", "DEAD_LETTERS", "DESCRIBE"),
+        ("topic", "AUDIT", "WRITE"),
     },
     "toolbox": {
         ("topic", "CALL_REQUESTS", "WRITE"),
         ("topic", "CALL_EVENTS", "READ"),
         ("topic", "DELIVERY_SUMMARIES", "READ"),
         ("topic", "DEAD_LETTERS", "READ"),
+        ("topic", "CALL_RECORDS", "READ"),
+        ("topic", "AUDIT", "READ"),
+        ("topic", "AUDIT", "WRITE"),
     },
 }
 

@@ -55,7 +55,7 @@ def test_every_topic_stands_in_it_under_its_default_name():
     shown = subprocess.run([BIN / "ivrctl", "--help"], capture_output=True, text=True, check=True).stdout
     defaults = set(re.findall(r"\(default: (ivr\.[a-z-]+)\)", shown))
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
-    assert addresses == defaults and len(addresses) == 5
+    assert addresses == defaults and len(addresses) == 7
     assert all(channel["bindings"]["kafka"]["topic"] == channel["address"] for channel in DOCUMENT["channels"].values())
 
 

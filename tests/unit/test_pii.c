@@ -48,6 +48,37 @@ static void every_way_out_follows_the_setting(void **state)
     buf_done(&b);
 }
 
+static void a_hash_is_that_of_the_setting_and_needs_a_key(void **state)
+{
+    (void)state;
+    struct buf b, shown;
+    buf_init(&b, 100);
+    buf_init(&shown, 100);
+    pii_setup(PHONE_MASK, SPAN_NONE);
+    assert_false(pii_hash(SPAN_LIT("+254722000111"), &b));
+    assert_int_equal(b.n, 0);
+    pii_setup(PHONE_MASK, SPAN_LIT("key"));
+    assert_true(pii_hash(SPAN_LIT("+254722000111"), &b));
+    phone_add_shown(&shown, SPAN_LIT("+254722000111"), PHONE_HASH, SPAN_LIT("key"));
+    assert_string_equal(b.p, shown.p);
+    check(pii_add_number, "+254722000111", "+2547****0111");
+    pii_setup(PHONE_MASK, SPAN_NONE);
+    buf_done(&b);
+    buf_done(&shown);
+}
+
+static void metadata_is_kept_by_its_key(void **state)
+{
+    (void)state;
+    assert_true(pii_keeps_metadata(SPAN_LIT("any")) && !pii_hides_metadata());
+    pii_setup_metadata(SPAN_LIT("a,bc"));
+    assert_true(pii_keeps_metadata(SPAN_LIT("a")) && pii_keeps_metadata(SPAN_LIT("bc")));
+    assert_false(pii_keeps_metadata(SPAN_LIT("b")) || pii_keeps_metadata(SPAN_LIT("a,bc")));
+    assert_true(pii_hides_metadata());
+    pii_setup_metadata(SPAN_LIT("a,*"));
+    assert_true(pii_keeps_metadata(SPAN_LIT("any")) && !pii_hides_metadata());
+}
+
 static void what_should_be_a_number_and_is_none_is_hidden_too(void **state)
 {
     (void)state;
@@ -61,6 +92,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_it_is_set_up_numbers_are_masked),
         cmocka_unit_test(every_way_out_follows_the_setting),
+        cmocka_unit_test(a_hash_is_that_of_the_setting_and_needs_a_key),
+        cmocka_unit_test(metadata_is_kept_by_its_key),
         cmocka_unit_test(what_should_be_a_number_and_is_none_is_hidden_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* A call request as a JSON document: what is no JSON, what is there twice, and what nobody needs. */
+#include "common/base/pii.h"
 #include "tests/unit/request_fixture.h"
 
 static void what_is_no_json_is_told_from_what_does_not_fit(void **state)
@@ -272,6 +273,30 @@ static void a_parsed_value_is_read_like_a_text(void **state)
     json_decref(bad);
 }
 
+static void metadata_that_is_not_kept_is_three_stars(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"call_id\":\"c\",\"tenant\":\"t\",\"campaign\":\"m\",\"to\":\"+254722000111\","
+        "\"message\":{\"say\":\"x\"},\"metadata\":{\"name\":\"Jane\",\"order\":{\"b\":1,\"a\":2}}}";
+    struct request request;
+    struct err err = ERR_INIT;
+    struct buf b;
+    char field[64];
+    bool not_json;
+    buf_init(&b, 4096);
+    assert_int_equal(request_parse(&request, span_str(text), &err, field, &not_json), 0);
+    request_add_shown_metadata(&b, &request);
+    assert_string_equal(b.p, "{\"name\":\"Jane\",\"order\":{\"a\":2,\"b\":1}}");
+    pii_setup_metadata(SPAN_LIT("order"));
+    buf_clear(&b);
+    request_add_shown_metadata(&b, &request);
+    assert_string_equal(b.p, "{\"name\":\"***\",\"order\":{\"a\":2,\"b\":1}}");
+    pii_setup_metadata(SPAN_LIT("*"));
+    request_done(&request);
+    buf_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +312,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_listed_and_left_out),
         cmocka_unit_test(a_long_unknown_name_is_cut_at_a_character),
         cmocka_unit_test(metadata_keeps_numbers_as_people_wrote_them),
+        cmocka_unit_test(metadata_that_is_not_kept_is_three_stars),
         cmocka_unit_test(a_parsed_value_is_read_like_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

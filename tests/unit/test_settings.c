@@ -123,8 +123,12 @@ static void an_empty_environment_gives_the_documented_defaults(void **state)
     assert_string_equal(s->topics[TOPIC_CALL_REQUESTS], "ivr.call-requests");
     assert_string_equal(s->topics[TOPIC_CALLBACKS], "ivr.callbacks");
     assert_string_equal(s->topics[TOPIC_CALL_EVENTS], "ivr.call-events");
+    assert_string_equal(s->topics[TOPIC_CALL_RECORDS], "ivr.call-records");
     assert_string_equal(s->topics[TOPIC_DELIVERY_SUMMARIES], "ivr.delivery-summaries");
     assert_string_equal(s->topics[TOPIC_DEAD_LETTERS], "ivr.dead-letters");
+    assert_string_equal(s->topics[TOPIC_AUDIT], "ivr.audit");
+    assert_string_equal(s->pii_metadata, "*");
+    assert_true(s->pii_keys_n == 0 && !s->actor && settings_hash_key(s).p == NULL);
     assert_string_equal(s->group_id, "ivr-test");
     assert_int_equal(s->max_in_flight, 1000);
     assert_string_equal(s->admin_listen, "0.0.0.0:9090");
@@ -150,8 +154,9 @@ static void every_variable_reaches_its_field(void **state)
         "IVR_KAFKA_BOOTSTRAP_SERVERS=k1:1,k2:2", "IVR_REDIS_URL=redis+cluster://h1:1,h2:2",
         "IVR_REDIS_PASSWORD=pw", "IVR_REDIS_PREFIX=p:x", "IVR_REDIS_SHARDS=1024", "IVR_REDIS_REPLICAS=2",
         "IVR_CHANNELS=/etc/c.json", "IVR_TOPIC_CALL_REQUESTS=t1", "IVR_TOPIC_CALLBACKS=t2",
-        "IVR_TOPIC_CALL_EVENTS=t3", "IVR_TOPIC_DELIVERY_SUMMARIES=t4", "IVR_TOPIC_DEAD_LETTERS=t5",
-        "IVR_GROUP_ID=g", "IVR_MAX_IN_FLIGHT=100000", "IVR_ADMIN_LISTEN=127.0.0.1:0",
+        "IVR_TOPIC_CALL_EVENTS=t3", "IVR_TOPIC_CALL_RECORDS=t4", "IVR_TOPIC_DELIVERY_SUMMARIES=t5",
+        "IVR_TOPIC_DEAD_LETTERS=t6", "IVR_TOPIC_AUDIT=t7", "IVR_TOPIC_PREFIX=x.", "IVR_PII_METADATA=a,b",
+        "IVR_ACTOR=jane", "IVR_GROUP_ID=g", "IVR_MAX_IN_FLIGHT=100000", "IVR_ADMIN_LISTEN=127.0.0.1:0",
         "IVR_GATEWAY_LISTEN=[::1]:81", "IVR_PUBLIC_URL=https://x.example/base/", "IVR_REPORT_INTERVAL=1s",
         "IVR_PENDING_CHECK=2s", "IVR_PENDING_LIMIT=3s", "IVR_DRAIN_TIMEOUT=4s", "IVR_RETENTION=5s",
         "IVR_GIVE_UP=6s", "IVR_UNKNOWN_CALLBACK_KEEP=7s", "IVR_LOG_LEVEL=debug", "IVR_LOG_FORMAT=text",
@@ -184,6 +189,8 @@ static void every_variable_reaches_its_field(void **state)
     assert_int_equal(s->log_format, LOG_FORMAT_TEXT);
     assert_int_equal(s->pii, PHONE_HASH);
     assert_string_equal(s->pii_key, "k");
+    assert_string_equal(s->pii_metadata, "a,b");
+    assert_string_equal(s->actor, "jane");
     assert_string_equal(s->api_token, "sixteen-and-more");
     assert_int_equal(s->core_dumps, 1);
     done(&out);
@@ -503,6 +510,36 @@ static void hashing_numbers_needs_a_key(void **state)
     done(&out);
 }
 
+static void the_first_key_hashes_and_all_are_kept(void **state)
+{
+    (void)state;
+    struct outcome out = READ("IVR_PII_KEY=new one,old,older");
+    assert_int_equal(out.rc, 0);
+    assert_int_equal(out.s.pii_keys_n, 3);
+    assert_true(span_is(settings_hash_key(&out.s), "new one"));
+    assert_true(span_is(out.s.pii_keys[1], "old") && span_is(out.s.pii_keys[2], "older"));
+    done(&out);
+    check_refused("IVR_PII_KEY=a,,b");
+    check_refused("IVR_PII_KEY=,a");
+    check_refused("IVR_PII_KEY=a,");
+    check_refused("IVR_PII_METADATA=a,,b");
+    check_refused("IVR_PII_METADATA=a\nb");
+}
+
+static void a_prefix_begins_the_topics_that_are_not_set(void **state)
+{
+    (void)state;
+    struct outcome out = READ("IVR_TOPIC_PREFIX=acme_", "IVR_TOPIC_CALLBACKS=ivr.callbacks");
+    assert_int_equal(out.rc, 0);
+    assert_string_equal(out.s.topics[TOPIC_CALL_REQUESTS], "acme_call-requests");
+    assert_string_equal(out.s.topics[TOPIC_CALLBACKS], "ivr.callbacks");
+    assert_string_equal(out.s.topics[TOPIC_CALL_RECORDS], "acme_call-records");
+    assert_string_equal(out.s.topics[TOPIC_AUDIT], "acme_audit");
+    done(&out);
+    check_refused("IVR_TOPIC_PREFIX=a/");
+    check_refused_as("IVR_TOPIC_AUDIT=ivr.call-records", "IVR_TOPIC_AUDIT");
+}
+
 static void one_topic_cannot_serve_two_purposes(void **state)
 {
     (void)state;
@@ -593,6 +630,11 @@ static void help_and_markdown_name_every_variable_of_the_contract(void **state)
                                         "IVR_UNKNOWN_CALLBACK_KEEP",
                                         "IVR_API_TOKEN",
                                         "IVR_CORE_DUMPS",
+                                        "IVR_TOPIC_PREFIX",
+                                        "IVR_TOPIC_CALL_RECORDS",
+                                        "IVR_TOPIC_AUDIT",
+                                        "IVR_PII_METADATA",
+                                        "IVR_ACTOR",
                                         "IVR_PII_KEY"};
     struct buf help, markdown;
     buf_init(&help, 65536);
@@ -652,6 +694,8 @@ int main(void)
         cmocka_unit_test(half_a_password_is_no_part_of_a_path),
         cmocka_unit_test(a_name_from_the_environment_begins_no_line),
         cmocka_unit_test(hashing_numbers_needs_a_key),
+        cmocka_unit_test(the_first_key_hashes_and_all_are_kept),
+        cmocka_unit_test(a_prefix_begins_the_topics_that_are_not_set),
         cmocka_unit_test(one_topic_cannot_serve_two_purposes),
         cmocka_unit_test(no_secret_is_ever_printed),
         cmocka_unit_test(effective_values_read_back_as_they_are),

@@ -1,4 +1,5 @@
 /* ivrctl: finds the command, reads its options and the settings, runs it. */
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/descriptors.h"
+#include "common/base/mem.h"
 #include "common/base/pii.h"
 #include "common/base/secrecy.h"
 #include "common/kafka/kafka.h"
@@ -109,6 +111,15 @@ static int print_command_help(const struct command *command)
 
 /* ---- settings ---- */
 
+/* Who acts, where nobody said so. */
+static char *login_name(void)
+{
+    char name[32];
+    const struct passwd *user = getpwuid(getuid());
+    snprintf(name, sizeof(name), "uid %lu", (unsigned long)getuid());
+    return mem_strdup(user != NULL ? user->pw_name : name);
+}
+
 /* 0, or the exit code. What there is to say of it is left in `notes`. From here on IVR_PII holds. */
 static int read_settings(struct ivrctl *ctl, struct buf *notes)
 {
@@ -119,7 +130,10 @@ static int read_settings(struct ivrctl *ctl, struct buf *notes)
     secrecy_add_warning(notes);
     buf_addspan(notes, buf_span(&problems));
     buf_done(&problems);
-    pii_setup(s->pii, span_str(s->pii_key));
+    if (s->actor == NULL)
+        ctl->settings.actor = login_name();
+    pii_setup(s->pii, settings_hash_key(s));
+    pii_setup_metadata(span_str(s->pii_metadata));
     /* The answer is the message here; the log is for who asks for it. */
     log_setup("ivrctl", s->log_level == LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, s->log_format);
     return rc == 0 ? 0 : EXIT_USAGE;

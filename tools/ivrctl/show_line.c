@@ -125,6 +125,87 @@ void show_event_line(struct buf *out, const struct ivrctl *ctl, const struct top
     json_decref(event);
 }
 
+static void add_if_set(struct buf *out, const char *before, const json_t *object, const char *key)
+{
+    const char *text = show_text(object, key, NULL);
+    if (text != NULL)
+        buf_addf(out, "%s%s", before, text);
+}
+
+/* Texts of people and providers may quote numbers. */
+static void add_masked(struct buf *out, const char *before, const json_t *object, const char *key)
+{
+    const char *text = show_text(object, key, "");
+    if (*text == '\0')
+        return;
+    buf_adds(out, before);
+    pii_add_text(out, span_str(text));
+}
+
+static void add_seconds(struct buf *out, const char *name, const json_t *call, const char *key)
+{
+    if (show_is_set(call, key))
+        buf_addf(out, " %s %lld s", name, (long long)show_int(call, key));
+}
+
+static void add_costs(struct buf *out, const json_t *call)
+{
+    const char *currency;
+    json_t *amount;
+    if (show_is_set(call, "cost_amount"))
+        buf_addf(out, " cost %s %s", show_text(call, "cost_amount", ""),
+                 show_text(call, "cost_currency", ""));
+    json_object_foreach(json_object_get(call, "costs"), currency, amount)
+    {
+        if (json_is_string(amount))
+            buf_addf(out, " cost %s %s", json_string_value(amount), currency);
+    }
+}
+
+void show_record_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+{
+    json_t *call = read_value(out, ctl, record);
+    if (call == NULL)
+        return;
+    show_add_time(out, show_text(call, "final_at", NULL));
+    buf_addc(out, ' ');
+    show_add_column(out, show_text(call, "status", show_text(call, "drop_reason", "-")), 22);
+    buf_addf(out, "%s/%s %s attempts %lld", show_text(call, "tenant", "?"), show_text(call, "call_id", "?"),
+             show_text(call, "campaign", "?"), (long long)show_int(call, "attempts"));
+    add_masked(out, " ", call, "to");
+    add_if_set(out, " on ", call, "channel");
+    add_seconds(out, "ring", call, "ring_seconds");
+    add_seconds(out, "talk", call, "talk_seconds");
+    add_costs(out, call);
+    add_masked(out, " reason ", call, "reason_code");
+    add_masked(out, ": ", call, "reason_detail");
+    if (show_is_set(call, "status"))
+        add_if_set(out, " ", call, "drop_reason");
+    buf_adds(out, json_is_true(json_object_get(call, "in_doubt")) ? " in doubt" : "");
+    buf_adds(out, json_is_true(json_object_get(call, "erased")) ? " erased\n" : "\n");
+    json_decref(call);
+}
+
+void show_audit_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record)
+{
+    json_t *said = read_value(out, ctl, record);
+    if (said == NULL)
+        return;
+    const json_t *actor = json_object_get(said, "actor");
+    show_add_time(out, show_text(said, "at", NULL));
+    buf_addc(out, ' ');
+    show_add_column(out, show_text(said, "action", "?"), 12);
+    show_add_column(out, show_text(said, "result", "?"), 8);
+    pii_add_text(out, span_str(show_text(said, "target", "-")));
+    if (show_is_set(said, "affected"))
+        buf_addf(out, " affected %lld", (long long)show_int(said, "affected"));
+    add_masked(out, " by ", actor, "name");
+    buf_addf(out, " (%s, %s)", show_text(actor, "kind", "?"), show_text(said, "from", "?"));
+    add_masked(out, ": ", said, "reason");
+    buf_addc(out, '\n');
+    json_decref(said);
+}
+
 /* "Completed 700, No_answer 150", those that are not zero. */
 static void add_counts(struct buf *out, const json_t *counts)
 {

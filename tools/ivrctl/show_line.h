@@ -10,6 +10,8 @@
 
 /* Appends the line with its end. A value that does not parse is shown as text. */
 void show_event_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record);
+void show_record_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record);
+void show_audit_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record);
 void show_summary_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record);
 void show_dead_letter_line(struct buf *out, const struct ivrctl *ctl, const struct topic_record *record);
 

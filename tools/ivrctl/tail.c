@@ -35,14 +35,26 @@ static bool summary_belongs(const struct topic_record *record, const char *campa
     return false;
 }
 
-/* A request that was refused names its campaign, if it can be read at all. */
-static bool letter_belongs(const struct topic_record *record, const char *campaign)
+/* A record of a call, and a request that was refused, if it can be read at all. */
+static bool value_belongs(const struct topic_record *record, const char *campaign)
 {
     struct span tenant, name;
     json_t *json = json_parse(record->value, VALUE_MAX, NULL);
     bool same = json != NULL && ctl_split(campaign, &tenant, &name) &&
                 span_eq(json_get_span(json, "tenant"), tenant) &&
                 span_eq(json_get_span(json, "campaign"), name);
+    json_decref(json);
+    return same;
+}
+
+/* What was done to it, and not to one of its calls. */
+static bool audit_belongs(const struct topic_record *record, const char *campaign)
+{
+    static const char kind[] = "campaign:";
+    json_t *json = json_parse(record->value, VALUE_MAX, NULL);
+    struct span target = json != NULL ? json_get_span(json, "target") : SPAN_NONE;
+    bool same = target.n >= sizeof(kind) && memcmp(target.p, kind, sizeof(kind) - 1) == 0 &&
+                span_is(span_of(target.p + sizeof(kind) - 1, target.n - (sizeof(kind) - 1)), campaign);
     json_decref(json);
     return same;
 }
@@ -54,8 +66,10 @@ static const struct what {
     belongs_fn belongs;
 } whats[] = {
     {"events", TOPIC_CALL_EVENTS, show_event_line, event_belongs},
+    {"records", TOPIC_CALL_RECORDS, show_record_line, value_belongs},
     {"summaries", TOPIC_DELIVERY_SUMMARIES, show_summary_line, summary_belongs},
-    {"dead-letters", TOPIC_DEAD_LETTERS, show_dead_letter_line, letter_belongs},
+    {"audit", TOPIC_AUDIT, show_audit_line, audit_belongs},
+    {"dead-letters", TOPIC_DEAD_LETTERS, show_dead_letter_line, value_belongs},
 };
 
 enum { WHATS = sizeof(whats) / sizeof(whats[0]), DEAD_LETTERS = WHATS - 1 };
@@ -154,11 +168,14 @@ static int run_tail(struct ivrctl *ctl, const struct args *args)
 {
     struct reading reading = {.ctl = ctl, .what = what_named(args->words_n > 0 ? args->words[0] : "events")};
     if (reading.what == NULL)
-        return ctl_usage("tail", "\"%s\" is none of events, summaries, dead-letters", args->words[0]);
+        return ctl_usage("tail", "\"%s\" is none of events, records, summaries, dead-letters, audit",
+                         args->words[0]);
     int rc = read_filters(&reading, "tail", args);
     if (rc != 0)
         return rc;
-    return read_topic(&reading, args_has(args, "--from-beginning") ? READ_ALL : READ_NEW);
+    reading.to_end = args_has(args, "--until-end");
+    bool all = reading.to_end || args_has(args, "--from-beginning");
+    return read_topic(&reading, all ? READ_ALL : READ_NEW);
 }
 
 static int run_list(struct ivrctl *ctl, const struct args *args)
@@ -170,6 +187,7 @@ static int run_list(struct ivrctl *ctl, const struct args *args)
 
 static const struct args_option tail_options[] = {
     {"--from-beginning", NULL, "what is there already, too"},
+    {"--until-end", NULL, "what is there already, and end where the topic ends now"},
     {"--campaign", "TENANT/CAMPAIGN", "only what is about it"},
     {"-n", "N", "end after N lines"},
     {NULL, NULL, NULL},
@@ -184,20 +202,24 @@ static const struct args_option list_options[] = {
 
 const struct command command_tail = {
     .name = "tail",
-    .arguments = "[events|summaries|dead-letters]",
+    .arguments = "[events|records|summaries|dead-letters|audit]",
     .words_min = 0,
     .words_max = 1,
     .sentence = "follow a topic until Ctrl-C",
     .options = tail_options,
-    .more = "Events are the default. It reads beside the consumer groups, so it takes nothing away from\n"
-            "anybody. With --json a line is the record's value as it stands on the topic; dead letters\n"
-            "also get their reason and where they came from. Order is kept within a campaign, not between\n"
-            "campaigns.\n"
-            "\nExamples:\n"
-            "  ivrctl tail\n"
-            "  ivrctl tail summaries --campaign acme/maize-prices-w47\n"
-            "  ivrctl tail events --json | jq 'select(.final) | [.call_id, .status]'\n"
-            "  ivrctl tail dead-letters --from-beginning -n 10\n",
+    .more =
+        "Events are the default. It reads beside the consumer groups, so it takes nothing away from\n"
+        "anybody. With --json a line is the record's value as it stands on the topic; dead letters\n"
+        "also get their reason and where they came from. Records are of calls that are final: of\n"
+        "several of a call the one with the highest seq holds. Order is kept within a campaign, not between\n"
+        "campaigns.\n"
+        "\nExamples:\n"
+        "  ivrctl tail\n"
+        "  ivrctl tail summaries --campaign acme/maize-prices-w47\n"
+        "  ivrctl tail events --json | jq 'select(.final) | [.call_id, .status]'\n"
+        "  ivrctl tail records --until-end --json > calls.ndjson\n"
+        "  ivrctl tail audit --from-beginning\n"
+        "  ivrctl tail dead-letters --from-beginning -n 10\n",
     .run = run_tail,
 };
 

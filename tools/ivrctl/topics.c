@@ -1,4 +1,4 @@
-/* ivrctl topics create: makes the five topics as the workers expect them. */
+/* ivrctl topics create: makes the topics as the workers expect them. */
 #include "tools/ivrctl/topics.h"
 
 #include <librdkafka/rdkafka.h>
@@ -15,16 +15,19 @@ enum { METADATA_TIMEOUT_MS = 10000, CREATE_TIMEOUT_MS = 30000, POLL_MS = 200, TE
 
 /* Twelve: divides evenly among 1, 2, 3, 4, 6 and 12 replicas of a worker. */
 const struct topic_plan topic_plans[TOPIC_COUNT] = {
-    {TOPIC_CALL_REQUESTS, "IVR_TOPIC_CALL_REQUESTS", 12, "604800000", "delete",
+    {TOPIC_CALL_REQUESTS, "IVR_TOPIC_CALL_REQUESTS", 12, "604800000", NULL, "delete",
      "7 d: as long as IVR_RETENTION, for older requests are never dialled"},
-    {TOPIC_CALLBACKS, "IVR_TOPIC_CALLBACKS", 12, "172800000", "delete",
+    {TOPIC_CALLBACKS, "IVR_TOPIC_CALLBACKS", 12, "172800000", NULL, "delete",
      "2 d: a weekend's outage of the status workers"},
-    {TOPIC_CALL_EVENTS, "IVR_TOPIC_CALL_EVENTS", 12, "604800000", "delete",
+    {TOPIC_CALL_EVENTS, "IVR_TOPIC_CALL_EVENTS", 12, "604800000", NULL, "delete",
      "7 d: what was missed can be read again"},
-    {TOPIC_DELIVERY_SUMMARIES, "IVR_TOPIC_DELIVERY_SUMMARIES", 12, NULL, "compact",
+    {TOPIC_CALL_RECORDS, "IVR_TOPIC_CALL_RECORDS", 12, "34560000000", "86400000", "compact,delete",
+     "compacted within 1 d, 400 d: the newest of each call"},
+    {TOPIC_DELIVERY_SUMMARIES, "IVR_TOPIC_DELIVERY_SUMMARIES", 12, NULL, NULL, "compact",
      "compacted: the newest of each campaign and window"},
-    {TOPIC_DEAD_LETTERS, "IVR_TOPIC_DEAD_LETTERS", 3, "2592000000", "delete",
+    {TOPIC_DEAD_LETTERS, "IVR_TOPIC_DEAD_LETTERS", 3, "2592000000", NULL, "delete",
      "30 d: somebody has to look at them"},
+    {TOPIC_AUDIT, "IVR_TOPIC_AUDIT", 3, "34560000000", NULL, "delete", "400 d: who did what"},
 };
 
 struct wish {
@@ -59,6 +62,8 @@ static rd_kafka_NewTopic_t *new_topic(const char *name, const struct topic_plan 
     rd_kafka_NewTopic_set_config(topic, "cleanup.policy", plan->cleanup_policy);
     if (plan->retention_ms != NULL)
         rd_kafka_NewTopic_set_config(topic, "retention.ms", plan->retention_ms);
+    if (plan->max_compaction_lag_ms != NULL)
+        rd_kafka_NewTopic_set_config(topic, "max.compaction.lag.ms", plan->max_compaction_lag_ms);
     if (wish->replication >= TOPICS_REPLICATION) {
         snprintf(text, sizeof(text), "%d", TOPICS_MIN_INSYNC);
         rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", text);
@@ -193,7 +198,7 @@ static void add_table(struct buf *b)
 
 static const struct args_option options[] = {
     {"--replication-factor", "N", "replicas of each partition [the smaller of 3 and the number of brokers]"},
-    {"--partitions", "N", "partitions of each topic [12; of dead letters 3]"},
+    {"--partitions", "N", "partitions of each topic [12; of dead letters and audit 3]"},
     {NULL, NULL, NULL},
 };
 

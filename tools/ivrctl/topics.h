@@ -10,9 +10,10 @@ struct topic_plan {
     enum settings_topic topic;
     const char *variable;
     int partitions;
-    const char *retention_ms;   /* NULL: the broker's default does not matter */
-    const char *cleanup_policy; /* "delete" or "compact" */
-    const char *why;            /* how long it is kept, and for what */
+    const char *retention_ms;          /* NULL: the broker's default does not matter */
+    const char *max_compaction_lag_ms; /* NULL: the broker's */
+    const char *cleanup_policy;        /* "delete", "compact" or "compact,delete" */
+    const char *why;                   /* how long it is kept, and for what */
 };
 
 extern const struct topic_plan topic_plans[TOPIC_COUNT];

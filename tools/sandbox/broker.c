@@ -31,8 +31,10 @@ static int create_topics(struct broker *b, long calls, struct err *err)
         {"ivr.call-requests", partitions_for(calls)},
         {"ivr.callbacks", partitions_for(calls) * 2},
         {"ivr.call-events", PARTITIONS_MIN},
+        {"ivr.call-records", PARTITIONS_MIN},
         {"ivr.delivery-summaries", 1},
         {"ivr.dead-letters", 1},
+        {"ivr.audit", 1},
     };
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
         rd_kafka_resp_err_t rc =

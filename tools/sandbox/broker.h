@@ -10,7 +10,7 @@
 
 struct broker;
 
-/* With the five topics, big enough to hold the requests of so many calls at once. */
+/* With the topics, big enough to hold the requests of so many calls at once. */
 int broker_start(struct broker **broker, long calls, struct err *err);
 /* "127.0.0.1:12345"; borrowed. */
 const char *broker_address(const struct broker *broker);

@@ -116,11 +116,7 @@ static void build_env(struct sandbox *sb)
     add_env(sb, "IVR_REDIS_PREFIX=ivr-sandbox");
     if (sb->broker == NULL) {
         /* Somebody's brokers: never a topic, or a group, that real workers read. */
-        add_env(sb, "IVR_TOPIC_CALL_REQUESTS=ivr-sandbox.call-requests");
-        add_env(sb, "IVR_TOPIC_CALLBACKS=ivr-sandbox.callbacks");
-        add_env(sb, "IVR_TOPIC_CALL_EVENTS=ivr-sandbox.call-events");
-        add_env(sb, "IVR_TOPIC_DELIVERY_SUMMARIES=ivr-sandbox.delivery-summaries");
-        add_env(sb, "IVR_TOPIC_DEAD_LETTERS=ivr-sandbox.dead-letters");
+        add_env(sb, "IVR_TOPIC_PREFIX=ivr-sandbox.");
     } else {
         /* The mock broker answers a fetch that found nothing only when its time is over. */
         add_env(sb, "IVR_KAFKA_FETCH_WAIT_MAX_MS=50");

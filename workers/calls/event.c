@@ -3,6 +3,8 @@
 #include "common/json/json.h"
 #include "common/model/hop.h"
 #include "layout.h"
+#include "workers/calls/identity.h"
+#include "workers/calls/trace.h"
 #include "workers/store/pack.h"
 
 void event_read(struct event *event, const msgpack_object *packed)
@@ -32,9 +34,8 @@ void event_read(struct event *event, const msgpack_object *packed)
     event->currency = pack_get_span(packed, LAYOUT_EVENT_CURRENCY);
     event->drop_reason = pack_get_span(packed, LAYOUT_EVENT_DROP);
     struct span trace = pack_get_span(packed, LAYOUT_EVENT_TRACE);
-    const char *cut = trace.n > 0 ? memchr(trace.p, '\n', trace.n) : NULL;
-    event->traceparent = cut != NULL ? span_of(trace.p, (size_t)(cut - trace.p)) : trace;
-    event->tracestate = cut != NULL ? span_of(cut + 1, (size_t)(trace.p + trace.n - cut - 1)) : SPAN_LIT("");
+    trace_split(trace, &event->traceparent, &event->tracestate);
+    event->in_doubt = pack_get_int(packed, LAYOUT_EVENT_IN_DOUBT) != 0;
 }
 
 void event_add_id(struct buf *b, const struct event *event)
@@ -97,7 +98,7 @@ void event_add_json(struct buf *b, const struct event *event)
     buf_adds(b, ",\"type\":\"call.");
     buf_addspan(b, event->type);
     buf_adds(b, "\",");
-    buf_addspan(b, event->identity);
+    identity_add_json(b, event->identity);
     int_or_null(b, "attempt", event->attempt, event->attempt > 0);
     text_or_null(b, "channel", event->channel);
     text_or_null(b, "provider", event->provider);
@@ -114,6 +115,8 @@ void event_add_json(struct buf *b, const struct event *event)
     int_or_null(b, "ring_seconds", event->ring_seconds, event->ring_seconds >= 0);
     int_or_null(b, "talk_seconds", event->talk_seconds, event->talk_seconds >= 0);
     add_cost(b, event);
+    json_kbool(b, "in_doubt", event->in_doubt);
+    json_knull(b, "answered_by");
     if (event->drop_reason.n > 0)
         json_kstr(b, "drop_reason", event->drop_reason);
     buf_addc(b, '}');

@@ -18,7 +18,7 @@ struct event {
     struct span type; /* "accepted", without "call." */
     struct span id;   /* "tenant/call_id" */
     int64_t seq;
-    struct span identity; /* JSON fragment: tenant, campaign, call_id, to, metadata */
+    struct span identity; /* identity.h */
     struct span campaign; /* "tenant/campaign": the record's key */
     int attempt;          /* 0: null */
     struct span channel;
@@ -39,6 +39,7 @@ struct event {
     int64_t cost_micros;
     struct span currency;
     struct span drop_reason;
+    bool in_doubt; /* nobody knows whether the attempt was placed */
     struct span traceparent; /* empty without */
     struct span tracestate;
 };

@@ -5,8 +5,20 @@
 #include "common/base/pii.h"
 #include "common/json/json.h"
 
-static const struct span METADATA = SPAN_LIT_INIT("\"metadata\":");
-static const struct span TO_HASH = SPAN_LIT_INIT("\"to_hash\":");
+enum { HASH_MAX = 64 };
+
+static const char METADATA[] = "\"metadata\":", TO_HASH[] = "\"to_hash\":";
+
+static void add_hash(struct buf *b, struct span number)
+{
+    struct buf hash;
+    buf_init(&hash, HASH_MAX);
+    if (pii_hash(number, &hash))
+        json_str(b, buf_span(&hash));
+    else
+        buf_adds(b, "null");
+    buf_done(&hash);
+}
 
 void identity_add(struct buf *b, const struct request *request)
 {
@@ -19,18 +31,17 @@ void identity_add(struct buf *b, const struct request *request)
     buf_adds(b, ",\"to\":\"");
     pii_add_number(b, request->to);
     buf_adds(b, "\",\"to_hash\":");
-    if (!pii_add_hash(b, request->to))
-        buf_adds(b, "null");
+    add_hash(b, request->to);
     buf_adds(b, ",\"metadata\":");
-    pii_add_metadata(b, request->metadata.n > 0 ? request->metadata : SPAN_LIT("{}"));
+    request_add_shown_metadata(b, request);
 }
 
 /* Tenant, campaign and id have no quotes in them, so the first "metadata": is the field. */
 void identity_add_json(struct buf *b, struct span identity)
 {
-    const char *metadata = memmem(identity.p, identity.n, METADATA.p, METADATA.n);
+    const char *metadata = memmem(identity.p, identity.n, METADATA, sizeof(METADATA) - 1);
     size_t before = metadata != NULL ? (size_t)(metadata - identity.p) : identity.n;
-    if (metadata == NULL || memmem(identity.p, before, TO_HASH.p, TO_HASH.n) != NULL) {
+    if (metadata == NULL || memmem(identity.p, before, TO_HASH, sizeof(TO_HASH) - 1) != NULL) {
         buf_addspan(b, identity);
         return;
     }

@@ -29,7 +29,7 @@ PUBLIC_URL = "https://ivr.example.test"
 API_TOKEN = "a-token-for-the-tests"
 CALLER_ID = "+254711082000"
 WORKERS = ("dispatch", "status", "report", "gateway")
-TOPICS = ("CALL_REQUESTS", "CALLBACKS", "CALL_EVENTS", "DELIVERY_SUMMARIES", "DEAD_LETTERS")
+TOPICS = ("CALL_REQUESTS", "CALLBACKS", "CALL_EVENTS", "CALL_RECORDS", "DELIVERY_SUMMARIES", "DEAD_LETTERS", "AUDIT")
 
 _numbers = itertools.count(1)
 
@@ -452,6 +452,8 @@ class Pipeline:
         schemas.check_call_requests(published["CALL_REQUESTS"])
         schemas.check_callbacks(published["CALLBACKS"], self._handmade)
         schemas.check_call_events(published["CALL_EVENTS"])
+        schemas.check_call_records(published["CALL_RECORDS"])
+        schemas.check_audit(published["AUDIT"])
         schemas.check_delivery_summaries(published["DELIVERY_SUMMARIES"])
         schemas.check_dead_letters(published["DEAD_LETTERS"])
 

@@ -79,6 +79,18 @@ def check_call_events(records):
         check("call-event", record.json, record)
 
 
+def check_call_records(records):
+    for record in records:
+        check("call-record-headers", record.headers, record)
+        check("call-record", record.json, record)
+
+
+def check_audit(records):
+    for record in records:
+        check("audit-headers", record.headers, record)
+        check("audit", record.json, record)
+
+
 def check_delivery_summaries(records):
     for record in records:
         if record.value is not None:
