@@ -31,6 +31,9 @@ METRIC(M_USEFUL_WORK, "ivr_useful_work", GAUGE, "channel",
 METRIC(M_SUMMARIES, "ivr_summaries_total", COUNTER, "", "Delivery summaries published.")
 METRIC(M_REDIS_SECONDS, "ivr_redis_seconds", HISTOGRAM, "script", "Time from queueing a script call to its reply.")
 METRIC(M_EVENTS, "ivr_events_total", COUNTER, "type", "Call events produced, by type.")
+METRIC(M_CALL_RECORDS, "ivr_call_records_total", COUNTER, "", "Rows of final calls that the brokers have acknowledged.")
+METRIC(M_AUDIT_RECORDS, "ivr_audit_records_total", COUNTER, "",
+       "Records of what people did that the brokers have acknowledged.")
 METRIC(M_OUTBOX_SWEPT, "ivr_outbox_swept_total", COUNTER, "",
        "Outbox entries that another process left behind and this one produced.")
 METRIC(M_REDIS_REDIRECTS, "ivr_redis_redirects_total", COUNTER, "error",

@@ -513,7 +513,7 @@ static void hashing_numbers_needs_a_key(void **state)
 static void the_first_key_hashes_and_all_are_kept(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_PII_KEY=new one,old,older");
+    struct read_settings out = READ("IVR_PII_KEY=new one,old,older");
     assert_int_equal(out.rc, 0);
     assert_int_equal(out.s.pii_keys_n, 3);
     assert_true(span_is(settings_hash_key(&out.s), "new one"));
@@ -529,7 +529,7 @@ static void the_first_key_hashes_and_all_are_kept(void **state)
 static void a_prefix_begins_the_topics_that_are_not_set(void **state)
 {
     (void)state;
-    struct outcome out = READ("IVR_TOPIC_PREFIX=acme_", "IVR_TOPIC_CALLBACKS=ivr.callbacks");
+    struct read_settings out = READ("IVR_TOPIC_PREFIX=acme_", "IVR_TOPIC_CALLBACKS=ivr.callbacks");
     assert_int_equal(out.rc, 0);
     assert_string_equal(out.s.topics[TOPIC_CALL_REQUESTS], "acme_call-requests");
     assert_string_equal(out.s.topics[TOPIC_CALLBACKS], "ivr.callbacks");

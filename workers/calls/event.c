@@ -117,7 +117,8 @@ void event_add_json(struct buf *b, const struct event *event)
     add_cost(b, event);
     json_kbool(b, "in_doubt", event->in_doubt);
     json_knull(b, "answered_by");
-    if (event->drop_reason.n > 0)
+    bool ends = span_is(event->type, "dropped") || span_is(event->type, "final");
+    if (ends && event->drop_reason.n > 0)
         json_kstr(b, "drop_reason", event->drop_reason);
     buf_addc(b, '}');
 }

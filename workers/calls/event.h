@@ -39,7 +39,7 @@ struct event {
     int64_t cost_micros;
     struct span currency;
     struct span drop_reason;
-    bool in_doubt; /* nobody knows whether the attempt was placed */
+    bool in_doubt;           /* nobody knows whether the attempt was placed */
     struct span traceparent; /* empty without */
     struct span tracestate;
 };

@@ -41,6 +41,8 @@ struct outbox {
     struct store *store;
     struct kafka_producer *producer;
     release_fn give_back;
+    void (*on_final)(unsigned shard, void *arg);
+    void *on_final_arg;
     struct shard_walk *sweeper;
     char *topic;
     char *source; /* "ivr/ivr-dispatch" */
@@ -202,6 +204,7 @@ static void take(struct outbox *outbox, unsigned shard, struct span id, struct s
     (void)rc;
     const msgpack_object_array *events = &unpacked.data.via.array;
     struct entry *entry = entry_new(outbox, shard, id);
+    bool final = false;
     entry->out = events->size;
     for (uint32_t i = 0; i < events->size; i++) {
         struct event event;
@@ -212,8 +215,11 @@ static void take(struct outbox *outbox, unsigned shard, struct span id, struct s
         event_read(&event, &events->ptr[i]);
         if (first_time)
             count_event(outbox, &event);
+        final = final || event.final;
         produce(outbox, &event, entry);
     }
+    if (final && outbox->on_final != NULL)
+        outbox->on_final(shard, outbox->on_final_arg);
     msgpack_unpacked_destroy(&unpacked);
 }
 
@@ -293,6 +299,8 @@ struct outbox *outbox_new(const struct outbox_with *with)
     outbox->store = with->store;
     outbox->producer = with->producer;
     outbox->give_back = with->give_back;
+    outbox->on_final = with->on_final;
+    outbox->on_final_arg = with->on_final_arg;
     outbox->topic = mem_strdup(with->topic);
     outbox->swept = metric_series(M_OUTBOX_SWEPT, NULL, NULL);
     count_from_zero(outbox);

@@ -25,6 +25,9 @@ struct outbox_with {
     const char *program; /* "ivr-dispatch"; copied, as the topic is */
     const char *topic;
     release_fn give_back;
+    /* A final call of the shard changed; NULL: nobody wants to know. */
+    void (*on_final)(unsigned shard, void *arg);
+    void *on_final_arg;
 };
 /* Takes the store's events from now on, and sweeps: one shard after the other, all within about 5 s. */
 struct outbox *outbox_new(const struct outbox_with *with);

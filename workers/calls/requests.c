@@ -11,7 +11,7 @@ static void pack_policy(msgpack_packer *out, const struct calls_request *request
     msgpack_packer packer;
     buf_init(&policy, 1024);
     pack_init(&packer, &policy);
-    msgpack_pack_array(&packer, 5);
+    msgpack_pack_array(&packer, 6);
     msgpack_pack_int64(&packer, request->max_attempts);
     msgpack_pack_int64(&packer, request->retry_on);
     msgpack_pack_array(&packer, request->delays_n);
@@ -19,6 +19,7 @@ static void pack_policy(msgpack_packer *out, const struct calls_request *request
         msgpack_pack_int64(&packer, request->delays_s[i]);
     msgpack_pack_int64(&packer, request->redial_in_doubt);
     msgpack_pack_int64(&packer, request->expires_at_ms);
+    msgpack_pack_int64(&packer, request->priority);
     pack_span(out, buf_span(&policy));
     buf_done(&policy);
 }

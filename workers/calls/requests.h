@@ -55,6 +55,7 @@ struct calls_request {
     const int *delays_s;
     size_t delays_n;
     bool redial_in_doubt;
+    int priority; /* for its record: it waits by that of its ticket */
     int64_t expires_at_ms;
     int64_t recorded_ms; /* the record's timestamp; 0: never too old */
     int64_t not_before_ms;

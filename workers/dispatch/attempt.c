@@ -8,6 +8,7 @@
 #include "common/json/json.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
+#include "workers/calls/identity.h"
 #include "workers/calls/look.h"
 #include "workers/calls/requests.h"
 #include "workers/channel/queue.h"
@@ -353,29 +354,13 @@ static void on_request(enum store_status status, enum calls_request_what what, s
     }
 }
 
-/* What every event of the call repeats; written once, so that events are the same whoever renders them. */
-static void add_identity(struct buf *b, const struct attempt *a)
-{
-    const struct request *r = &a->request;
-    buf_adds(b, "\"tenant\":");
-    json_str(b, r->tenant);
-    buf_adds(b, ",\"campaign\":");
-    json_str(b, r->campaign);
-    buf_adds(b, ",\"call_id\":");
-    json_str(b, r->call_id);
-    buf_adds(b, ",\"to\":\"");
-    pii_add_number(b, r->to);
-    buf_adds(b, "\",\"metadata\":");
-    buf_addspan(b, r->metadata.n > 0 ? r->metadata : SPAN_LIT("{}"));
-}
-
 /* Identity, campaign key and request text stand one after the other in a->text. */
 static void ask_request(struct attempt *a)
 {
     const struct request *r = &a->request;
     struct buf *b = &a->text;
     buf_clear(b);
-    add_identity(b, a);
+    identity_add(b, r);
     size_t identity = b->n;
     buf_addspan(b, r->tenant);
     buf_addc(b, '/');
@@ -395,6 +380,7 @@ static void ask_request(struct attempt *a)
         .delays_s = r->delays_s,
         .delays_n = r->delays_n,
         .redial_in_doubt = r->redial_in_doubt,
+        .priority = r->priority,
         .expires_at_ms = r->expires_at_ms,
         .recorded_ms = a->record->timestamp_ms,
         .not_before_ms = a->not_before_ms,

@@ -117,6 +117,30 @@ static void on_kafka_fatal(void *arg)
 
 /* ---- opening ---- */
 
+static void on_final(unsigned shard, void *arg)
+{
+    records_due(((struct worker *)arg)->records, shard);
+}
+
+static void open_outbox(struct worker *w, const struct worker_info *info)
+{
+    const struct settings *s = w->settings;
+    w->records = records_new(&(struct records_with){.loop = w->loop,
+                                                    .store = w->store,
+                                                    .producer = w->producer,
+                                                    .program = info->name,
+                                                    .records_topic = s->topics[TOPIC_CALL_RECORDS],
+                                                    .audit_topic = s->topics[TOPIC_AUDIT]});
+    w->outbox = outbox_new(&(struct outbox_with){.loop = w->loop,
+                                                 .store = w->store,
+                                                 .producer = w->producer,
+                                                 .program = info->name,
+                                                 .topic = s->topics[TOPIC_CALL_EVENTS],
+                                                 .give_back = give_back,
+                                                 .on_final = on_final,
+                                                 .on_final_arg = w});
+}
+
 static int open_parts(struct worker *w, const struct worker_info *info, struct err *err)
 {
     const struct settings *s = w->settings;
@@ -140,12 +164,7 @@ static int open_parts(struct worker *w, const struct worker_info *info, struct e
     admin_add_check(w->admin, "kafka", producer_check, w->producer);
     admin_add_check(w->admin, "shards", shards_check, w);
     if (info->outbox)
-        w->outbox = outbox_new(&(struct outbox_with){.loop = w->loop,
-                                                     .store = w->store,
-                                                     .producer = w->producer,
-                                                     .program = info->name,
-                                                     .topic = s->topics[TOPIC_CALL_EVENTS],
-                                                     .give_back = give_back});
+        open_outbox(w, info);
     kafka_producer_needs_topic(w->producer, s->topics[TOPIC_DEAD_LETTERS]);
     store_check_shards(w->store, true, on_shards_checked, w);
     return 0;
@@ -210,7 +229,9 @@ static size_t in_flight(const struct worker *w)
     busy += store_pending(w->store);
     if (w->kafka_failed)
         return busy; /* what Kafka did not take stays in the outbox */
-    return busy + kafka_producer_pending(w->producer) + (w->outbox != NULL ? outbox_pending(w->outbox) : 0);
+    if (w->outbox != NULL)
+        busy += outbox_pending(w->outbox) + records_pending(w->records);
+    return busy + kafka_producer_pending(w->producer);
 }
 
 static void look_whether_drained(void *arg)
@@ -265,6 +286,7 @@ int worker_close(struct worker *w)
 {
     worker_disconnect(w);
     outbox_free(&w->outbox);
+    records_free(&w->records);
     retired_free(&w->retired);
     store_free(&w->store);
     if (w->admin != NULL)

@@ -27,6 +27,7 @@
 #include "common/run/loop.h"
 #include "common/run/program.h"
 #include "workers/calls/outbox.h"
+#include "workers/calls/records.h"
 #include "workers/program/retired.h"
 #include "workers/providers/channels.h"
 #include "workers/store/store.h"
@@ -44,7 +45,8 @@ struct worker {
     struct redis *redis;
     struct store *store;
     struct kafka_producer *producer;
-    struct outbox *outbox; /* NULL unless the worker changes calls */
+    struct outbox *outbox;   /* NULL unless the worker changes calls */
+    struct records *records; /* the same */
     struct admin *admin;
     void (*channels_changed)(void *arg); /* after a reload; set by the worker, may be NULL */
     void *channels_changed_arg;
