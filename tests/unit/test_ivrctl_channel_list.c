@@ -46,12 +46,12 @@ static void every_limit_of_ours_stands_in_its_channels_line(void **state)
     static const struct channel_live live[] = {
         {.control = CONTROL_RUNNING,
          .heard = true,
-         .shut = QUEUE_SUSPENDED,
+         .state = CHANNEL_SUSPENDED,
          .why = "20003 Authenticate",
          .since_ms = 1764000000000,
          .queued = 12,
          .lines = 7},
-        {.control = CONTROL_PAUSED, .heard = true},
+        {.control = CONTROL_PAUSED, .heard = true, .state = CHANNEL_OPEN},
     };
     struct channels *channels = load();
     struct buf text;
@@ -74,7 +74,7 @@ static void as_json_every_setting_is_there_and_what_was_not_heard_is_null(void *
 {
     static const struct channel_live live[] = {
         {.control = CONTROL_UNKNOWN},
-        {.control = CONTROL_RUNNING, .heard = true, .queued = 3},
+        {.control = CONTROL_RUNNING, .heard = true, .state = CHANNEL_OPEN, .queued = 3},
     };
     struct channels *channels = load();
     struct buf text;

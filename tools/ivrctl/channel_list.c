@@ -38,7 +38,7 @@ static void add_live_json(struct buf *b, const struct channel_live *live)
         json_knull(b, "state");
         return;
     }
-    json_kstrz(b, "state", queue_shut_name(live->shut));
+    json_kstrz(b, "state", channel_state_name(live->state));
     json_kstrz(b, "reason", live->why[0] != '\0' ? live->why : NULL);
     json_ktime(b, "since", live->since_ms);
     json_kint(b, "queued", live->queued);
@@ -93,11 +93,11 @@ static void add_live_text(struct buf *b, const struct channel_live *live)
         buf_addf(b, ", %lld queued", (long long)live->queued);
     if (live->lines > 0)
         buf_addf(b, ", %lld lines in use", (long long)live->lines);
-    if (live->shut == QUEUE_OPEN)
+    if (!live->heard || live->state == CHANNEL_OPEN)
         return;
     char since[CLOCK_RFC3339_LEN + 1];
     clock_rfc3339(live->since_ms, since);
-    buf_addf(b, ", %s since %s: %s", live->shut == QUEUE_CIRCUIT ? "CIRCUIT OPEN" : "SUSPENDED", since,
+    buf_addf(b, ", %s since %s: %s", live->state == CHANNEL_CIRCUIT ? "CIRCUIT OPEN" : "SUSPENDED", since,
              live->why);
 }
 

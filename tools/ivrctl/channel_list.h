@@ -4,14 +4,14 @@
 
 #include "common/base/buf.h"
 #include "workers/calls/control.h"
-#include "workers/channel/queue.h"
+#include "workers/channel/admission.h"
 #include "workers/providers/channels.h"
 
 /* What the file does not say of a channel. */
 struct channel_live {
     enum control_state control; /* CONTROL_UNKNOWN: not heard */
     bool heard;                 /* the rest is known */
-    enum queue_shut shut;
+    enum channel_state state;
     char why[320];    /* "" while it is open */
     int64_t since_ms; /* wall; 0 while it is open */
     int64_t queued;   /* calls that wait their turn */

@@ -43,17 +43,17 @@ static void on_control(enum store_status status, enum control_state state, void 
     answered(looking->owner, status);
 }
 
-static void on_queue(enum store_status status, const struct queue_told *told, void *arg)
+static void on_queue(enum store_status status, const struct admission_answer *answer, void *arg)
 {
     struct looking *looking = arg;
     struct channel_live *live = looking->live;
     if (status == STORE_OK) {
         live->heard = true;
-        live->shut = told->shut;
-        live->since_ms = told->since_ms;
-        live->queued = told->queued;
-        live->lines = told->lines;
-        snprintf(live->why, sizeof(live->why), "%.*s", SPAN_ARG(told->why));
+        live->state = answer->state;
+        live->since_ms = answer->since_ms;
+        live->queued = answer->queued;
+        live->lines = answer->lines;
+        snprintf(live->why, sizeof(live->why), "%.*s", SPAN_ARG(answer->why));
     }
     answered(looking->owner, status);
 }
@@ -68,7 +68,7 @@ static void ask_all(struct store *store, struct ask *ask, void *arg)
     for (size_t i = 0; i < n; i++) {
         struct span name = span_str(channels_at(lookings->channels, i)->name);
         control_read(store, CONTROL_CHANNEL, name, on_control, &lookings->of[i]);
-        queue_look_at(store, name, on_queue, &lookings->of[i]);
+        admission_read(store, name, on_queue, &lookings->of[i]);
     }
 }
 

@@ -1,12 +1,14 @@
-/* Records of ivr.call-requests: validated, given a channel, started. What does not fit becomes a dead letter.
- */
+#include "workers/dispatch/intake.h"
+
 #include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/dead_letter.h"
 #include "workers/dispatch/route.h"
+#include "workers/dispatch/storing.h"
 
 enum { MAX_WARNED = 64 };
 
@@ -50,7 +52,7 @@ static void unknown_channel(struct attempt *a)
         err_set(&err, ERR_INVALID,
                 "channel: none is given, no channel has the number's country code, and the channels "
                 "file has no default_channel");
-    attempt_dead_letter(a, "unknown_channel", span_str(err.text));
+    dead_letter_send(a, "unknown_channel", span_str(err.text));
 }
 
 void intake_record(struct kafka_record *record, void *arg)
@@ -63,7 +65,7 @@ void intake_record(struct kafka_record *record, void *arg)
     a->record = record;
     if (request_parse(&a->request, record->value, &err, field, &not_json) != 0) {
         metric_count(M_REQUESTS, "invalid", NULL);
-        attempt_dead_letter(a, not_json ? "invalid_json" : "invalid_request", span_str(err.text));
+        dead_letter_send(a, not_json ? "invalid_json" : "invalid_request", span_str(err.text));
         return;
     }
     if (a->request.unknown_n > 0)
@@ -76,5 +78,5 @@ void intake_record(struct kafka_record *record, void *arg)
     }
     a->channel = channel_ref(channel);
     keep_trace(a);
-    attempt_begin(a);
+    storing_begin(a);
 }

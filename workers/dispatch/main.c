@@ -6,15 +6,19 @@
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "workers/dispatch/attempt.h"
+#include "workers/dispatch/due.h"
 #include "workers/dispatch/hangup.h"
-#include "workers/dispatch/lane.h"
+#include "workers/dispatch/intake.h"
 #include "workers/dispatch/mend.h"
+#include "workers/dispatch/queues.h"
 #include "workers/dispatch/reclaim.h"
 #include "workers/dispatch/reconcile.h"
+#include "workers/dispatch/settle.h"
 #include "workers/dispatch/sweep.h"
+#include "workers/dispatch/turn.h"
 #include "workers/dispatch/waiting.h"
 
-enum { PRODUCER_LOOK_MS = 50 };
+enum { PRODUCER_CHECK_MS = 50 };
 
 static const struct worker_info INFO = {
     .name = "ivr-dispatch",
@@ -36,7 +40,7 @@ static void on_redis_state(bool up, void *arg)
         kafka_pause(d->consumer, WHY_REDIS);
 }
 
-static void look_at_producer(void *arg)
+static void check_producer(void *arg)
 {
     struct dispatch *d = arg;
     if (kafka_producer_full(d->worker->producer))
@@ -52,7 +56,7 @@ static bool consumer_check(void *arg, struct buf *why)
 
 static void on_channels_changed(void *arg)
 {
-    lanes_channels_changed(((struct dispatch *)arg)->lanes);
+    queues_read_channels(arg);
 }
 
 static void collect(void *arg)
@@ -65,14 +69,14 @@ static void quiesce(void *arg)
 {
     struct dispatch *d = arg;
     d->draining = true;
-    lanes_stop(d->lanes);
+    channel_queues_stop(d->queues);
     kafka_consumer_quiesce(d->consumer);
 }
 
 static size_t busy(void *arg)
 {
     const struct dispatch *d = arg;
-    return d->busy + lanes_busy(d->lanes);
+    return d->busy + channel_queues_busy(d->queues);
 }
 
 /* Every transfer has a socket; beside them stand the due calls' (half as many again, attempts_init) and the
@@ -114,7 +118,8 @@ int main(int argc, char **argv)
         return rc;
     if (fit_descriptors(w.settings, &err) != 0)
         return worker_fail(&w, &err);
-    d.lanes = lanes_new(&d);
+    d.queues = channel_queues_new(w.loop, w.store, &TURN_EVENTS, &d);
+    queues_read_channels(&d);
     d.in_flight = metric_series(M_IN_FLIGHT, NULL, NULL);
     http_request_init(&d.scratch);
     attempts_init(&d);
@@ -123,7 +128,7 @@ int main(int argc, char **argv)
             http_client_free(&d.http);
         attempts_done(&d);
         http_request_done(&d.scratch);
-        lanes_free(&d.lanes);
+        channel_queues_free(&d.queues);
         return worker_fail(&w, &err);
     }
     redis_on_state(w.redis, on_redis_state, &d);
@@ -134,17 +139,19 @@ int main(int argc, char **argv)
     kafka_producer_needs_topic(w.producer, w.settings->topics[TOPIC_CALLBACKS]);
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
+    struct settle *settle = settle_new(&d);
     struct sweep *sweep = sweep_new(&d);
     struct reclaim *reclaim = reclaim_new(&d);
     struct mending *mending = mending_new(&d);
     struct waiting *waiting = waiting_new(w.loop, w.store);
-    struct loop_timer *producer_look =
-        loop_timer_start(w.loop, PRODUCER_LOOK_MS, PRODUCER_LOOK_MS, look_at_producer, &d);
+    struct loop_timer *producer_check =
+        loop_timer_start(w.loop, PRODUCER_CHECK_MS, PRODUCER_CHECK_MS, check_producer, &d);
 
     worker_run(&w, &(struct worker_drain){.quiesce = quiesce, .busy = busy, .arg = &d, .places_calls = true});
 
-    loop_timer_stop(&producer_look);
+    loop_timer_stop(&producer_check);
     due_stop(due);
+    settle_stop(settle);
     sweep_stop(sweep);
     reclaim_stop(reclaim);
     mending_stop(mending);
@@ -154,12 +161,13 @@ int main(int argc, char **argv)
     worker_disconnect(&w); /* the last callbacks of attempts and due calls */
     kafka_consumer_close(&d.consumer);
     due_free(&due);
+    settle_free(&settle);
     sweep_free(&sweep);
     reclaim_free(&reclaim);
     mending_free(&mending);
     waiting_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);
-    lanes_free(&d.lanes);
+    channel_queues_free(&d.queues);
     return worker_close(&w);
 }

@@ -38,7 +38,7 @@ static void on_postponed(enum store_status status, void *arg)
 
 void opening_wait(struct attempt *a)
 {
-    a->state = ATTEMPT_CLAIMING;
-    calls_postpone(a->dispatch->worker->store, buf_span(&a->id), hours_next_open(hours_of(a), now_ms(a)),
+    attempt_enter(a, ATTEMPT_CLAIMING);
+    calls_postpone(a->dispatch->worker->store, attempt_id(a), hours_next_open(hours_of(a), now_ms(a)),
                    span_str(a->channel->provider->name), on_postponed, a);
 }

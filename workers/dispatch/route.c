@@ -1,15 +1,15 @@
 #include "workers/dispatch/route.h"
 
-#include "workers/dispatch/lane.h"
+#include "workers/dispatch/queues.h"
 
 enum { CHAIN_MAX = 16 };
 
-struct chain {
+struct route_chain {
     struct channel *items[CHAIN_MAX];
     size_t n;
 };
 
-static bool has(const struct chain *chain, const struct channel *channel)
+static bool has(const struct route_chain *chain, const struct channel *channel)
 {
     for (size_t i = 0; i < chain->n; i++)
         if (chain->items[i] == channel)
@@ -18,7 +18,7 @@ static bool has(const struct chain *chain, const struct channel *channel)
 }
 
 /* Each channel's own fallbacks stand before those behind them. */
-static void read_chain(struct chain *chain, const struct channels *channels, struct channel *first)
+static void read_chain(struct route_chain *chain, const struct channels *channels, struct channel *first)
 {
     chain->n = 0;
     if (first != NULL)
@@ -31,21 +31,16 @@ static void read_chain(struct chain *chain, const struct channels *channels, str
         }
 }
 
-static bool is_shut(struct dispatch *d, const struct channel *channel)
-{
-    return lane_is_shut(lane_of(d->lanes, channel));
-}
-
 struct channel *route_choose(struct dispatch *d, const struct request *request, int unreached)
 {
     struct channel *own = channels_choose(d->worker->channels, request->channel, request->to);
-    struct chain chain;
+    struct route_chain chain;
     if (own == NULL || unreached < 0 || own->fallback[0] == NULL)
         return own;
     read_chain(&chain, d->worker->channels, own);
     for (size_t i = 0; i < chain.n; i++) {
         struct channel *channel = chain.items[((size_t)unreached + i) % chain.n];
-        if (!is_shut(d, channel))
+        if (!queues_is_closed(d, channel))
             return channel;
     }
     return own;
@@ -55,10 +50,10 @@ bool route_has_elsewhere(const struct attempt *a)
 {
     struct dispatch *d = a->dispatch;
     struct channel *own = channels_choose(d->worker->channels, a->request.channel, a->request.to);
-    struct chain chain;
+    struct route_chain chain;
     if (own == NULL || a->unreached < 0)
         return false;
     read_chain(&chain, d->worker->channels, own);
     size_t next = chain.n > 0 ? ((size_t)a->unreached + 1) % chain.n : 0;
-    return next != 0 && !is_shut(d, chain.items[next]);
+    return next != 0 && !queues_is_closed(d, chain.items[next]);
 }

@@ -7,8 +7,8 @@
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
 #include "workers/calls/control.h"
+#include "workers/channel/channel_queues.h"
 #include "workers/dispatch/hangup.h"
-#include "workers/dispatch/lane.h"
 
 enum { ROUND_MS = 250, WHEN_MAX = 24 };
 
@@ -63,7 +63,9 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
         if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
         snprintf(resumed->when, sizeof(resumed->when), "%.*s", SPAN_ARG(items[i].when));
-        lanes_resumed(sweep->dispatch->lanes, items[i].channel, strtoll(resumed->when, NULL, 10));
+        struct channel_queue *queue = channel_queues_find(sweep->dispatch->queues, items[i].channel);
+        if (queue != NULL)
+            channel_queue_resumed(queue, strtoll(resumed->when, NULL, 10));
     }
 }
 
