@@ -19,6 +19,7 @@ START = 1_795_000_020_000  # the first second of a minute
 STATUSES = (None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent")
 STATUSES += ("User_busy", "Completed")
 HOPS = ("message_out", "dialing", "connected", "terminate", "session_completed")
+TOPICS = ("call-requests", "callbacks", "call-events", "call-records", "delivery-summaries", "dead-letters", "audit")
 PENDING, IN_DOUBT, FAILED, NO_ANSWER, BUSY, COMPLETED = 1, 2, 3, 4, 6, 7
 WAITING, PLACED, DONE, DROPPED = 1, 3, 4, 5
 CAMPAIGN = "acme/maize"
@@ -219,7 +220,7 @@ def _stories(remains):
 
 class Remains:
     def __init__(self):
-        self.topics = {n: [] for n in ("call-requests", "callbacks", "call-events", "delivery-summaries", "dead-letters")}
+        self.topics = {name: [] for name in TOPICS}
         self.placements, self.gateway, self.calls, self.faults, self.commits = [], [], [], [], []
         self.ends = {}  # when the call of a sid ended
         self.channels = copy.deepcopy(CHANNELS)

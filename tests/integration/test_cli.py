@@ -8,7 +8,8 @@ import uuid
 import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
 
-from harness.paths import BIN
+from harness.paths import BIN, SCHEMAS
+from harness.pipeline import TOPICS
 from harness.process import Process, run, wrapped
 from harness.wait import wait_until
 
@@ -179,6 +180,56 @@ def test_tail_shows_dead_letters_as_they_come(pipeline):
     mark = uuid.uuid4().hex
     letter = tail(pipeline, "dead-letters", lambda: pipeline.produce("CALL_REQUESTS", mark.encode(), key="x"), mark)
     assert "invalid_json" in json.dumps(letter)
+
+
+def examples_of(schema):
+    paths = sorted((SCHEMAS / "examples" / schema).glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def the_headers_of(schema, ce_id):
+    (headers,) = examples_of(f"{schema}-headers")
+    return list((headers | {"ce_id": ce_id}).items())
+
+
+def test_tail_shows_records_to_the_end(pipeline):
+    records = examples_of("call-record")
+    for record in records:
+        key = f"{record['tenant']}/{record['call_id']}"
+        pipeline.produce("CALL_RECORDS", record, key, the_headers_of("call-record", f"{key}/{record['seq']}"))
+    shown = pipeline.cli("tail", "records", "--until-end", "--json")
+    assert shown.code == 0, shown
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    assert all(record in lines for record in records)
+    plain = pipeline.cli("tail", "records", "--until-end", "--campaign", f"acme/{records[0]['campaign']}").out
+    assert plain.count("\n") == len(records)
+    for words in ("Completed", "cancelled", "in doubt", "erased", "cost 0.0065 USD", "cost 1.2 KES", "talk 31 s"):
+        assert words in plain, plain
+    assert pipeline.cli("tail", "records", "--until-end", "--campaign", "acme/another").out == ""
+
+
+def test_tail_shows_audit_to_the_end(pipeline):
+    said = examples_of("audit")
+    for record in said:
+        pipeline.produce("AUDIT", record, "acme", the_headers_of("audit", record["id"]))
+    shown = pipeline.cli("tail", "audit", "--until-end", "--json")
+    assert shown.code == 0, shown
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    assert all(record in lines for record in said)
+    plain = pipeline.cli("tail", "audit", "--until-end").out
+    for words in ("cancel", "affected 17", "by jane (user, ivrctl): wrong prices", "dnc.add", "+2547****0111", "begun"):
+        assert words in plain, plain
+    of_one = pipeline.cli("tail", "audit", "--until-end", "--campaign", "acme/maize-prices-w47").out
+    assert "campaign:acme/maize-prices-w47" in of_one and "dnc.add" not in of_one
+
+
+def test_tail_until_the_end_of_an_empty_topic_ends(make_pipeline):
+    pipeline = make_pipeline(start=False)
+    for kind in TOPICS:
+        pipeline.ends(kind)  # once each partition has a leader
+    for what in ("events", "records", "summaries", "dead-letters", "audit"):
+        shown = pipeline.cli("tail", what, "--until-end")
+        assert (shown.code, shown.out) == (0, ""), shown
 
 
 def test_dead_letters_are_listed_with_their_reason(pipeline):

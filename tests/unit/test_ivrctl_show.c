@@ -52,6 +52,41 @@ static void no_value_of_a_record_begins_a_line_of_its_own(void **state)
                 "--:--:--.--- campaign:a\\u000ab calls 0 waiting 0 retrying 0 x\\u000ay 3\n");
 }
 
+static void a_record_of_a_call_is_a_line(void **state)
+{
+    (void)state;
+    expect_line(
+        false, show_record_line, SPAN_NONE,
+        SPAN_LIT("{\"tenant\":\"acme\",\"campaign\":\"maize\",\"call_id\":\"c-1\",\"to\":\"+254722000111\","
+                 "\"status\":\"No_answer\",\"drop_reason\":\"expired\",\"in_doubt\":false,\"attempts\":2,"
+                 "\"reason_code\":\"NO_ANSWER\",\"reason_detail\":\"of +254722000111\",\"channel\":\"ke\","
+                 "\"final_at\":\"2026-11-22T18:51:02.311Z\",\"ring_seconds\":40,\"talk_seconds\":null,"
+                 "\"cost_amount\":\"0.5\",\"cost_currency\":\"USD\",\"costs\":null,\"erased\":false}"),
+        "2026-11-22 18:51:02.311 No_answer             acme/c-1 maize attempts 2 +2547****0111 on ke ring "
+        "40 s cost 0.5 USD reason NO_ANSWER: of +2547****0111 expired\n");
+    expect_line(false, show_record_line, SPAN_NONE,
+                SPAN_LIT("{\"status\":null,\"drop_reason\":\"cancelled\"}"),
+                "- cancelled             ?/? ? attempts 0\n");
+    expect_line(false, show_record_line, SPAN_NONE,
+                SPAN_LIT("{\"status\":\"x\\ny\",\"costs\":{\"U\\nD\":\"1\",\"KES\":7},\"erased\":true}"),
+                "- x\\u000ay              ?/? ? attempts 0 cost 1 U\\u000aD erased\n");
+}
+
+static void what_somebody_did_is_a_line(void **state)
+{
+    (void)state;
+    expect_line(
+        false, show_audit_line, SPAN_NONE,
+        SPAN_LIT(
+            "{\"at\":\"2026-11-22T18:51:02.311Z\",\"action\":\"dnc.add\",\"result\":\"done\","
+            "\"target\":\"+254722000111\",\"affected\":1,\"from\":\"http\","
+            "\"actor\":{\"kind\":\"token\",\"name\":\"crm\"},\"reason\":\"+254722000111 asked\\nfor it\"}"),
+        "2026-11-22 18:51:02.311 dnc.add     done    +2547****0111 affected 1 by crm (token, http): "
+        "+2547****0111 asked\\u000afor it\n");
+    expect_line(false, show_audit_line, SPAN_NONE, SPAN_LIT("{\"actor\":7}"),
+                "- ?           ?       - (?, ?)\n");
+}
+
 static void json_of_a_topic_stays_json_on_one_line(void **state)
 {
     (void)state;
@@ -306,6 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_read_stands_on_one_line_with_its_numbers_masked),
         cmocka_unit_test(no_value_of_a_record_begins_a_line_of_its_own),
+        cmocka_unit_test(a_record_of_a_call_is_a_line),
+        cmocka_unit_test(what_somebody_did_is_a_line),
         cmocka_unit_test(json_of_a_topic_stays_json_on_one_line),
         cmocka_unit_test(times_and_counts_read_well),
         cmocka_unit_test(a_call_shows_its_attempts_and_hops),

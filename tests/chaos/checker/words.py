@@ -19,7 +19,7 @@ MESSAGE_OUT, DIALING, CONNECTED, TERMINATE, SESSION_COMPLETED = range(5)
 HOP_NUMBER = {name: number for number, name in enumerate(HOPS)} | {None: -1}
 
 EVENT_TYPES = ("call.accepted", "call.waiting", "call.status", "call.hop", "call.dropped", "call.final")
-TOPICS = ("call-requests", "callbacks", "call-events", "delivery-summaries", "dead-letters")
+TOPICS = ("call-requests", "callbacks", "call-events", "call-records", "delivery-summaries", "dead-letters", "audit")
 PERIODS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _minutes = {}
