@@ -118,7 +118,7 @@ def test_a_campaign_can_be_paused_ahead_of_its_first_request(pipeline):
     refused = pipeline.cli("pause", "campaign", campaign)
     assert (refused.code, refused.out) == (1, "")
     told = json.loads(say(pipeline, "pause", "campaign", campaign, "--ahead", "--json"))
-    assert told == {"kind": "campaign", "name": campaign, "state": "paused"}
+    assert told == {"kind": "campaign", "name": campaign, "state": "paused", "affected": 0}
     pipeline.send(request)
     wait_waiting(pipeline, [request])
     stays_undialled(pipeline, [request], 0.8)
@@ -289,7 +289,7 @@ def test_what_cannot_be_done_says_why_and_prints_nothing(pipeline):
 def test_the_same_over_http(pipeline):
     first, campaign = known_campaign(pipeline)
     path = f"/v1/campaigns/{campaign}"
-    assert http(pipeline, f"{path}/pause") == {"kind": "campaign", "name": campaign, "state": "paused"}
+    assert http(pipeline, f"{path}/pause") == {"kind": "campaign", "name": campaign, "state": "paused", "affected": 0}
     held = more_of(pipeline, first, 3)
     wait_waiting(pipeline, held)
     stays_undialled(pipeline, held, 0.8)
@@ -302,7 +302,7 @@ def test_the_same_over_http(pipeline):
     pipeline.wait_call(dropped, lambda call: call["drop_reason"] == "cancelled", "the drop")
     http(pipeline, f"/v1/calls/acme/{dropped['call_id']}/resume", 409)
     http(pipeline, f"{path}/resume")
-    assert http(pipeline, "/v1/tenants/nobody-yet/pause") == {"kind": "tenant", "name": "nobody-yet", "state": "paused"}
+    assert http(pipeline, "/v1/tenants/nobody-yet/pause") == {"kind": "tenant", "name": "nobody-yet", "state": "paused", "affected": 0}
     assert http(pipeline, "/v1/channels/second/pause")["state"] == "paused"
     assert http(pipeline, "/v1/channels/second/resume")["state"] == "running"
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from harness import invariants
 from harness.older import older_programs
 from harness.paths import BIN
 from harness.wait import wait_until
@@ -155,6 +156,7 @@ def test_a_rolling_update_loses_nothing_dials_nothing_twice_and_makes_no_gap(mak
 def test_an_older_version_and_ours_lose_nothing_and_dial_nothing_twice_beside_each_other(make_pipeline):
     """An update, and a rollback of it, both stopped half-way for a while: what one version wrote, the other goes on with."""
     pipeline = make_pipeline(start=False, partitions=6)
+    pipeline.has_older_workers = True
     pipeline.bin = older_programs()
     kinds = ("gateway", "dispatch", "status", "report", "dispatch")
     pipeline.start(*kinds)
@@ -172,3 +174,22 @@ def test_an_older_version_and_ours_lose_nothing_and_dial_nothing_twice_beside_ea
     finally:
         load.end()
     check_each_was_dialled_once_and_ended(pipeline, load)
+    check_what_the_older_version_does_not_know_waited_for_ours(pipeline)
+
+
+def check_what_the_older_version_does_not_know_waited_for_ours(pipeline):
+    """Marks of records were neither published as events nor dropped by the older workers: ours send them when they are back."""
+    client = pipeline.services.redis.client
+    pipeline.bin = BIN
+    pipeline.start("dispatch")
+
+    def unsent():
+        sent = invariants.last_records(pipeline.tap.records(pipeline.topics["CALL_RECORDS"]))
+        calls = [key.decode() for key in client.scan_iter(match=f"{{{pipeline.name}:*}}:call:*", count=10_000)]
+        ours = [key.partition(":call:")[2] for key in calls if client.hexists(key, "z")]
+        assert ours, "no call became final under our version"
+        return [call for call in ours if call not in sent]
+
+    wait_until(lambda: not unsent(), lambda: f"the records of {unsent()[:5]}", timeout=60)
+    marks = [key for key in client.scan_iter(match=f"{{{pipeline.name}:*}}:records", count=10_000)]
+    wait_until(lambda: not any(client.exists(key) for key in marks), "no record to be left", timeout=60)

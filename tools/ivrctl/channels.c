@@ -36,10 +36,10 @@ static void answered(struct lookings *lookings, enum store_status status)
         ask_answered(lookings->ask, lookings->status);
 }
 
-static void on_control(enum store_status status, enum control_state state, void *arg)
+static void on_control(enum store_status status, const struct control_result *result, void *arg)
 {
     struct looking *looking = arg;
-    looking->live->control = status == STORE_OK ? state : CONTROL_UNKNOWN;
+    looking->live->control = status == STORE_OK ? result->state : CONTROL_UNKNOWN;
     answered(looking->owner, status);
 }
 

@@ -1,30 +1,42 @@
 /* ivrctl pause, resume, cancel: what an operator says of a campaign, a tenant, a channel or a call. */
-#include "workers/calls/control.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "common/json/json.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "workers/calls/audit.h"
+#include "workers/calls/control.h"
 #include "workers/providers/channels.h"
 
-enum { TEXT_MAX = 64 * 1024 };
+enum { TEXT_MAX = 64 * 1024, ANSWER_MAX = 16 };
 
 struct saying {
     struct ask *ask;
     struct control control;
-    enum control_state state;
+    struct control_result result;
 };
 
-static void on_set(enum store_status status, enum control_state state, void *arg)
+static void on_result(enum store_status status, const struct control_result *result, void *arg)
 {
     struct saying *saying = arg;
-    saying->state = state;
+    saying->result = *result;
     ask_answered(saying->ask, status);
+}
+
+static void look(struct store *store, struct ask *ask, void *arg)
+{
+    struct saying *saying = arg;
+    saying->ask = ask;
+    control_read(store, saying->control.kind, saying->control.name, on_result, saying);
 }
 
 static void question(struct store *store, struct ask *ask, void *arg)
 {
     struct saying *saying = arg;
     saying->ask = ask;
-    control_set(store, &saying->control, on_set, saying);
+    control_set(store, &saying->control, on_result, saying);
 }
 
 /* A channel's name with a slip in it would be paused without anybody noticing. Where there is no channels
@@ -74,8 +86,10 @@ static const char *done(const struct control *control, enum control_state state)
     return state == CONTROL_PAUSED ? "is paused" : "goes on";
 }
 
-static int print(const struct ivrctl *ctl, const struct control *control, enum control_state state)
+static int print(const struct ivrctl *ctl, const struct control *control, const struct control_result *result)
 {
+    enum control_state state = result->state;
+    long long affected = control_affected(control->what, result);
     struct buf b;
     buf_init(&b, TEXT_MAX);
     if (ctl->json) {
@@ -83,20 +97,74 @@ static int print(const struct ivrctl *ctl, const struct control *control, enum c
         json_kstrz(&b, "kind", control_kind_name(control->kind));
         json_kstr(&b, "name", control->name);
         json_kstrz(&b, "state", control_state_name(state));
+        json_kint(&b, "affected", affected);
         buf_adds(&b, "}\n");
     } else {
         bool colon = control->what == CONTROL_CANCEL && control->kind == CONTROL_CHANNEL;
-        buf_addf(&b, "%s %.*s%s %s\n", control_kind_name(control->kind), SPAN_ARG(control->name),
+        buf_addf(&b, "%s %.*s%s %s", control_kind_name(control->kind), SPAN_ARG(control->name),
                  colon ? ":" : "", done(control, state));
+        if (control->kind != CONTROL_CALL)
+            buf_addf(&b, " (%lld call%s)", affected, affected == 1 ? "" : "s");
+        buf_addc(&b, '\n');
     }
     int rc = ctl_print(buf_span(&b));
     buf_done(&b);
     return rc;
 }
 
+/* ---- who said it ---- */
+
+/* The tenant whose calls it is about; of a channel those of all. */
+static struct span tenant_of(const struct control *control)
+{
+    const char *slash = memchr(control->name.p, '/', control->name.n);
+    if (control->kind == CONTROL_CHANNEL)
+        return SPAN_NONE;
+    return slash != NULL ? span_of(control->name.p, (size_t)(slash - control->name.p)) : control->name;
+}
+
+static void add_audit(struct buf *text, const struct ivrctl *ctl, const struct args *args, const char *word,
+                      const struct control *control)
+{
+    const char *reason = args_get(args, "--reason");
+    struct buf target;
+    buf_init(&target, AUDIT_MAX);
+    buf_addf(&target, "%s:%.*s", control_kind_name(control->kind), SPAN_ARG(control->name));
+    audit_begin(text, &(struct audit){.actor_kind = "user",
+                                      .actor = span_str(ctl->settings.actor),
+                                      .from = "ivrctl",
+                                      .action = word,
+                                      .tenant = tenant_of(control),
+                                      .target = buf_span(&target),
+                                      .reason = reason != NULL ? span_str(reason) : SPAN_NONE});
+    buf_done(&target);
+}
+
+/* ---- before much is ended at once ---- */
+
+static bool asks_first(const struct args *args, const struct control *control)
+{
+    return control->what == CONTROL_CANCEL && control->kind != CONTROL_CALL && !args_has(args, "--yes") &&
+           isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
+/* Whether the person at the terminal wants it, having seen how much it is. */
+static bool wants_it(const struct saying *saying)
+{
+    char answer[ANSWER_MAX] = "";
+    const struct control *control = &saying->control;
+    fprintf(stderr, "This ends %lld calls of %s %.*s that wait", (long long)saying->result.waiting,
+            control_kind_name(control->kind), SPAN_ARG(control->name));
+    if (control->kind != CONTROL_CHANNEL)
+        fprintf(stderr, ", and hangs up %lld that may be ringing", (long long)saying->result.placed);
+    fputs(". Go on? [y/N] ", stderr);
+    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 static int say(struct ivrctl *ctl, const struct args *args, enum control_what what, const char *word)
 {
     struct err err = ERR_INIT;
+    struct buf audit;
     struct saying saying = {.control = {.what = what, .ahead = args_has(args, "--ahead")}};
     struct control *control = &saying.control;
     control->name = span_str(args->words[1]);
@@ -108,17 +176,30 @@ static int say(struct ivrctl *ctl, const struct args *args, enum control_what wh
         ctl_say("channel %s is unknown: it is not in %s", args->words[1], ctl->settings.channels_path);
         return EXIT_FATAL;
     }
-    if (ask_redis(&ctl->settings, question, &saying, &err) != 0) {
+    if (asks_first(args, control)) {
+        if (ask_redis(&ctl->settings, look, &saying, &err) != 0)
+            return ctl_fail(&err);
+        if (!wants_it(&saying)) {
+            ctl_say("nothing was done");
+            return EXIT_FATAL;
+        }
+    }
+    buf_init(&audit, 2 * AUDIT_MAX);
+    add_audit(&audit, ctl, args, word, control);
+    control->audit = buf_span(&audit);
+    int rc = ask_redis(&ctl->settings, question, &saying, &err);
+    buf_done(&audit);
+    if (rc != 0) {
         ctl_say("it may hold in a part of the calls only: say it again once Redis answers");
         return ctl_fail(&err);
     }
-    const char *why_not = undone(control, saying.state);
+    const char *why_not = undone(control, saying.result.state);
     if (why_not != NULL) {
         ctl_say("%s %s%s: %s", args->words[0], args->words[1],
-                saying.state == CONTROL_UNKNOWN ? " is unknown" : "", why_not);
+                saying.result.state == CONTROL_UNKNOWN ? " is unknown" : "", why_not);
         return EXIT_FATAL;
     }
-    return print(ctl, control, saying.state);
+    return print(ctl, control, &saying.result);
 }
 
 static int run_pause(struct ivrctl *ctl, const struct args *args)
@@ -136,10 +217,17 @@ static int run_cancel(struct ivrctl *ctl, const struct args *args)
     return say(ctl, args, CONTROL_CANCEL, "cancel");
 }
 
-static const struct args_option options[] = {
-    {"--ahead", NULL, "also of a campaign that has no call yet, from its first request on"},
-    {NULL, NULL, NULL},
-};
+#define AHEAD                                                                                                \
+    {                                                                                                        \
+        "--ahead", NULL, "also of a campaign that has no call yet, from its first request on"                \
+    }
+#define REASON                                                                                               \
+    {                                                                                                        \
+        "--reason", "TEXT", "why, for the audit topic"                                                       \
+    }
+static const struct args_option options[] = {AHEAD, REASON, {NULL, NULL, NULL}};
+static const struct args_option cancel_options[] = {
+    AHEAD, REASON, {"--yes", NULL, "do not ask, also at a terminal"}, {NULL, NULL, NULL}};
 
 #define ARGUMENTS "campaign TENANT/CAMPAIGN | tenant TENANT | channel NAME | call TENANT/CALL_ID"
 
@@ -183,13 +271,14 @@ const struct command command_cancel = {
     .words_min = 2,
     .words_max = 2,
     .sentence = "end the calls that wait, and hang up those that are placed",
-    .options = options,
+    .options = cancel_options,
     .more = "What waits ends: dropped (cancelled), or with its status where it had an attempt. A placed\n"
             "call is hung up where its provider can do that, and has no further attempt; of a campaign,\n"
             "tenant or channel only while it rings: who hears the message hears its end. Later requests\n"
             "of a cancelled campaign or tenant are dropped until resume; of a channel they are placed.\n"
+            "At a terminal it says how many calls that is, and asks.\n"
             "\nExamples:\n"
-            "  ivrctl cancel campaign acme/maize-prices-w47\n"
+            "  ivrctl cancel campaign acme/maize-prices-w47 --reason 'wrong prices'\n"
             "  ivrctl cancel call acme/0192f1c4-7a3b-7000-8000-5a1f0c9d2e41\n",
     .run = run_cancel,
 };

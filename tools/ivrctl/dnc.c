@@ -11,6 +11,7 @@
 #include "common/model/request.h"
 #include "tools/ivrctl/ask.h"
 #include "tools/ivrctl/ivrctl.h"
+#include "workers/calls/audit.h"
 #include "workers/contact/dnc.h"
 
 enum {
@@ -123,7 +124,9 @@ struct change {
     struct ask *ask;
     bool add;
     struct span tenant;
-    struct span rest; /* numbers of this chunk and behind it */
+    struct span audit; /* what ivr.audit is to say, with the first number */
+    struct span rest;  /* numbers of this chunk and behind it */
+    bool first;        /* this is the first chunk */
     size_t out, changed;
     enum store_status status;
 };
@@ -155,7 +158,8 @@ static void edit_chunk(struct store *store, struct ask *ask, void *arg)
     change->status = STORE_OK;
     for (change->out = 0; change->out < CHUNK && rest.n > 0; change->out++) {
         struct span number = next_number(&rest);
-        (change->add ? dnc_add : dnc_remove)(store, change->tenant, number, on_edit, change);
+        struct span audit = change->first && change->out == 0 ? change->audit : SPAN_NONE;
+        (change->add ? dnc_add : dnc_remove)(store, change->tenant, number, audit, on_edit, change);
     }
 }
 
@@ -165,6 +169,7 @@ static int edit_all(const struct ivrctl *ctl, struct change *change, size_t n, s
     for (size_t done = 0; done < n && !*ctl->stopped; done += CHUNK) {
         if (ask_redis(&ctl->settings, edit_chunk, change, err) != 0)
             return err->code;
+        change->first = false;
         for (size_t i = 0; i < CHUNK && change->rest.n > 0; i++)
             next_number(&change->rest);
         if (progress)
@@ -173,6 +178,30 @@ static int edit_all(const struct ivrctl *ctl, struct change *change, size_t n, s
     if (progress)
         fputc('\n', stderr);
     return *ctl->stopped ? err_set(err, ERR_UNAVAILABLE, "stopped before all of it was done") : 0;
+}
+
+/* One number is named, masked; of many it is said how many they are. */
+static void add_audit(struct buf *text, const struct ivrctl *ctl, const struct args *args,
+                      const struct change *change, size_t n)
+{
+    struct span rest = change->rest, number = n == 1 ? next_number(&rest) : SPAN_NONE;
+    const char *reason = args_get(args, "--reason");
+    struct buf target;
+    buf_init(&target, AUDIT_MAX);
+    buf_adds(&target, "dnc:");
+    buf_addspan(&target, change->tenant);
+    if (n == 1)
+        buf_addf(&target, "/%.*s", SPAN_ARG(number));
+    audit_begin(text, &(struct audit){.actor_kind = "user",
+                                      .actor = span_str(ctl->settings.actor),
+                                      .from = "ivrctl",
+                                      .action = change->add ? "dnc.add" : "dnc.remove",
+                                      .tenant = span_is(change->tenant, DNC_ALL) ? SPAN_NONE : change->tenant,
+                                      .target = buf_span(&target),
+                                      .number = number,
+                                      .reason = reason != NULL ? span_str(reason) : SPAN_NONE});
+    audit_add_affected(text, (long long)n);
+    buf_done(&target);
 }
 
 static int print_change(const struct ivrctl *ctl, const struct change *change, size_t n)
@@ -206,19 +235,26 @@ static int edit(const struct ivrctl *ctl, const struct args *args, bool add)
     const char *command = add ? "dnc add" : "dnc remove";
     struct err err = ERR_INIT;
     struct numbers numbers = {.n = 0};
-    struct change change = {.add = add};
+    struct change change = {.add = add, .first = true};
+    struct buf audit;
     int from = which_list(args, &change.tenant);
     if (from < 0)
         return ctl_usage(command, "a tenant, or --global, comes first");
     if (from >= args->words_n)
         return ctl_usage(command, "a number, a file of numbers, or - is missing");
     buf_init(&numbers.text, NUMBERS_MAX_BYTES);
+    buf_init(&audit, 2 * AUDIT_MAX);
     int rc = take_words(&numbers, args, from, &err);
     change.rest = buf_span(&numbers.text);
+    if (rc == 0 && numbers.n > 0) {
+        add_audit(&audit, ctl, args, &change, numbers.n);
+        change.audit = buf_span(&audit);
+    }
     if (rc == 0)
         rc = edit_all(ctl, &change, numbers.n, &err);
     rc = rc != 0 ? ctl_fail(&err) : print_change(ctl, &change, numbers.n);
     buf_done(&numbers.text);
+    buf_done(&audit);
     return rc;
 }
 
@@ -319,6 +355,7 @@ static int run_list(struct ivrctl *ctl, const struct args *args)
 
 static const struct args_option edit_options[] = {
     {"--global", NULL, "everybody's list, which holds for all tenants"},
+    {"--reason", "TEXT", "why, for the audit topic"},
     {NULL, NULL, NULL},
 };
 

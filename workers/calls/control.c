@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/model/request.h"
 #include "scripts.h"
+#include "workers/calls/audit.h"
 #include "workers/store/pack.h"
 #include "workers/store/verbs.h"
 
@@ -84,47 +85,77 @@ static enum control_state state_of(const msgpack_object *results)
 
 /* ---- a call ---- */
 
+static bool is_done(enum control_what what, enum control_state state)
+{
+    return state == (what == CONTROL_PAUSE    ? CONTROL_PAUSED
+                     : what == CONTROL_RESUME ? CONTROL_RUNNING
+                                              : CONTROL_CANCELLED);
+}
+
+/* Who waits for what became of a call. */
+struct asking_call {
+    enum control_what what;
+    control_fn fn;
+    void *arg;
+};
+
 static void deliver_call(enum store_status status, const msgpack_object *results, void (*fn)(void), void *arg)
 {
-    ((control_fn)fn)(status, results != NULL ? state_of(results) : CONTROL_UNKNOWN, arg);
+    struct asking_call asking = *(struct asking_call *)arg;
+    struct control_result result = {.state = results != NULL ? state_of(results) : CONTROL_UNKNOWN};
+    (void)fn;
+    free(arg);
+    result.waiting = status == STORE_OK && is_done(asking.what, result.state);
+    asking.fn(status, &result, asking.arg);
 }
 
 static void set_call(struct store *store, const struct control *control, control_fn fn, void *arg)
 {
-    const struct span args[] = {control->name, span_str(whats[control->what])};
-    store_run(store, &script_control, store_shard_of(store, control->name), args, 2, deliver_call,
-              (void (*)(void))fn, arg);
+    struct asking_call *asking = mem_alloc(sizeof(*asking));
+    *asking = (struct asking_call){control->what, fn, arg};
+    const struct span args[] = {control->name, span_str(whats[control->what]), control->audit};
+    store_run(store, &script_control, store_shard_of(store, control->name), args, 3, deliver_call, NULL,
+              asking);
+}
+
+int64_t control_affected(enum control_what what, const struct control_result *result)
+{
+    return result->waiting + (what == CONTROL_CANCEL ? result->placed : 0);
 }
 
 /* ---- a campaign, a tenant, a channel: every shard is asked ---- */
 
 struct asking_all {
     struct store *store;
-    const char *what; /* what is asked now */
-    const char *then; /* after a look: what is said when the campaign is known; NULL: nothing */
+    enum control_what what; /* CONTROL_SAYS_NOTHING: it is only looked at */
+    bool looking;           /* the first round, which counts */
     unsigned out;
-    enum store_status status; /* the worst so far */
-    enum control_state state; /* the weightiest so far */
+    enum store_status status;     /* the worst so far */
+    struct control_result result; /* the weightiest state so far */
     bool known;
     control_fn fn;
     void *arg;
-    struct buf key;
+    struct buf key, audit;
 };
 
 static void ask_shards(struct asking_all *asking);
 
 static void all_answered(struct asking_all *asking)
 {
-    bool known = asking->known || asking->state != CONTROL_RUNNING;
-    if (asking->status == STORE_OK && asking->then != NULL && known) {
-        asking->what = asking->then;
-        asking->then = NULL;
+    bool known = asking->known || asking->result.state != CONTROL_RUNNING;
+    if (asking->status == STORE_OK && asking->looking && asking->what != CONTROL_SAYS_NOTHING && known) {
+        asking->looking = false;
         asking->known = true;
+        if (asking->audit.n > 0)
+            audit_add_affected(&asking->audit, control_affected(asking->what, &asking->result));
         ask_shards(asking);
         return;
     }
-    asking->fn(asking->status, known ? asking->state : CONTROL_UNKNOWN, asking->arg);
+    if (!known)
+        asking->result.state = CONTROL_UNKNOWN;
+    asking->fn(asking->status, &asking->result, asking->arg);
     buf_done(&asking->key);
+    buf_done(&asking->audit);
     free(asking);
 }
 
@@ -136,21 +167,29 @@ static void on_answer(enum store_status status, const msgpack_object *results, v
         asking->status = status;
     if (results != NULL) {
         enum control_state state = state_of(results);
-        asking->state = state > asking->state ? state : asking->state;
+        asking->result.state = state > asking->result.state ? state : asking->result.state;
         asking->known = asking->known || pack_get_int(results, 1) != 0;
+    }
+    if (results != NULL && asking->looking) {
+        asking->result.waiting += pack_get_int(results, 2);
+        asking->result.placed += pack_get_int(results, 3);
     }
     if (--asking->out == 0)
         all_answered(asking);
 }
 
+/* One shard notes who it was. */
 static void ask_shards(struct asking_all *asking)
 {
-    const struct span args[] = {span_str(asking->what), buf_span(&asking->key)};
+    struct span args[] = {span_str(asking->looking ? "look" : whats[asking->what]), buf_span(&asking->key),
+                          asking->looking ? SPAN_NONE : buf_span(&asking->audit)};
     asking->status = STORE_OK;
-    asking->state = CONTROL_RUNNING;
+    asking->result.state = CONTROL_RUNNING;
     asking->out = store_shards(asking->store);
-    for (unsigned shard = 0; shard < store_shards(asking->store); shard++)
-        store_run(asking->store, &script_controls, shard, args, 2, on_answer, NULL, asking);
+    for (unsigned shard = 0; shard < store_shards(asking->store); shard++) {
+        store_run(asking->store, &script_controls, shard, args, 3, on_answer, NULL, asking);
+        args[2] = SPAN_NONE;
+    }
 }
 
 static struct asking_all *asking_new(struct store *store, enum control_kind kind, struct span name,
@@ -158,14 +197,17 @@ static struct asking_all *asking_new(struct store *store, enum control_kind kind
 {
     struct asking_all *asking = mem_calloc(1, sizeof(*asking));
     asking->store = store;
+    asking->looking = true;
     asking->known = kind != CONTROL_CAMPAIGN;
     asking->fn = fn;
     asking->arg = arg;
     buf_init(&asking->key, KEY_MAX);
+    buf_init(&asking->audit, 2 * AUDIT_MAX);
     buf_addf(&asking->key, "%s:%.*s", kinds[kind], SPAN_ARG(name));
     return asking;
 }
 
+/* First every shard is looked at: whether anybody knows the campaign, and how many calls it is about. */
 void control_set(struct store *store, const struct control *control, control_fn fn, void *arg)
 {
     if (control->kind == CONTROL_CALL) {
@@ -174,16 +216,14 @@ void control_set(struct store *store, const struct control *control, control_fn 
     }
     struct asking_all *asking = asking_new(store, control->kind, control->name, fn, arg);
     asking->known = asking->known || control->ahead;
-    asking->what = asking->known ? whats[control->what] : "look";
-    asking->then = asking->known ? NULL : whats[control->what];
+    asking->what = control->what;
+    buf_addspan(&asking->audit, control->audit);
     ask_shards(asking);
 }
 
 void control_read(struct store *store, enum control_kind kind, struct span name, control_fn fn, void *arg)
 {
-    struct asking_all *asking = asking_new(store, kind, name, fn, arg);
-    asking->what = "look";
-    ask_shards(asking);
+    ask_shards(asking_new(store, kind, name, fn, arg));
 }
 
 /* ---- carrying it out ---- */

@@ -41,6 +41,8 @@ struct control {
     /* "tenant/campaign", "tenant", "channel", "tenant/call_id"; valid, borrowed until the answer. */
     struct span name;
     bool ahead; /* also of a campaign that nobody knows yet */
+    /* What ivr.audit is to say of it, as audit_begin() made it; SPAN_NONE: nothing. Borrowed like the name. */
+    struct span audit;
 };
 
 /* "pause" and the like; false where it is none. */
@@ -53,8 +55,17 @@ bool control_name_valid(enum control_kind kind, struct span name);
 /* "running", "paused", "cancelled"; "not_waiting", "final", "unknown". */
 const char *control_state_name(enum control_state state);
 
+struct control_result {
+    enum control_state state;
+    /* Calls of a campaign, tenant or channel that waited when it was said, and (not of a channel) that were at
+     * their provider without an end; of a call 1 and 0 where it was done. */
+    int64_t waiting, placed;
+};
+/* How many calls it concerns: pause and resume those that wait, cancel also those at their provider. */
+int64_t control_affected(enum control_what what, const struct control_result *result);
+
 /* Unless the status is STORE_OK it may hold in some shards only: ask again with the same. */
-typedef void (*control_fn)(enum store_status status, enum control_state state, void *arg);
+typedef void (*control_fn)(enum store_status status, const struct control_result *result, void *arg);
 void control_set(struct store *store, const struct control *control, control_fn fn, void *arg);
 /* What holds for a campaign, tenant or channel now. */
 void control_read(struct store *store, enum control_kind kind, struct span name, control_fn fn, void *arg);

@@ -334,7 +334,7 @@ bool summary_complete(const struct summary *summary)
 {
     const struct counters *counters = summary->counters;
     return counters_get(counters, "waiting") == 0 && counters_get(counters, "retrying") == 0 &&
-           counters_get(counters, "s:1") == 0;
+           counters_get(counters, "s:1") == 0 && counters_get(counters, "unended") <= 0;
 }
 
 int64_t summary_last_change_ms(const struct summary *summary)

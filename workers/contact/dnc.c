@@ -25,24 +25,28 @@ static void deliver(enum store_status status, const msgpack_object *result, void
 }
 
 static void edit(struct store *store, struct span what, struct span tenant, struct span number,
-                 dnc_edit_fn fn, void *arg)
+                 struct span audit, dnc_edit_fn fn, void *arg)
 {
     msgpack_packer p;
-    store_record_begin(store, &p, 3);
+    store_record_begin(store, &p, audit.n > 0 ? 4 : 3);
     pack_span(&p, what);
     pack_span(&p, tenant);
     pack_span(&p, number);
+    if (audit.n > 0)
+        pack_span(&p, audit);
     store_record_send(store, &script_dnc_edit, number, deliver, (void (*)(void))fn, arg);
 }
 
-void dnc_add(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg)
+void dnc_add(struct store *store, struct span tenant, struct span number, struct span audit, dnc_edit_fn fn,
+             void *arg)
 {
-    edit(store, SPAN_LIT("add"), tenant, number, fn, arg);
+    edit(store, SPAN_LIT("add"), tenant, number, audit, fn, arg);
 }
 
-void dnc_remove(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg)
+void dnc_remove(struct store *store, struct span tenant, struct span number, struct span audit,
+                dnc_edit_fn fn, void *arg)
 {
-    edit(store, SPAN_LIT("remove"), tenant, number, fn, arg);
+    edit(store, SPAN_LIT("remove"), tenant, number, audit, fn, arg);
 }
 
 /* ---- a page of a list: a page of each shard, merged ---- */

@@ -17,11 +17,14 @@
 
 #define DNC_ALL "*" /* no tenant is called so */
 
-/* `tenant` or DNC_ALL. `changed`: it was not so before. Otherwise than with STORE_OK: ask again with the
+/* `tenant` or DNC_ALL. `audit`: what ivr.audit is to say of it (workers/calls/audit.h), with the first of the
+ * numbers that are edited together; SPAN_NONE with the others. `changed`: it was not so before. Otherwise than with STORE_OK: ask again with the
  * same. */
 typedef void (*dnc_edit_fn)(enum store_status status, bool changed, void *arg);
-void dnc_add(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg);
-void dnc_remove(struct store *store, struct span tenant, struct span number, dnc_edit_fn fn, void *arg);
+void dnc_add(struct store *store, struct span tenant, struct span number, struct span audit, dnc_edit_fn fn,
+             void *arg);
+void dnc_remove(struct store *store, struct span tenant, struct span number, struct span audit,
+                dnc_edit_fn fn, void *arg);
 
 enum { DNC_PAGE_MAX = 1000 };
 /* Numbers of one list, sorted, those behind `after` (SPAN_NONE: from the first), at most `limit`; fewer:

@@ -5,17 +5,20 @@
 
 #include "common/base/mem.h"
 #include "common/json/json.h"
+#include "workers/calls/audit.h"
 #include "workers/contact/contact.h"
 #include "workers/contact/dnc.h"
 #include "workers/gateway/deferred.h"
 #include "workers/gateway/respond.h"
 
-enum { TEXT_MAX = 1024, JSON_MAX = 4096 };
+enum { TEXT_MAX = 1024, JSON_MAX = 4096, BODY_MAX = 64 * 1024 };
 
 /* A request that says or asks something of calls or of a do-not-call list. */
 struct control_request {
     struct deferred deferred; /* first: deferred.h frees through it */
     struct buf text;          /* what the spans point to */
+    struct buf audit;         /* what ivr.audit is to say */
+    struct buf reason;        /* of the body */
     struct control control;
     struct span tenant, number; /* of a do-not-call list */
 };
@@ -29,6 +32,8 @@ static void control_request_free(struct deferred *deferred)
 {
     struct control_request *request = control_request_of(deferred);
     buf_done(&request->text);
+    buf_done(&request->audit);
+    buf_done(&request->reason);
     free(request);
 }
 
@@ -46,6 +51,8 @@ static struct control_request *control_request_new(struct gateway *g, struct htt
     request->deferred =
         (struct deferred){.g = g, .req = req, .ask = ask, .give_up = give_up, .free = control_request_free};
     buf_init(&request->text, TEXT_MAX);
+    buf_init(&request->audit, 2 * AUDIT_MAX);
+    buf_init(&request->reason, BODY_MAX);
     buf_addspan(&request->text, first);
     if (second.n > 0)
         buf_addc(&request->text, '/');
@@ -55,7 +62,7 @@ static struct control_request *control_request_new(struct gateway *g, struct htt
 
 /* ---- pause, resume, cancel ---- */
 
-static void give_state(const struct control_request *request, enum control_state state)
+static void give_state(const struct control_request *request, const struct control_result *result)
 {
     const struct control *control = &request->control;
     struct buf json;
@@ -63,14 +70,16 @@ static void give_state(const struct control_request *request, enum control_state
     buf_addc(&json, '{');
     json_kstrz(&json, "kind", control_kind_name(control->kind));
     json_kstr(&json, "name", control->name);
-    json_kstrz(&json, "state", control_state_name(state));
+    json_kstrz(&json, "state", control_state_name(result->state));
+    json_kint(&json, "affected", control_affected(control->what, result));
     buf_addc(&json, '}');
     respond_json(request->deferred.g, request->deferred.req, 200, buf_span(&json));
     buf_done(&json);
 }
 
-static void answer(const struct control_request *request, enum control_state state)
+static void answer(const struct control_request *request, const struct control_result *result)
 {
+    enum control_state state = result->state;
     const struct control *control = &request->control;
     struct gateway *g = request->deferred.g;
     struct httpd_request *req = request->deferred.req;
@@ -83,22 +92,68 @@ static void answer(const struct control_request *request, enum control_state sta
     else if (state == CONTROL_CANCELLED && control->what != CONTROL_CANCEL)
         respond_error(g, req, 409, "it is cancelled");
     else
-        give_state(request, state);
+        give_state(request, result);
 }
 
-static void on_set(enum store_status status, enum control_state state, void *arg)
+static void on_set(enum store_status status, const struct control_result *result, void *arg)
 {
     struct control_request *request = arg;
     if (!deferred_answered(&request->deferred) || deferred_unreadable(&request->deferred, status) ||
         status != STORE_OK)
         return;
-    answer(request, state);
+    answer(request, result);
     deferred_end(&request->deferred);
 }
 
 static void ask_control(struct deferred *deferred)
 {
     control_set(deferred->g->worker.store, &control_request_of(deferred)->control, on_set, deferred);
+}
+
+/* {"reason": TEXT}, or nothing. False when it is something else: answered with 400. */
+static bool read_reason(struct gateway *g, struct httpd_request *req, struct control_request *request)
+{
+    struct span body = httpd_body(req);
+    struct err err = ERR_INIT;
+    if (body.n == 0)
+        return true;
+    json_t *json = json_parse(body, BODY_MAX, &err);
+    const json_t *reason = json_object_get(json, "reason");
+    bool good = json_is_object(json) && (reason == NULL || json_is_string(reason));
+    if (good && reason != NULL)
+        buf_add(&request->reason, json_string_value(reason), json_string_length(reason));
+    json_decref(json);
+    if (!good)
+        respond_error(g, req, 400, "the body is optional: {\"reason\": \"a text\"}");
+    return good;
+}
+
+/* Who has the token is all that is known of who says it. */
+static void add_audit(struct control_request *request, const char *action, struct span tenant,
+                      struct span target, struct span number)
+{
+    audit_begin(&request->audit, &(struct audit){.actor_kind = "token",
+                                                 .actor = SPAN_LIT("api-token"),
+                                                 .from = "http",
+                                                 .action = action,
+                                                 .tenant = tenant,
+                                                 .target = target,
+                                                 .number = number,
+                                                 .reason = buf_span(&request->reason)});
+}
+
+static void audit_control(struct control_request *request, const struct route *route)
+{
+    static const char *const actions[] = {
+        [CONTROL_PAUSE] = "pause", [CONTROL_RESUME] = "resume", [CONTROL_CANCEL] = "cancel"};
+    struct control *control = &request->control;
+    struct buf target;
+    buf_init(&target, AUDIT_MAX);
+    buf_addf(&target, "%s:%.*s", control_kind_name(control->kind), SPAN_ARG(control->name));
+    add_audit(request, actions[control->what], control->kind == CONTROL_CHANNEL ? SPAN_NONE : route->tenant,
+              buf_span(&target), SPAN_NONE);
+    control->audit = buf_span(&request->audit);
+    buf_done(&target);
 }
 
 void controls_say(struct gateway *g, struct httpd_request *req, const struct route *route)
@@ -116,6 +171,11 @@ void controls_say(struct gateway *g, struct httpd_request *req, const struct rou
                                         .kind = route->control_kind,
                                         .name = buf_span(&request->text),
                                         .ahead = span_is(httpd_query(req), "ahead=true")};
+    if (!read_reason(g, req, request)) {
+        control_request_free(&request->deferred);
+        return;
+    }
+    audit_control(request, route);
     deferred_start(&request->deferred);
 }
 
@@ -167,13 +227,27 @@ static void ask_look(struct deferred *deferred)
 static void ask_add(struct deferred *deferred)
 {
     struct control_request *request = control_request_of(deferred);
-    dnc_add(deferred->g->worker.store, request->tenant, request->number, on_added, request);
+    dnc_add(deferred->g->worker.store, request->tenant, request->number, buf_span(&request->audit), on_added,
+            request);
 }
 
 static void ask_remove(struct deferred *deferred)
 {
     struct control_request *request = control_request_of(deferred);
-    dnc_remove(deferred->g->worker.store, request->tenant, request->number, on_removed, request);
+    dnc_remove(deferred->g->worker.store, request->tenant, request->number, buf_span(&request->audit),
+               on_removed, request);
+}
+
+static void audit_edit(struct control_request *request, bool add)
+{
+    bool all = span_is(request->tenant, DNC_ALL);
+    struct buf target;
+    buf_init(&target, AUDIT_MAX);
+    buf_addf(&target, "dnc:%.*s/%.*s", SPAN_ARG(request->tenant), SPAN_ARG(request->number));
+    add_audit(request, add ? "dnc.add" : "dnc.remove", all ? SPAN_NONE : request->tenant, buf_span(&target),
+              request->number);
+    audit_add_affected(&request->audit, 1);
+    buf_done(&target);
 }
 
 void controls_dnc(struct gateway *g, struct httpd_request *req, const struct route *route)
@@ -185,5 +259,11 @@ void controls_dnc(struct gateway *g, struct httpd_request *req, const struct rou
     struct control_request *request = control_request_new(g, req, ask, route->tenant, route->number);
     request->tenant = span_of(request->text.p, route->tenant.n);
     request->number = span_of(request->text.p + route->tenant.n + 1, route->number.n);
+    if (ask != ask_look && !read_reason(g, req, request)) {
+        control_request_free(&request->deferred);
+        return;
+    }
+    if (ask != ask_look)
+        audit_edit(request, ask == ask_add);
     deferred_start(&request->deferred);
 }

@@ -9,7 +9,8 @@
  *
  * Answers to a POST:
  *
- *     200   {"kind", "name", "state": "running" | "paused" | "cancelled"}
+ *     200   {"kind", "name", "state": "running" | "paused" | "cancelled", "affected": how many calls}
+ *     400   the body is not {"reason": "a text"}; it is optional
  *     404   it is unknown; a campaign is until its first request, unless ?ahead=true
  *     409   it cannot be done: pause of a call that is on its way, anything of one that is over,
  *           pause of what is cancelled

@@ -5,7 +5,8 @@ from collections import defaultdict
 import msgpack
 
 WAITING, PLACING, PLACED = 1, 2, 3  # workers/calls/lib/layout.lua: a call's phases; where they, and its hold, stand in its state
-PHASE, FINAL, HOLD = 1, 3, 19
+SEQ, PHASE, STATUS, FINAL, HOLD = 0, 1, 2, 3, 19
+STATUSES = [None, "Pending", "Gateway_unavailable", "Failed_unknown_reason", "No_answer", "Subscriber_absent", "User_busy", "Completed"]
 
 
 def check_events(records):
@@ -99,3 +100,47 @@ def check_mended(worker, metrics):
     """The slow walk over the calls found nothing to put back."""
     mended = metrics.value("ivr_calls_mended_total")
     assert mended == 0, f"{worker} put {mended:g} calls back that stood in no index"
+
+
+def last_records(records):
+    """{"tenant/call_id": its last record}; the last is the one with the highest seq."""
+    last = {}
+    for record in records:
+        row, key = record.json, record.key.decode()
+        assert key == f"{row['tenant']}/{row['call_id']}", f"key of {record}"
+        assert record.headers.get("ce_id") == f"{key}/{row['seq']}", f"ce_id of {record}"
+        assert record.headers.get("ce_type") == "ivr.call-record", f"ce_type of {record}"
+        last[key] = row
+    return last
+
+
+def records_that_lag(client, prefix, records):
+    """Final calls whose last record is not what they are. Calls that version 0.1 made final (they lack the field z) have none."""
+    last, found = last_records(records), []
+    for key in [key.decode() for key in client.scan_iter(match=f"{{{prefix}:*}}:call:*", count=10_000)]:
+        call = key.partition(":call:")[2]
+        packed, final_at = client.hmget(key, "s", "z")
+        if not packed or not final_at:
+            continue
+        state = msgpack.unpackb(packed, raw=False, unicode_errors="surrogateescape")
+        said = (last[call]["seq"], last[call]["status"]) if call in last else None
+        if state[FINAL] and said != (state[SEQ], STATUSES[state[STATUS]]):
+            found.append(f"{call}: {said} of {state[:4]}")
+    return found
+
+
+def check_records_fit_summaries(records, summaries):
+    """Counted by status (none: by why it was dropped), the records of a campaign that is over are its summary."""
+    over, counted = {}, defaultdict(lambda: defaultdict(int))
+    for record in summaries:
+        summary = record.json if record.value is not None else {}
+        if summary.get("kind") == "campaign" and summary["revision"] >= over.get(record.key, {}).get("revision", 0):
+            over[record.key] = summary
+    for row in last_records(records).values():
+        counted[row["tenant"], row["campaign"]][row["status"] or row["drop_reason"]] += 1
+    for summary in over.values():
+        if not summary["complete"]:
+            continue
+        found = counted[summary["tenant"], summary["campaign"]]
+        told = {name: n for name, n in (summary["by_status"] | summary["dropped"]).items() if n > 0}
+        assert found == told, f"the records of {summary['tenant']}/{summary['campaign']} are {dict(found)}, its summary {told}"

@@ -6,7 +6,7 @@ local attempts = require('attempts')
 local hops = require('hops')
 local reasons = require('reasons')
 local run = require('run')
-local A, PHASE, S = layout.A, layout.PHASE, layout.S
+local A, PHASE, S, STATUS = layout.A, layout.PHASE, layout.S, layout.STATUS
 local call = redis.call
 
 local WINDOW_MS, WINDOW_KEEP_MS = 60000, 48 * 3600 * 1000
@@ -38,8 +38,10 @@ local function count_call(s, delta)
     add(counts, channel .. 'r:' .. s[S.REASON], delta)
   end
   local another = s[S.PHASE] == PHASE.WAITING or (s[S.PHASE] == PHASE.PLACING and s[S.SOURCE] < s[S.ATTEMPT])
-  if another and s[S.FINAL] == 0 then
+  if s[S.FINAL] == 0 and another then
     add(counts, channel .. 'retrying', delta)
+  elseif s[S.FINAL] == 0 and s[S.STATUS] ~= STATUS.PENDING then
+    add(counts, channel .. 'unended', delta) -- at its provider, which has told something else than "Pending" already
   end
 end
 
