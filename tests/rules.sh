@@ -25,6 +25,15 @@ complain "GLib reads time zones for common/base/zone.c, and knows Unicode's char
 complain "common/model is free of I/O:" \
     "$(printf '%s\n' $sources | grep '^common/model/' | xargs grep -nE '#include <(uv|curl|librdkafka|hiredis)' || true)"
 
+# Words that keys of Redis are made of, as keys.c has them: "call|out|...". They are the same in workers/calls/lib/layout.lua.
+words=$(grep -oE '":[a-z_]+:?"' workers/store/keys.c | tr -d '":' | sort -u | paste -sd '|' -)
+complain "keys of Redis are spelt in workers/store/keys.c alone:" \
+    "$(printf '%s\n' $sources | grep -E '^(common|workers|tools)/.*\.c$' | grep -v '^workers/store/keys.c$' |
+       xargs grep -nE "(\"|%s|%\.\*s|\}):($words)(:|\"|%)" || true)"
+
+complain "the check of includes does not find what it should:" "$(tests/includes.py --test || true)"
+complain "includes that look up, or go in a circle:" "$(tests/includes.py || true)"
+
 complain "unfinished by their own words:" \
     "$(git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' '*.lua' '*.py' '*.sh' Makefile ':!tests/rules.sh' || true)"
 
