@@ -145,7 +145,7 @@ layout.HOP_BIT = {
   CONNECTED = 4,
 }
 
--- Evidence: workers/store/pack.c writes it.
+-- Evidence: workers/calls/evidence_pack.c writes it.
 layout.E = {
   STATUS = 1,
   TERMINAL = 2,
