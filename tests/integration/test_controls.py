@@ -191,7 +191,7 @@ def test_a_cancelled_campaign_ends_what_waits_and_drops_what_comes_until_resume(
         call = pipeline.wait_call(request, lambda call: call["phase"] == "dropped", "the drop", 5)
         assert (call["drop_reason"], call["status"]) == ("cancelled", None)
     call = pipeline.wait_final(retrying, "No_answer", 5)
-    assert (call["phase"], call["drop_reason"]) == ("done", None)
+    assert (call["phase"], call["drop_reason"]) == ("done", "cancelled")
     late = more_of(pipeline, first, 3)
     for request in late:
         assert pipeline.wait_call(request, lambda call: call["final"], "the drop")["drop_reason"] == "cancelled"

@@ -49,7 +49,7 @@ def test_a_number_that_is_listed_meanwhile_is_not_dialled_at_its_retry(pipeline)
     dnc(pipeline, "add", "acme", request["to"])
     pipeline.report(request, "busy")
     call = pipeline.wait_final(request, "User_busy")
-    assert (call["phase"], call["drop_reason"], len(call["attempts"])) == ("done", None, 1)
+    assert (call["phase"], call["drop_reason"], len(call["attempts"])) == ("done", "do_not_call", 1)
     assert pipeline.provider.dials(request["to"]) == 1
 
 
