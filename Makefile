@@ -69,7 +69,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*/*.h workers/*/*.h workers/*/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench bench-peer lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -312,9 +312,19 @@ chaos-short: programs ## a minute of the same
 	@TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
 	  $(PYTEST) -q tests/chaos/test_plan.py tests/chaos/test_campaign.py tests/chaos/test_short.py
 
-bench: deps-test ## measure dispatch and status beside the machine's limits (CALLS=60000)
-	@$(MAKE) --no-print-directory programs
+bench: deps-test ## measure dispatch and status beside a peer in Go and the machine's limits (CALLS=60000)
+	@$(MAKE) --no-print-directory programs bench-peer
 	@build/venv/bin/python tests/bench/run.py $(if $(CALLS),--calls $(CALLS))
+
+# The peer is built where Go is there and has its modules, or can have them; without it the bench goes on alone.
+PEER_SRC := $(wildcard tests/bench/peer/*.go tests/bench/peer/go.*)
+bench-peer: $(if $(shell command -v go 2>/dev/null),build/bin/bench-peer)
+
+build/bin/bench-peer: $(PEER_SRC)
+	@mkdir -p $(@D)
+	@echo "  GO    $@"
+	$(Q)cd tests/bench/peer && go build -trimpath -o $(abspath $@) . || \
+	  { echo "no peer: its modules could not be had"; rm -f $(abspath $@); }
 
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy

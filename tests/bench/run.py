@@ -5,6 +5,8 @@
     make bench CALLS=20000         shorter
     build/venv/bin/python tests/bench/run.py --only dispatch-0
 
+Where Go is there, a peer written in it (tests/bench/peer) does the same work in the same run, and ours are said as multiples of it.
+
 cpu_1k is CPU seconds (user + system, of the process) for 1,000 records over the last 75 % of a run: it hardly depends on what else shares the
 cores, so it is the figure to compare. A rate is what the neighbours on this machine leave. Each run checks its own result: every call dialled
 once, every event there.
@@ -29,14 +31,15 @@ import scripts  # noqa: E402
 from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from harness import twilio  # noqa: E402
 from harness.broker import Broker  # noqa: E402
+from harness.process import Process  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
 from harness.simulator import Simulator  # noqa: E402
 from harness.usage import cpu_seconds, peak_mb  # noqa: E402
 from harness.worker import Worker  # noqa: E402
 
 PARTITIONS = 8
-# The Go peer of the same work (franz-go, net/http, go-redis), measured on such a machine.
-GO = {"dispatch-0": 0.072, "dispatch-50": 0.083, "status": 0.0076}
+FIGURES = ("rate", "cpu_1k", "redis_cpu_1k", "peak_mb")
+PEER = pathlib.Path(__file__).resolve().parents[2] / "build" / "bin" / "bench-peer"
 FLOOR = {"dispatch-0": 0.0171, "dispatch-50": 0.0183, "status": 0.0034}
 TOPICS = {"CALL_REQUESTS": "requests", "CALLBACKS": "callbacks", "CALL_EVENTS": "events",
           "CALL_RECORDS": "records", "AUDIT": "audit", "DELIVERY_SUMMARIES": "summaries", "DEAD_LETTERS": "dead"}
@@ -47,10 +50,12 @@ class Bench:
         self.folder, self.calls = folder, calls
         self.broker = Broker(folder / "kafka")
         self.redis = RedisServer(folder / "redis")
+        self.consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "bench"})
         self.runs = 0
         self.rows = []
 
     def close(self):
+        self.consumer.close()
         self.redis.stop()
         self.broker.stop()
 
@@ -81,15 +86,21 @@ class Bench:
         assert producer.flush(60) == 0
 
     def produced(self, kind):
-        consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "bench"})
         topic = self.topics[kind]
-        total = sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(PARTITIONS))
-        consumer.close()
-        return total
+        return sum(self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(PARTITIONS))
 
-    def measure(self, name, program, records, done, env=None):
-        """Runs the program until done() has counted all records; figures are of the last 75 %."""
-        worker = Worker(program, self.folder / f"run{self.runs}", self.env | (env or {}))
+    def ours(self, program, env=None):
+        return Worker(program, self.folder / f"run{self.runs}", self.env | (env or {}))
+
+    def peer(self, job, kind, in_flight):
+        url = f"{self.simulator.base_url}/2010-04-01/Accounts/{twilio.ACCOUNT_SID}/Calls.json"
+        env = {"PATH": os.environ["PATH"], "PEER_KAFKA": self.broker.bootstrap, "PEER_REDIS": f"127.0.0.1:{self.redis.port}",
+               "PEER_EVENTS": self.topics["CALL_EVENTS"], "PEER_PROVIDER": url, "PEER_USER": twilio.ACCOUNT_SID,
+               "PEER_PASSWORD": twilio.AUTH_TOKEN, "PEER_IN_FLIGHT": str(in_flight)}
+        return Process("peer", [PEER, job, self.topics[kind]], self.folder / f"run{self.runs}", env)
+
+    def measure(self, name, worker, records, done):
+        """Waits until done() has counted all records; figures are of the last 75 %."""
         redis_pid = self.redis.process.pid
         first, deadline = None, time.monotonic() + 300
         while True:
@@ -99,26 +110,42 @@ class Bench:
                 first = sample
             if count >= records:
                 break
-            assert worker.alive() and now < deadline, f"{name}: {count} of {records}\n{worker.tail()}"
+            assert worker.alive() and now < deadline, f"{name}: {count} of {records}\n{worker.output()[-3000:]}"
             time.sleep(0.02)
         seconds, cpu, redis_cpu, n = (b - a for a, b in zip(first, sample))
         row = {"run": name, "rate": n / seconds, "cpu_1k": cpu / n * 1000, "redis_cpu_1k": redis_cpu / n * 1000,
                "peak_mb": peak_mb(worker.pid)}
-        assert worker.term() == 0, worker.tail()
+        assert worker.term() == 0, worker.output()[-3000:]
         self.rows.append(row)
-        say(f"{name:12} {row['rate']:8,.0f} /s   cpu_1k {row['cpu_1k']:.4f} s ({row['cpu_1k'] / GO[name]:.2f} x Go, "
-            f"{row['cpu_1k'] / FLOOR[name]:.1f} x floor)   redis {row['redis_cpu_1k']:.4f} s   {row['peak_mb']:.0f} MB")
+        floor = f"({row['cpu_1k'] / FLOOR[name]:.1f} x floor)" if name in FLOOR else ""
+        say(f"{name:16} {row['rate']:8,.0f} /s   cpu_1k {row['cpu_1k']:.4f} s {floor:14}   "
+            f"redis {row['redis_cpu_1k']:.4f} s   {row['peak_mb']:.0f} MB")
         return row
 
+    def compare(self, name, ours, peers):
+        """Ours as multiples of the peer's, which ran a minute later on the same servers."""
+        ratio = {figure: ours[figure] / peers[figure] if peers[figure] else float("nan") for figure in FIGURES}
+        self.rows.append({"run": f"{name} x peer"} | ratio)
+        say(f"  x peer         {ratio['rate']:8.2f}      cpu_1k {ratio['cpu_1k']:.2f}                     "
+            f"redis {ratio['redis_cpu_1k']:.2f}     {ratio['peak_mb']:.2f}")
+
     def dispatch(self, latency_ms, in_flight):
+        name = f"dispatch-{latency_ms}"
+        ours = self.dispatch_by(name, latency_ms, lambda: self.ours("ivr-dispatch", {"IVR_MAX_IN_FLIGHT": str(in_flight)}), 2)
+        if PEER.exists():
+            peers = self.dispatch_by(f"{name} peer", latency_ms, lambda: self.peer("dispatch", "CALL_REQUESTS", in_flight), 1)
+            self.compare(name, ours, peers)
+
+    def dispatch_by(self, name, latency_ms, start, events):
+        """`events`: how many it makes of a call."""
         self.fresh(latency_ms)
         self.fill("CALL_REQUESTS", requests(self.calls))
-        self.measure(f"dispatch-{latency_ms}", "ivr-dispatch", self.calls,
-                     lambda: self.simulator.stats()["placements"], {"IVR_MAX_IN_FLIGHT": str(in_flight)})
+        row = self.measure(name, start(), self.calls, lambda: self.simulator.stats()["placements"])
         stats = self.simulator.stats()
         assert stats["dialled_again_by_attempt"] == 0 and stats["placements"] == self.calls, stats
-        self.wait_events(2 * self.calls)
+        self.wait_events(events * self.calls)
         self.simulator.term()
+        return row
 
     def wait_events(self, expected):
         deadline = time.monotonic() + 20
@@ -127,23 +154,40 @@ class Bench:
             time.sleep(0.2)
 
     def status(self):
+        ours = self.status_ours()
+        if PEER.exists():
+            self.compare("status", ours, self.status_peer())
+
+    def status_ours(self):
         """Four callbacks a call, of calls that a dispatch worker has just placed."""
         self.fresh(0)
         calls = self.calls
         self.fill("CALL_REQUESTS", requests(calls))
-        dispatch = Worker("ivr-dispatch", self.folder / f"run{self.runs}", self.env)
+        dispatch = self.ours("ivr-dispatch")
         while self.simulator.stats()["placements"] < calls:
             assert dispatch.alive(), dispatch.tail()
             time.sleep(0.1)
         assert dispatch.term() == 0, dispatch.tail()
+        sids = {placed.call_id: placed.sid for placed in self.simulator.placements()}
         self.simulator.term()
         self.wait_events(2 * calls)
-        self.fill("CALLBACKS", callbacks(calls))
+        self.fill("CALLBACKS", callbacks(calls, sids))
         before = self.script_calls()
-        self.measure("status", "ivr-status", 4 * calls, self.recorded)
+        row = self.measure("status", self.ours("ivr-status"), 4 * calls, self.recorded)
         self.wait_events(2 * calls + 4 * calls)  # dialing; ringing says nothing new; connected; terminate, session_completed
         batches = self.script_calls() - before
         say(f"             {4 * calls / max(batches, 1):.0f} callbacks a script call")
+        return row
+
+    def status_peer(self):
+        """The same of calls that the peer's Redis does not know: what it would read of them is not there."""
+        self.fresh(0)
+        self.fill("CALLBACKS", callbacks(self.calls, {call_id(i): f"CA{i:032x}" for i in range(self.calls)}))
+        row = self.measure("status peer", self.peer("status", "CALLBACKS", 1), 4 * self.calls,
+                           lambda: self.produced("CALL_EVENTS"))
+        self.wait_events(4 * self.calls)
+        self.simulator.term()
+        return row
 
     def script_calls(self):
         info = self.redis.client.info("commandstats")
@@ -170,16 +214,21 @@ def requests(n):
         yield call, json.dumps(request), None
 
 
-def callbacks(n):
+def call_id(i):
+    return f"0192f1c4-7a00-7000-8000-{i:012}"
+
+
+def callbacks(n, sids):
+    """sids: {call_id: the id that the provider gave it}; a report of another one is not about the call."""
     steps = [("initiated", ""), ("ringing", ""), ("in-progress", ""), ("completed", "&CallDuration=31&Duration=1&SipResponseCode=200")]
     begin = datetime.now(timezone.utc)
     received = begin.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
     for number, (status, more) in enumerate(steps):
         happened = quote_plus(format_datetime(begin + timedelta(seconds=10 * number)))
         for i in range(n):
-            call = f"0192f1c4-7a00-7000-8000-{i:012}"
+            call = call_id(i)
             body = (f"ApiVersion=2010-04-01&Called=%2B2547{i:08}&CallStatus={status}&From=%2B254711082000"
-                    f"&CallSid=CA{i:032x}&To=%2B2547{i:08}&AccountSid={twilio.ACCOUNT_SID}&Direction=outbound-api"
+                    f"&CallSid={sids[call]}&To=%2B2547{i:08}&AccountSid={twilio.ACCOUNT_SID}&Direction=outbound-api"
                     f"&Timestamp={happened}&CallbackSource=call-progress-events"
                     f"&SequenceNumber={number}{more}")
             headers = [("content-type", b"application/x-www-form-urlencoded; charset=utf-8"), ("ce_specversion", b"1.0"),
@@ -235,6 +284,8 @@ def main():
                 bench.dispatch(50, 1024)
             if args.only in (None, "status"):
                 bench.status()
+            if not PEER.exists():
+                say("no peer: there is no Go, or its modules could not be had")
         finally:
             bench.close()
         if args.json:
