@@ -171,11 +171,11 @@ class Run:
 
 
 def _unsettled(client):
-    """Calls that wait or are open, events in outboxes, parked callbacks: all shards together."""
+    """Calls that wait or are open, events in outboxes, rows of final calls, parked callbacks: all shards together."""
     count = 0
     for shard in range(16):
         key = f"{{ivr:{shard:02d}}}"
-        count += sum(client.zcard(f"{key}:{name}") for name in ("due", "open", "parks")) + client.xlen(f"{key}:out")
+        count += sum(client.zcard(f"{key}:{name}") for name in ("due", "open", "parks", "records", "audit")) + client.xlen(f"{key}:out")
     return count
 
 

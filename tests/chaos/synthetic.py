@@ -173,6 +173,12 @@ class Call:
         self.phase, self.final, self.drop = DROPPED, 1, "expired"
         self.emit("dropped")
 
+    def record(self):
+        cost = sum(max(a.cost, 0) for a in self.attempts)
+        row = {"v": 1, "tenant": "acme", "campaign": "maize", "call_id": self.id.split("/")[1], "seq": self.seq}
+        row |= {"status": STATUSES[self.status], "drop_reason": self.drop or None, "attempts": len(self.attempts)}
+        return row | {"created_at": time_text(self.created + 10), "cost_amount": f"{cost / 1e6:.6f}" if cost else None}
+
     def stored(self):
         """The hash that Redis has of it."""
         n, attempt = len(self.attempts), self.attempt
@@ -227,6 +233,8 @@ class Remains:
         self.mode, self.ended_ms = "kill", START + 90_000
         _stories(self)
         self._refuse()
+        for call in self.calls:
+            self.add("call-records", call.id, call.record())
         self.redis = {f"{{ivr:03}}:call:{call.id}": call.stored() for call in self.calls}
         self.redis["{ivr:03}:n:" + CAMPAIGN] = self._counters()
         self.redis |= self._held()

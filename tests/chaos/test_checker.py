@@ -539,7 +539,7 @@ def test_redis_changed_without_an_event(remains, kinds):
     call = remains.calls[3]
     call.seq += 1
     restore(remains, 4)
-    assert kinds(remains) == {"last event is not Redis' state"}
+    assert kinds(remains) == {"last event is not Redis' state", "last record is not what Redis holds"}
 
 
 def test_wrong_status_in_redis(remains, kinds):
@@ -552,6 +552,30 @@ def test_wrong_status_in_redis(remains, kinds):
 def test_event_that_stays_in_the_outbox(remains, kinds):
     remains.redis["{ivr:03}:out"] = 1
     assert kinds(remains) == {"event left in the outbox"}
+
+
+# ---- records ----
+
+
+def test_final_call_without_a_record(remains, kinds):
+    remains.topics["call-records"].pop(2)
+    assert kinds(remains) == {"final call without a record"}
+
+
+def test_record_that_is_not_the_newest(remains, kinds):
+    remains.topics["call-records"][2]["value"]["seq"] -= 1
+    assert kinds(remains) == {"last record is not what Redis holds"}
+
+
+def test_older_record_that_came_last(remains, kinds):
+    late = remains.topics["call-records"][2]
+    remains.add("call-records", late["key"], late["value"] | {"seq": late["value"]["seq"] - 1})
+    assert kinds(remains) == {"an older record came last", "last record is not what Redis holds"}
+
+
+def test_record_with_another_cost(remains, kinds):
+    remains.topics["call-records"][0]["value"]["cost_amount"] = "9.00"
+    assert kinds(remains) == {"last record is not what Redis holds"}
 
 
 # ---- summaries ----

@@ -10,6 +10,7 @@ from .leftovers import check_leftovers
 from .lines import Holds, check_lines
 from .offsets import check_offsets, check_requests_in_time
 from .rates import check_rates
+from .records import Records, check_records
 from .requests import Requests, check_fates, dead_letters
 from .run import Commits, Run
 from .store import read
@@ -31,6 +32,7 @@ def check(directory, save=False):
     events = Events(run, requests, findings)
     check_stories(events, findings)
     check_ends(events, store, findings)
+    check_records(Records(run, findings), store, findings)
     check_store(store, findings)
     check_hops(run, store, findings)
     check_limited(run, requests, store, findings)

@@ -217,7 +217,7 @@ def check_ends(events, store, findings):
         if story is None:
             findings.wrong("call without events", call.id, f"Redis has {call.seq} changes of it, call-events none")
             continue
-        _check_last(call, story[-1], findings)
+        _check_last(call, story, findings)
         last = {event.attempt: event for event in story if event.attempt}
         for number, attempt in call.attempts.items():
             if attempt.status:
@@ -228,11 +228,13 @@ def check_ends(events, store, findings):
             findings.wrong("events of a call that Redis does not know", call_id, _shown(story[-1]))
 
 
-def _check_last(call, event, findings):
-    told = event.seq, event.status, event.final, event.next_ms, event.drop
+def _check_last(call, story, findings):
+    event = story[-1]
+    drop = next((e.drop for e in reversed(story) if e.type in ("call.final", "call.dropped")), "")
+    told = event.seq, event.status, event.final, event.next_ms, drop
     held = call.seq, call.status, call.final, call.next_ms, call.drop
     if told != held:
-        text = f"{_shown(event)}, next {event.next_ms}, drop {event.drop!r}; Redis: seq {call.seq}, "
+        text = f"{_shown(event)}, next {event.next_ms}, drop {drop!r}; Redis: seq {call.seq}, "
         text += f"{status_name(call.status)}, final {call.final}, next {call.next_ms}, drop {call.drop!r}"
         findings.wrong("last event is not Redis' state", call.id, text)
     elif event.recorded_ms > call.updated_ms:
