@@ -21,7 +21,7 @@ enum {
     IDLE_ROUNDS = 5, /* a shard of which nothing is known is asked once in so many rounds */
     DUE_ROUNDS = 3,  /* one of which something is known in the next ones: a row waits for a second */
     TAKE_MAX = 64,
-    BACKLOG_MAX = 1000, /* records that the producer holds: more would only be sent twice */
+    BACKLOG_MAX = 5000, /* records that the producer holds: more would only be sent twice */
     MAX_HEADERS = 8,
     CONFIRM_MAX = 1024,
 };
@@ -229,8 +229,10 @@ static void on_taken(enum store_status status, const msgpack_object *results, vo
         n = send_all(records, shard, item_of(results, 0), true);
         send_all(records, shard, item_of(results, 1), false);
     }
-    if (n >= TAKE_MAX)
+    if (n >= TAKE_MAX) {
+        records_due(records, shard);
         shard_walk_more(records->walk, shard);
+    }
 }
 
 static bool take(unsigned shard, void *arg)
@@ -266,7 +268,7 @@ struct records *records_new(const struct records_with *with)
 {
     struct records *records = mem_calloc(1, sizeof(*records));
     const struct shard_walk_rules rules = {
-        .round_ms = ROUND_MS, .may = may_take, .ask = take, .arg = records};
+        .round_ms = ROUND_MS, .together = true, .may = may_take, .ask = take, .arg = records};
     size_t n;
     records->store = with->store;
     records->producer = with->producer;

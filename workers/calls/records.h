@@ -29,7 +29,7 @@ struct records_with {
     const char *records_topic;
     const char *audit_topic;
 };
-/* Goes round the shards from now on, a shard about every five seconds. */
+/* Goes round the shards from now on: each about every five seconds, and every second while records_due() was said of it. */
 struct records *records_new(const struct records_with *with);
 /* A final call of the shard has changed: its row is taken within two seconds. */
 void records_due(struct records *records, unsigned shard);
