@@ -32,6 +32,10 @@ complain "keys of Redis are spelt in workers/store/keys.c alone, for C:" \
 complain "workers/store/private headers are its own:" \
     "$(printf '%s\n' $sources | grep -v '^workers/store/' | xargs grep -n '#include "workers/store/\(batch\|unreadable\)\.h"' || true)"
 
+complain "a struct has one meaning: its name stands once in common/, workers/ and tools/" \
+    "$(git grep -hE '^struct [a-z_0-9]+ [{]' -- 'common/*' 'workers/*' 'tools/*' | sort | uniq -d |
+       while read -r name; do git grep -nF "$name" -- 'common/*' 'workers/*' 'tools/*' | grep ':struct '; done)"
+
 complain "a folder looks only down, and no files go in a circle (tests/includes.py):" \
     "$(python3 tests/includes.py; python3 tests/includes.py --test)"
 

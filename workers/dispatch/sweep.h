@@ -10,11 +10,11 @@
 
 #include "workers/dispatch/dispatch.h"
 
-struct sweep;
+struct sweeper;
 
-struct sweep *sweep_new(struct dispatch *dispatch);
+struct sweeper *sweeper_new(struct dispatch *dispatch);
 /* No further rounds; questions that are out are still answered. */
-void sweep_stop(struct sweep *sweep);
-void sweep_free(struct sweep **sweep);
+void sweeper_stop(struct sweeper *sweeper);
+void sweeper_free(struct sweeper **sweeper);
 
 #endif
