@@ -36,7 +36,7 @@ local function begin(c, channel, provider, contact, line, hold_ms)
 end
 
 -- Gives back what the attempt holds: it is over, or was not placed. Stands in the outbox until it is done
--- (workers/calls/freed.h), so that no crash keeps a line. Does not save.
+-- (workers/calls/release.h), so that no crash keeps a line. Does not save.
 local function release(c)
   local a = c.a
   local contact, line = a[A.CONTACT] or '', a[A.LINE] or 0
