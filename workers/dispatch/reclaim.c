@@ -7,12 +7,12 @@
 #include "common/base/mem.h"
 #include "workers/channel/lines.h"
 
-/* One page after the other; the next step goes on where this one ended. */
+/* A walk over the lines of all shards, or of all channels: a page a step, one page after the other. */
 struct line_walk {
     struct reclaim *owner;
     struct loop_timer *timer;
-    bool asking;
-    size_t place; /* which shard, which channel */
+    bool asking;  /* a page is on its way */
+    size_t place; /* which shard, or which channel; may be more than there are: the remainder counts */
     char cursor[LINES_CURSOR_MAX];
 };
 
@@ -27,7 +27,7 @@ static bool quiet(const struct line_walk *walk)
     return walk->asking || d->draining || d->away || !redis_up(d->worker->redis);
 }
 
-/* Not answered: the same page again. */
+/* Where Redis did not answer, the next step asks for the same page again. */
 static void go_on(struct line_walk *walk, enum store_status status, struct span cursor)
 {
     walk->asking = false;

@@ -74,10 +74,10 @@ static void lookup_end(struct call_lookup *lookup)
     channel_unref(&lookup->channel);
 }
 
-/* Not recorded: the attempt is offered again after IVR_PENDING_CHECK. */
-static void on_recorded(enum store_status status, const struct calls_evidence_result *told, void *arg)
+/* Where it was not recorded, Redis offers the attempt again after IVR_PENDING_CHECK. */
+static void on_recorded(enum store_status status, const struct calls_evidence_result *result, void *arg)
 {
-    (void)status, (void)told;
+    (void)status, (void)result;
     lookup_end(arg);
 }
 
@@ -124,12 +124,13 @@ static void on_reply(const struct http_reply *reply, void *arg)
 
 /* ---- by the number called ---- */
 
-/* Another attempt's call would answer for this one, which may never have been placed. */
+/* Where the provider's call is linked to another attempt (`parked` is NULL), it must not answer for this one, which may
+ * never have been placed. */
 static void on_linked(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
     struct call_lookup *lookup = arg;
     if (status != STORE_OK || parked == NULL) {
-        lookup_end(lookup); /* offered again */
+        lookup_end(lookup); /* Redis offers it again */
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -165,7 +166,7 @@ static void on_found(const struct http_reply *reply, void *arg)
     link_found(lookup);
 }
 
-/* False when what Redis keeps cannot be read any more: a defect, or a later version's. */
+/* False when the stored request cannot be read: a defect, or written by a later version. */
 static bool read_doubt(struct call_lookup *lookup, const struct calls_settled *item)
 {
     const struct channel *channel = lookup->channel;
@@ -194,7 +195,7 @@ static struct call_lookup *free_slot(struct reconciler *reconciler)
     return NULL;
 }
 
-/* Builds the question; false when there is none to ask. */
+/* Builds the request to the provider. False when there is none to send. */
 static bool ask(struct call_lookup *lookup, const struct calls_settled *item, struct http_request *http)
 {
     const struct channel *channel = lookup->channel;

@@ -11,7 +11,7 @@
 struct waiting_gauge;
 
 struct waiting_gauge *waiting_gauge_new(struct loop *loop, struct store *store);
-/* No further rounds; a round that is out is still answered. */
+/* No further rounds. Requests that are on their way are still answered. */
 void waiting_gauge_stop(struct waiting_gauge *waiting);
 void waiting_gauge_free(struct waiting_gauge **waiting);
 
