@@ -31,6 +31,13 @@ complain "keys of Redis are spelt in workers/store/keys.c alone:" \
     "$(printf '%s\n' $sources | grep -E '^(common|workers|tools)/.*\.c$' | grep -v '^workers/store/keys.c$' |
        xargs grep -nE "(\"|%s|%\.\*s|\}):($words)(:|\"|%)" || true)"
 
+complain "workers/store/private headers are its own:" \
+    "$(printf '%s\n' $sources | grep -v '^workers/store/' | xargs grep -n '#include "workers/store/\(batch\|unreadable\)\.h"' || true)"
+
+complain "a struct has one meaning: its name stands once in common/, workers/ and tools/" \
+    "$(git grep -hE '^struct [a-z_0-9]+ [{]' -- 'common/*' 'workers/*' 'tools/*' | sort | uniq -d |
+       while read -r name; do git grep -nF "$name" -- 'common/*' 'workers/*' 'tools/*' | grep ':struct '; done)"
+
 complain "the check of includes does not find what it should:" "$(tests/includes.py --test || true)"
 complain "includes that look up, or go in a circle:" "$(tests/includes.py || true)"
 

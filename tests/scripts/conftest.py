@@ -109,7 +109,7 @@ class Admission(typing.NamedTuple):
     """What admit.lua returns."""
     queued: int
     lines: int
-    shut: str
+    closed: str
     why: str
     since: int
     epoch: int

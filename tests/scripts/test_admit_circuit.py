@@ -1,4 +1,4 @@
-"""A channel whose provider fails is shut for everybody, tried by single calls, and open again with the first success."""
+"""A channel whose provider fails is closed for everybody, tried by single calls, and open again with the first success."""
 
 import pytest
 from conftest import *
@@ -7,7 +7,7 @@ SECOND = 1000
 ENOUGH = 20  # failures in a row
 
 
-def shut(channel, why="unreachable"):
+def close(channel, why="unreachable"):
     return channel.admit(fails=ENOUGH, why=why)
 
 
@@ -21,45 +21,45 @@ def probe_now(channel):
 
 def test_twenty_failures_in_a_row_shut_it_whoever_saw_them(channel):
     other = Channel(channel.redis, channel.scripts)
-    assert channel.admit(fails=ENOUGH - 8, why="x").shut == ""
-    assert other.admit(fails=7, why="x").shut == ""
+    assert channel.admit(fails=ENOUGH - 8, why="x").closed == ""
+    assert other.admit(fails=7, why="x").closed == ""
     found = channel.admit(fails=1, why="unreachable")
-    assert (found.shut, found.why, found.epoch) == ("circuit", "unreachable", 1)
+    assert (found.closed, found.why, found.epoch) == ("circuit", "unreachable", 1)
     assert abs(found.since - channel.now()) < 2 * SECOND
-    assert other.admit().shut == "circuit"
+    assert other.admit().closed == "circuit"
 
 
 def test_a_success_between_starts_the_count_again(channel):
     channel.admit(fails=ENOUGH - 1)
-    assert channel.admit(ok=1, fails=ENOUGH - 1).shut == ""
-    assert channel.admit(ok=9).shut == ""
-    assert channel.admit(fails=ENOUGH - 1).shut == ""
-    assert channel.admit(fails=1).shut == "circuit"
+    assert channel.admit(ok=1, fails=ENOUGH - 1).closed == ""
+    assert channel.admit(ok=9).closed == ""
+    assert channel.admit(fails=ENOUGH - 1).closed == ""
+    assert channel.admit(fails=1).closed == "circuit"
 
 
 def test_failures_far_apart_are_no_outage(channel):
     channel.admit(fails=ENOUGH - 1)
     channel.shift("failed_at", -9 * SECOND)
-    assert channel.admit(fails=1).shut == "circuit"
+    assert channel.admit(fails=1).closed == "circuit"
     channel.admit(resumed=channel.now() + 1, epoch=1)
     channel.admit(fails=ENOUGH - 1, epoch=1)
     channel.shift("failed_at", -11 * SECOND)
-    assert channel.admit(fails=ENOUGH - 1, epoch=1).shut == ""
+    assert channel.admit(fails=ENOUGH - 1, epoch=1).closed == ""
 
 
 def test_what_went_well_shuts_nothing(channel):
     for _ in range(10):
-        assert channel.admit(ok=5).shut == ""
+        assert channel.admit(ok=5).closed == ""
 
 
-def test_nothing_is_handed_out_while_it_is_shut(channel):
-    shut(channel)
+def test_nothing_is_handed_out_while_it_is_closed(channel):
+    close(channel)
     found = channel.admit(want=5, slots=5, queue=[("a/1/1", 5)], epoch=1)
     assert (found.tickets, found.slots, found.queued) == ([], [], 1)
 
 
 def test_one_probe_at_a_time_is_let_through(channel):
-    shut(channel)
+    close(channel)
     channel.admit(queue=[(f"a/{n}/1", 5) for n in range(5)])
     assert 0 < until_probe(channel) <= SECOND
     probe_now(channel)
@@ -70,7 +70,7 @@ def test_one_probe_at_a_time_is_let_through(channel):
 
 
 def test_a_probe_is_a_ticket_with_its_send_time_or_a_send_time_for_what_is_in_hand(channel):
-    shut(channel)
+    close(channel)
     channel.admit(queue=[("a/1/1", 5)])
     probe_now(channel)
     found = channel.admit(want=5, epoch=1)
@@ -81,7 +81,7 @@ def test_a_probe_is_a_ticket_with_its_send_time_or_a_send_time_for_what_is_in_ha
 
 
 def test_probes_come_after_1_2_4_up_to_60_seconds(channel):
-    shut(channel)
+    close(channel)
     for seconds in (2, 4, 8, 16, 32, 60, 60):
         probe_now(channel)
         assert channel.slots(1, epoch=1) == [0]
@@ -100,7 +100,7 @@ def test_a_probe_that_nobody_hears_of_is_made_again(channel, said, seconds):
 
 def test_a_probe_that_the_rate_puts_off_is_not_used_up(channel):
     channel.slots(1, rate=1)
-    shut(channel)
+    close(channel)
     probe_now(channel)
     assert channel.slots(1, rate=1, epoch=1) == []
     channel.shift("slot", -1000000)
@@ -108,36 +108,36 @@ def test_a_probe_that_the_rate_puts_off_is_not_used_up(channel):
 
 
 def test_the_first_success_of_its_time_opens_it(channel):
-    shut(channel)
+    close(channel)
     found = channel.admit(ok=1, epoch=1, slots=3)
-    assert (found.shut, found.why, found.since, found.slots) == ("", "", 0, [0] * 3)
-    assert channel.admit(fails=ENOUGH - 1, epoch=1).shut == ""
+    assert (found.closed, found.why, found.since, found.slots) == ("", "", 0, [0] * 3)
+    assert channel.admit(fails=ENOUGH - 1, epoch=1).closed == ""
 
 
 def test_what_left_before_it_was_shut_says_nothing(channel):
-    shut(channel)
+    close(channel)
     before = until_probe(channel)
-    assert channel.admit(ok=1, epoch=0).shut == "circuit"
-    assert channel.admit(fails=3, epoch=0).shut == "circuit"
-    assert channel.admit(suspend=1, why="key", epoch=0).shut == "circuit"
+    assert channel.admit(ok=1, epoch=0).closed == "circuit"
+    assert channel.admit(fails=3, epoch=0).closed == "circuit"
+    assert channel.admit(suspend=1, why="key", epoch=0).closed == "circuit"
     assert until_probe(channel) <= before and channel.value("backoff") == SECOND
 
 
 def test_what_left_before_it_was_shut_says_nothing_once_it_is_open_again(channel):
     channel.admit(suspend=1, why="key")
-    assert channel.admit(resumed=channel.now() + 1).shut == ""
-    assert channel.admit(suspend=1, why="key", epoch=0).shut == ""
-    assert channel.admit(fails=ENOUGH, why="unreachable", epoch=0).shut == ""
-    assert channel.admit(suspend=1, why="key", epoch=1).shut == "suspended"
+    assert channel.admit(resumed=channel.now() + 1).closed == ""
+    assert channel.admit(suspend=1, why="key", epoch=0).closed == ""
+    assert channel.admit(fails=ENOUGH, why="unreachable", epoch=0).closed == ""
+    assert channel.admit(suspend=1, why="key", epoch=1).closed == "suspended"
 
 
 @pytest.mark.parametrize("before", ["", "circuit"])
 def test_a_suspension_is_at_once_and_probed_each_30_seconds(channel, before):
     if before:
-        shut(channel)
+        close(channel)
     epoch = channel.value("epoch")
     found = channel.admit(suspend=1, why="key_refused", epoch=epoch)
-    assert (found.shut, found.why, found.epoch) == ("suspended", "key_refused", epoch + 1)
+    assert (found.closed, found.why, found.epoch) == ("suspended", "key_refused", epoch + 1)
     for _ in range(3):
         assert 29 < until_probe(channel) / SECOND <= 30
         assert channel.slots(1, epoch=epoch + 1) == []
@@ -145,20 +145,20 @@ def test_a_suspension_is_at_once_and_probed_each_30_seconds(channel, before):
         assert channel.slots(2, epoch=epoch + 1) == [0]
         channel.admit(suspend=1, why="key_refused", epoch=epoch + 1)
     assert channel.value("epoch") == epoch + 1
-    assert channel.admit(ok=1, epoch=epoch + 1).shut == ""
+    assert channel.admit(ok=1, epoch=epoch + 1).closed == ""
 
 
 def test_a_suspended_channels_probe_that_fails_otherwise_keeps_its_30_seconds(channel):
     channel.admit(suspend=1, why="key")
     found = channel.admit(fails=1, why="unreachable", epoch=1)
-    assert (found.shut, found.why) == ("suspended", "unreachable")
+    assert (found.closed, found.why) == ("suspended", "unreachable")
     assert 29 < until_probe(channel) / SECOND <= 30
 
 
 def test_only_a_resume_that_is_newer_opens_it(channel):
     since = channel.admit(suspend=1, why="key").since
-    assert channel.admit(resumed=since - 1).shut == "suspended"
-    assert channel.admit(resumed=since + 1).shut == ""
+    assert channel.admit(resumed=since - 1).closed == "suspended"
+    assert channel.admit(resumed=since + 1).closed == ""
     channel.admit(suspend=1, why="key", epoch=1)
     channel.shift("since", 5 * SECOND)
-    assert channel.admit(resumed=since + 1).shut == "suspended", "it was resumed before that"
+    assert channel.admit(resumed=since + 1).closed == "suspended", "it was resumed before that"

@@ -83,13 +83,13 @@ def test_a_probe_that_is_accepted_proves_the_channel_and_one_that_is_put_off_ope
     for accepted in (0, 1):
         epoch = channel.admit(suspend=1, why="key", epoch=channel.value("epoch")).epoch
         found = channel.admit(ok=1, accepted=accepted, epoch=epoch)
-        assert (found.shut, found.proved) == ("", accepted)
+        assert (found.closed, found.proved) == ("", accepted)
 
 
 def test_a_circuit_that_closes_leaves_the_proof_as_it_is(channel):
     epoch = channel.admit(fails=20, why="http_500").epoch
     found = channel.admit(ok=1, epoch=epoch)
-    assert (found.shut, found.proved) == ("", 1)
+    assert (found.closed, found.proved) == ("", 1)
 
 
 @pytest.mark.parametrize("since, proved", [(1000, 0), (-1000, 1)])

@@ -9,7 +9,7 @@
 
 enum { CALL_JSON_MAX = 1024 * 1024 };
 
-struct reading {
+struct call_reading {
     const struct ivrctl *ctl;
     struct ask *ask;
     struct span id;
@@ -18,7 +18,7 @@ struct reading {
 
 static void on_record(enum store_status status, const struct record *record, void *arg)
 {
-    struct reading *reading = arg;
+    struct call_reading *reading = arg;
     if (record != NULL)
         record_add_json(&reading->json, record);
     ask_answered(reading->ask, status);
@@ -26,7 +26,7 @@ static void on_record(enum store_status status, const struct record *record, voi
 
 static void question(struct store *store, struct ask *ask, void *arg)
 {
-    struct reading *reading = arg;
+    struct call_reading *reading = arg;
     reading->ask = ask;
     record_read(store, reading->id, on_record, reading);
 }
@@ -59,7 +59,7 @@ static int run(struct ivrctl *ctl, const struct args *args)
     if (!ctl_split(args->words[0], &tenant, &name) || !request_valid_tenant(tenant) ||
         !request_valid_call_id(name))
         return ctl_usage("call", "\"%s\" is no TENANT/CALL_ID", args->words[0]);
-    struct reading reading = {.ctl = ctl, .id = span_str(args->words[0])};
+    struct call_reading reading = {.ctl = ctl, .id = span_str(args->words[0])};
     buf_init(&reading.json, CALL_JSON_MAX);
     int rc;
     if (ask_redis(&ctl->settings, question, &reading, &err) != 0) {

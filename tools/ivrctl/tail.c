@@ -85,7 +85,7 @@ static const struct what *what_named(const char *name)
 
 /* ---- reading ---- */
 
-struct reading {
+struct tail_reading {
     struct ivrctl *ctl;
     const struct what *what;
     const char *campaign; /* NULL: all */
@@ -94,14 +94,14 @@ struct reading {
     bool to_end;          /* stop at the present end */
 };
 
-static bool wanted(const struct reading *reading, const struct topic_record *record)
+static bool wanted(const struct tail_reading *reading, const struct topic_record *record)
 {
     if (reading->campaign != NULL && !reading->what->belongs(record, reading->campaign))
         return false;
     return reading->reason == NULL || span_is(topic_record_header(record, "ivr-reason"), reading->reason);
 }
 
-static bool is_over(const struct reading *reading, const struct topic_reader *reader, int64_t shown)
+static bool is_over(const struct tail_reading *reading, const struct topic_reader *reader, int64_t shown)
 {
     struct err err;
     if (*reading->ctl->stopped || (reading->limit > 0 && shown >= reading->limit))
@@ -110,7 +110,7 @@ static bool is_over(const struct reading *reading, const struct topic_reader *re
 }
 
 /* A line at a time, so that who reads a pipe sees it at once; EXIT_FATAL when nobody reads any more. */
-static int follow(const struct reading *reading, struct topic_reader *reader)
+static int follow(const struct tail_reading *reading, struct topic_reader *reader)
 {
     struct topic_record record;
     struct buf line;
@@ -132,7 +132,7 @@ static int follow(const struct reading *reading, struct topic_reader *reader)
     return rc;
 }
 
-static int read_topic(const struct reading *reading, enum reader_start start)
+static int read_topic(const struct tail_reading *reading, enum reader_start start)
 {
     const struct settings *s = &reading->ctl->settings;
     const char *topic = s->topics[reading->what->topic];
@@ -149,7 +149,7 @@ static int read_topic(const struct reading *reading, enum reader_start start)
     return rc;
 }
 
-static int read_filters(struct reading *reading, const char *command, const struct args *args)
+static int read_filters(struct tail_reading *reading, const char *command, const struct args *args)
 {
     struct span tenant, name;
     struct err err = ERR_INIT;
@@ -166,7 +166,8 @@ static int read_filters(struct reading *reading, const char *command, const stru
 
 static int run_tail(struct ivrctl *ctl, const struct args *args)
 {
-    struct reading reading = {.ctl = ctl, .what = what_named(args->words_n > 0 ? args->words[0] : "events")};
+    struct tail_reading reading = {.ctl = ctl,
+                                   .what = what_named(args->words_n > 0 ? args->words[0] : "events")};
     if (reading.what == NULL)
         return ctl_usage("tail", "\"%s\" is none of events, records, summaries, dead-letters, audit",
                          args->words[0]);
@@ -180,7 +181,7 @@ static int run_tail(struct ivrctl *ctl, const struct args *args)
 
 static int run_list(struct ivrctl *ctl, const struct args *args)
 {
-    struct reading reading = {.ctl = ctl, .what = &whats[DEAD_LETTERS], .to_end = true};
+    struct tail_reading reading = {.ctl = ctl, .what = &whats[DEAD_LETTERS], .to_end = true};
     int rc = read_filters(&reading, "dead-letters list", args);
     return rc != 0 ? rc : read_topic(&reading, READ_ALL);
 }

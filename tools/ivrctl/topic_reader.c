@@ -10,7 +10,7 @@
 
 enum { OPEN_TIMEOUT_MS = 10000, SILENT_MS = 10000 };
 
-struct part {
+struct topic_part {
     int64_t next; /* offset read next */
     int64_t end;  /* the end when it was opened */
     bool finished;
@@ -18,7 +18,7 @@ struct part {
 
 struct topic_reader {
     rd_kafka_t *rk;
-    struct part *parts; /* by partition */
+    struct topic_part *parts; /* by partition */
     size_t parts_n;
     size_t unfinished;
     int64_t down_since_mono_ms; /* 0: as far as we know the brokers answer */
@@ -61,7 +61,8 @@ static int find_ends(struct topic_reader *r, const char *topic, enum reader_star
         if (rc != RD_KAFKA_RESP_ERR_NO_ERROR)
             return err_set(err, ERR_UNAVAILABLE, "topic %s, partition %zu: %s", topic, i,
                            rd_kafka_err2str(rc));
-        r->parts[i] = (struct part){start == READ_ALL ? low : high, high, start != READ_ALL || low >= high};
+        r->parts[i] =
+            (struct topic_part){start == READ_ALL ? low : high, high, start != READ_ALL || low >= high};
         r->unfinished += !r->parts[i].finished;
     }
     return 0;
@@ -126,7 +127,7 @@ void topic_reader_close(struct topic_reader **reader)
 
 /* ---- reading ---- */
 
-static void finish(struct topic_reader *r, struct part *part)
+static void finish(struct topic_reader *r, struct topic_part *part)
 {
     if (part->finished)
         return;
@@ -177,7 +178,7 @@ static void take(struct topic_reader *r, rd_kafka_message_t *message, struct top
         .message = message,
     };
     r->down_since_mono_ms = 0;
-    struct part *part = &r->parts[message->partition];
+    struct topic_part *part = &r->parts[message->partition];
     part->next = message->offset + 1;
     if (part->next >= part->end)
         finish(r, part);

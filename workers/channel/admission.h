@@ -16,7 +16,7 @@
  *   killed after the claim:          the same, and the look at the shard says that the attempt is under way
  *   the queue forgotten (failover):  the shards offer their waiting calls again, every TICKET_DEFER_MS
  *
- * Lines are given back with the event that ends their attempt (workers/calls/freed.h).
+ * Lines are given back with the event that ends their attempt (workers/calls/release.h).
  */
 #ifndef IVR_CHANNEL_ADMISSION_H
 #define IVR_CHANNEL_ADMISSION_H

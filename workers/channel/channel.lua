@@ -1,8 +1,8 @@
--- How a channel stands, for people. Answers as admit.lua does, and changes nothing.
+-- How a channel stands, for people. Answers as admit.lua does.
 -- Reads only.
 --
 -- KEYS[1] the channel's slot (admit.lua).
--- Returns cmsgpack {queued, lines in use, shut, why, since, epoch, {}, {}, 0, 0, 0}.
+-- Returns cmsgpack {queued, lines in use, closed ('', "circuit", "suspended"), why, since, epoch, {}, {}, 0, 0, 0}.
 return function(keys)
   local base = keys[1]
   local clock = redis.call('TIME')

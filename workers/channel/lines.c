@@ -117,7 +117,8 @@ struct checking {
     char *ref;
 };
 
-static void deliver_lined(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
+static void deliver_has_line(enum store_status status, const msgpack_object *result, void (*fn)(void),
+                             void *arg)
 {
     struct checking *checking = arg;
     struct span ref = span_str(checking->ref);
@@ -140,6 +141,6 @@ void lines_release_unknown(struct store *store, struct span channel, struct span
     snprintf(text, sizeof(text), "%.*s|%.*s", SPAN_ARG(channel), SPAN_ARG(ref));
     store_record_begin(store, &p, 1);
     pack_str(&p, text);
-    store_record_send(store, &script_lined, span_of(ref.p, cut != NULL ? (size_t)(cut - ref.p) : ref.n),
-                      deliver_lined, NULL, checking);
+    store_record_send(store, &script_has_line, span_of(ref.p, cut != NULL ? (size_t)(cut - ref.p) : ref.n),
+                      deliver_has_line, NULL, checking);
 }

@@ -1,8 +1,8 @@
--- The attempts of a shard that have a line of their channel, page by page: what a channel's own list is rebuilt from.
+-- The claims of a shard that have a line of their channel, page by page. A channel's own list is rebuilt from them.
 -- Reads only.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2] cursor ('0' first); ARGV[3] about how many.
--- Returns {'', '', results}; the results are {cursor ('0' after the last page), then "CHANNEL|tenant/call_id/claim",
+-- Returns {'', '', results}. The results are {cursor ('0' after the last page), "CHANNEL|tenant/call_id/claim_no",
 -- deadline ms, ...}.
 return function(keys, args)
   local page = redis.call('ZSCAN', keys[1] .. ':lined', args[2], 'COUNT', args[3])

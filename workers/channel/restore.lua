@@ -1,9 +1,10 @@
--- Puts lines back that a channel forgot (a failover) and whose attempts go on.
+-- Puts lines back that a channel lost (a failover) and whose attempts go on.
 --
--- KEYS[1] the channel's slot (admit.lua); ARGV[1..] "tenant/call_id/claim", deadline ms, ...
--- Returns how many it had forgotten.
+-- KEYS[1] the channel's slot (admit.lua); ARGV[1..] "tenant/call_id/claim_no", deadline ms, ...
+-- Returns how many it had lost.
 --
--- Promises: twice is once. One that is given back at the same moment may stand again until the next look (reclaim.h).
+-- Promises: twice is once. A line that is given back at the same moment may be in the list again, until the next round
+-- takes it out (workers/dispatch/reclaim.h).
 return function(keys, args)
   local base, restored = keys[1], 0
   local clock = redis.call('TIME')

@@ -37,7 +37,7 @@ struct contact {
 typedef void (*contact_fn)(enum store_status status, enum contact_what what, void *arg);
 void contact_ask(struct store *store, const struct contact *contact, contact_fn fn, void *arg);
 
-/* Gives the lock back that the claim `ref` ("tenant/call_id/claim") may have. `next`: the call that waited
+/* Gives the lock back that the claim `ref` ("tenant/call_id/claim_no") may have. `next`: the call that waited
  * longest for it, borrowed; empty: none did, or another claim has the lock. Asked once more with the same it
  * names the next one. */
 struct contact_lock {

@@ -1,9 +1,9 @@
 /*
  * The states of an attempt, and which may follow which. Pure.
  *
- *   PARSED ─► CLAIMING ─► CONTACT ─► PLACING ─► LINKING ─► RECORDING ─► FREE
- *    │  │        │           │           └─(no provider's id)─▲
- *    │  │        │           └─(draining, revoked, closed, listed, busy)─▲
+ *   PARSED ─► CLAIMING ─► CONTACT ─► PLACING ─► LINKING ─────────► RECORDING ─► FREE
+ *    │  │        │           │           └─(no provider's id)───────▲   ▲
+ *    │  │        │           └─(draining, revoked, closed, listed, busy)┘
  *    │  │        └─(duplicate, stored to wait, put off, ...)──► FREE, or DEAD_LETTER first
  *    │  └► QUEUEING ─► FREE                     its ticket is in the channel's queue
  *    └► LOOKING ─► READY ─► CLAIMING ...        a ticket that this process has in hand

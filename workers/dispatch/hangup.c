@@ -52,8 +52,8 @@ static void hangup_end(struct hangup *hangup)
     channel_unref(&hangup->channel);
 }
 
-/* Whatever else it says, it has read the question: a call that it does not know is over. A redirect and a
- * proxy have not. */
+/* Whether the provider has read the request, whatever it says of it: a call that it does not know is over. Where a
+ * redirect or a proxy answered, the provider has not. */
 static bool has_answered(const struct http_reply *reply)
 {
     int status = reply->status;
@@ -83,7 +83,7 @@ static struct hangup *free_slot(struct hangups *hangups)
     return NULL;
 }
 
-/* The call goes on to its end; the channel's people should know. */
+/* The call goes on to its end, which the channel's operators should know. */
 static void cannot_be_asked(struct hangups *hangups, const struct control_hangup *item)
 {
     LOG_LIMITED(LOG_LEVEL_WARN, "this channel's provider cannot hang up, a cancelled call goes on to its end",

@@ -20,8 +20,8 @@
 
 enum {
     JUDGE_NOT_NOW_MS = 1000,       /* after a 429 without Retry-After */
-    JUDGE_NOT_NOW_MAX_MS = 300000, /* Retry-After is clamped to it */
-    /* Before a call asks again for a number that another call has, where that call's end does not wake it. */
+    JUDGE_NOT_NOW_MAX_MS = 300000, /* a longer Retry-After counts as this */
+    /* A call whose number another call has asks again after it, where that call's end does not wake it. */
     JUDGE_BUSY_MS = 30000,
 };
 
@@ -30,20 +30,20 @@ struct verdict {
     struct evidence evidence; /* complete unless kind is OUTCOME_BACK; then its reason says why */
     int64_t wait_ms;          /* OUTCOME_BACK */
     bool suspend;             /* it speaks of the channel, not of the call */
-    const char *word; /* for metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back,
-                         do_not_call, busy */
+    /* For metrics: accepted, refused, in_doubt, unreached, not_now, suspended, given_back, do_not_call, busy. */
+    const char *word;
 };
 
 /* `own_from`: the request brought its own caller id. */
 void judge_reply(const struct channel *channel, const struct http_reply *reply, bool own_from,
                  struct verdict *verdict);
-/* The adapter could not say the request in the provider's language: refused by us, for good. */
+/* The adapter cannot express the request in the provider's terms: we refuse it, for good. */
 void judge_unsayable(const struct err *err, struct verdict *verdict);
-/* Claimed and not sent (drain, revoked partition, too few replicas): its number is used again after wait_ms.
- */
+/* Claimed and not sent (drain, revoked partition, too few replicas): the attempt's number is used again after wait_ms. */
 void judge_unsent(struct verdict *verdict, int64_t wait_ms);
-/* Claimed and not sent: the number is on a do-not-call list; another call to it is under way. */
+/* Claimed and not sent: the number is on a do-not-call list. */
 void judge_listed(struct verdict *verdict);
+/* Claimed and not sent: another call to the number is under way. */
 void judge_busy(struct verdict *verdict);
 
 #endif

@@ -140,10 +140,10 @@ int main(int argc, char **argv)
     metric_on_collect(collect, &d);
     struct due *due = due_new(&d);
     struct settle *settle = settle_new(&d);
-    struct sweep *sweep = sweep_new(&d);
+    struct sweeper *sweeper = sweeper_new(&d);
     struct reclaim *reclaim = reclaim_new(&d);
     struct mending *mending = mending_new(&d);
-    struct waiting *waiting = waiting_new(w.loop, w.store);
+    struct waiting_gauge *waiting = waiting_gauge_new(w.loop, w.store);
     struct loop_timer *producer_check =
         loop_timer_start(w.loop, PRODUCER_CHECK_MS, PRODUCER_CHECK_MS, check_producer, &d);
 
@@ -152,20 +152,20 @@ int main(int argc, char **argv)
     loop_timer_stop(&producer_check);
     due_stop(due);
     settle_stop(settle);
-    sweep_stop(sweep);
+    sweeper_stop(sweeper);
     reclaim_stop(reclaim);
     mending_stop(mending);
-    waiting_stop(waiting);
+    waiting_gauge_stop(waiting);
     redis_on_state(w.redis, NULL, NULL);
     http_client_free(&d.http);
     worker_disconnect(&w); /* the last callbacks of attempts and due calls */
     kafka_consumer_close(&d.consumer);
     due_free(&due);
     settle_free(&settle);
-    sweep_free(&sweep);
+    sweeper_free(&sweeper);
     reclaim_free(&reclaim);
     mending_free(&mending);
-    waiting_free(&waiting);
+    waiting_gauge_free(&waiting);
     attempts_done(&d);
     http_request_done(&d.scratch);
     channel_queues_free(&d.queues);

@@ -11,20 +11,21 @@
 
 enum {
     STEP_MS = 1000, /* between two pages: a million calls in an hour, a thousandth of Redis' time */
-    FIRST_MS =
-        5000, /* the first question for the right to walk, at random within it: replicas start together */
-    ASK_MS = 30000,         /* between two of them */
-    KEEP_MS = 30 * STEP_MS, /* a walker that died is followed by another one after it */
-    PAUSE_MS = 10 * 60 * 1000,
+    /* The first request for the right to walk is at random within it, since replicas start together. */
+    FIRST_MS = 5000,
+    ASK_MS = 30000, /* between two requests for the right */
+    KEEP_MS =
+        30 * STEP_MS, /* how long the right is held after a page: where a walker died, another one begins */
+    PAUSE_MS = 10 * 60 * 1000, /* between two walks */
 };
 
 struct mending {
     struct dispatch *dispatch;
     struct loop_timer *timer;
-    int64_t ask_mono_ms; /* not before */
+    int64_t ask_mono_ms; /* the right to walk is not asked for before it */
     bool walking;
-    size_t out; /* questions without an answer */
-    size_t server;
+    size_t out;    /* requests without an answer */
+    size_t server; /* of a cluster, whose keys are walked */
     char cursor[WALK_CURSOR_MAX];
 };
 
@@ -39,7 +40,7 @@ static int64_t now_ms(const struct mending *mending)
     return loop_mono_ms(mending->dispatch->worker->loop);
 }
 
-/* Not confirmed: the next page asks again, and two walkers do no harm. */
+/* Where Redis does not grant it, the next page asks again. Two walkers at once do no harm. */
 static void on_kept(enum store_status status, bool granted, void *arg)
 {
     struct mending *mending = arg;
@@ -59,7 +60,7 @@ static void on_mended(enum store_status status, struct span mended, void *arg)
     char index[16];
     mending->out--;
     if (status != STORE_OK || mended.n == 0)
-        return; /* one that was not answered is met by the next walk */
+        return; /* where Redis did not answer, the next walk comes to the call again */
     snprintf(index, sizeof(index), "%.*s", SPAN_ARG(mended));
     metric_count(M_CALLS_MENDED, index, NULL);
     LOG_LIMITED(LOG_LEVEL_ERROR,
@@ -79,7 +80,7 @@ static void on_page(enum store_status status, const struct walk_page *page, void
     struct mending *mending = arg;
     mending->out--;
     if (status != STORE_OK || page->cursor.n >= sizeof(mending->cursor))
-        return; /* the same page again */
+        return; /* the next step asks for the same page again */
     for (size_t i = 0; i < page->n; i++) {
         mending->out++;
         walk_mend(mending->dispatch->worker->store, page->ids[i], on_mended, mending);

@@ -1,11 +1,11 @@
 /*
- * A slow walk over all calls in Redis: what stands in no index waits for ever, and nobody would ever look at
- * it.
+ * A slow walk over all calls in Redis. A call that stands in no index waits for ever, because every worker finds its
+ * calls by the indexes.
  *
- * No script of ours leaves a call so. A Redis that an operator mended by hand, restored from half a file, or
- * that refused a script in its middle can. So once in ten minutes one of all dispatch workers walks: a page
- * of keys a second, each call looked at by mend.lua, which puts it back into the index that it belongs in.
- * What was mended is counted (ivr_calls_mended_total) and logged: it should be nothing.
+ * No script of ours leaves a call without an index. It can happen where an operator changed Redis by hand, where Redis
+ * was restored from half a file, or where it refused a script in its middle. So one of all dispatch workers walks: a
+ * page of keys a second, and ten minutes of rest after each walk. mend.lua puts each call back into the index that it
+ * belongs in. Calls that were put back are counted (ivr_calls_mended_total) and logged; there should be none.
  */
 #ifndef IVR_DISPATCH_MEND_H
 #define IVR_DISPATCH_MEND_H
@@ -15,7 +15,7 @@
 struct mending;
 
 struct mending *mending_new(struct dispatch *dispatch);
-/* No further pages; questions that are out are still answered. */
+/* No further pages. Requests that are on their way are still answered. */
 void mending_stop(struct mending *mending);
 void mending_free(struct mending **mending);
 

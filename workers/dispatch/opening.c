@@ -1,7 +1,7 @@
 #include "workers/dispatch/opening.h"
 #include "workers/calls/due.h"
 
-/* The channels file may be read again at any time: looked up anew each time, kept by nobody. */
+/* Not to be kept: the channels file may be read again at any time. */
 static const struct hours *hours_of(const struct attempt *a)
 {
     static const struct hours any_time = {0};

@@ -1,7 +1,7 @@
 /*
- * Lines found again, and given back for others (workers/channel/lines.h): a walk over the shards puts back
- * what the channels forgot, a walk over the channels with lines gives back what no attempt has any more. Both
- * go round in about RECLAIM_ROUND_MS, in small steps, in every replica.
+ * Keeps the two lists of lines alike (workers/channel/lines.h). A walk over the shards puts back the lines that the
+ * channels lost. A walk over the channels gives back the lines that no claim has any more. Every replica walks, in small
+ * steps: the shards in about RECLAIM_ROUND_MS, the channels at the pace of eight in that time.
  */
 #ifndef IVR_DISPATCH_RECLAIM_H
 #define IVR_DISPATCH_RECLAIM_H
@@ -13,7 +13,7 @@ enum { RECLAIM_ROUND_MS = 20000 };
 struct reclaim;
 
 struct reclaim *reclaim_new(struct dispatch *dispatch);
-/* No further steps; questions that are out are still answered. */
+/* No further steps. Requests that are on their way are still answered. */
 void reclaim_stop(struct reclaim *reclaim);
 void reclaim_free(struct reclaim **reclaim);
 

@@ -13,7 +13,7 @@
 /* The clocks of Redis and the provider differ a little, and the provider's knows seconds only. */
 enum { CLOCKS_DIFFER_MS = 5000 };
 
-struct lookup {
+struct call_lookup {
     struct reconciler *owner;
     struct channel *channel; /* a reference; NULL while it is free */
     struct buf id;
@@ -28,7 +28,7 @@ struct lookup {
 
 struct reconciler {
     struct dispatch *dispatch;
-    struct lookup slots[RECONCILE_MAX];
+    struct call_lookup slots[RECONCILE_MAX];
     unsigned out;
 };
 
@@ -48,7 +48,7 @@ struct reconciler *reconciler_new(struct dispatch *dispatch)
 void reconciler_free(struct reconciler **reconciler)
 {
     for (size_t i = 0; i < RECONCILE_MAX; i++) {
-        struct lookup *lookup = &(*reconciler)->slots[i];
+        struct call_lookup *lookup = &(*reconciler)->slots[i];
         if (lookup->channel != NULL)
             channel_unref(&lookup->channel);
         request_done(&lookup->request);
@@ -65,7 +65,7 @@ unsigned reconciler_room(const struct reconciler *reconciler)
     return RECONCILE_MAX - reconciler->out;
 }
 
-static void lookup_end(struct lookup *lookup)
+static void lookup_end(struct call_lookup *lookup)
 {
     lookup->owner->out--;
     lookup->owner->dispatch->busy--;
@@ -74,14 +74,14 @@ static void lookup_end(struct lookup *lookup)
     channel_unref(&lookup->channel);
 }
 
-/* Not recorded: the attempt is offered again after IVR_PENDING_CHECK. */
-static void on_recorded(enum store_status status, const struct calls_evidence_result *told, void *arg)
+/* Where it was not recorded, Redis offers the attempt again after IVR_PENDING_CHECK. */
+static void on_recorded(enum store_status status, const struct calls_evidence_result *result, void *arg)
 {
-    (void)status, (void)told;
+    (void)status, (void)result;
     lookup_end(arg);
 }
 
-static void record(struct lookup *lookup)
+static void record(struct call_lookup *lookup)
 {
     const struct channel *channel = lookup->channel;
     const struct calls_evidence evidence = {.id = buf_span(&lookup->id),
@@ -97,7 +97,7 @@ static bool says_nothing(const struct evidence *ev)
     return ev->status == STATUS_NONE && ev->hops == 0 && ev->provider_call_id[0] == '\0';
 }
 
-static void log_nothing(const struct lookup *lookup, const struct http_reply *reply)
+static void log_nothing(const struct call_lookup *lookup, const struct http_reply *reply)
 {
     LOG_LIMITED(LOG_LEVEL_INFO, "the provider says nothing of a silent call",
                 LOG_SPAN("call", buf_span(&lookup->id)), LOG_INT("attempt", lookup->attempt),
@@ -109,7 +109,7 @@ static void log_nothing(const struct lookup *lookup, const struct http_reply *re
 
 static void on_reply(const struct http_reply *reply, void *arg)
 {
-    struct lookup *lookup = arg;
+    struct call_lookup *lookup = arg;
     const struct channel *channel = lookup->channel;
     evidence_init(&lookup->evidence);
     if (reply->outcome == HTTP_REPLY)
@@ -124,12 +124,13 @@ static void on_reply(const struct http_reply *reply, void *arg)
 
 /* ---- by the number called ---- */
 
-/* Another attempt's call would answer for this one, which may never have been placed. */
+/* Where the provider's call is linked to another attempt (`parked` is NULL), it must not answer for this one, which may
+ * never have been placed. */
 static void on_linked(enum store_status status, const struct calls_parked *parked, size_t n, void *arg)
 {
-    struct lookup *lookup = arg;
+    struct call_lookup *lookup = arg;
     if (status != STORE_OK || parked == NULL) {
-        lookup_end(lookup); /* offered again */
+        lookup_end(lookup); /* Redis offers it again */
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -138,7 +139,7 @@ static void on_linked(enum store_status status, const struct calls_parked *parke
     record(lookup);
 }
 
-static void link_found(struct lookup *lookup)
+static void link_found(struct call_lookup *lookup)
 {
     buf_clear(&lookup->provider_id);
     buf_addf(&lookup->provider_id, "%s:%s", lookup->channel->provider->name,
@@ -152,7 +153,7 @@ static void link_found(struct lookup *lookup)
 
 static void on_found(const struct http_reply *reply, void *arg)
 {
-    struct lookup *lookup = arg;
+    struct call_lookup *lookup = arg;
     const struct channel *channel = lookup->channel;
     evidence_init(&lookup->evidence);
     if (reply->outcome == HTTP_REPLY)
@@ -165,8 +166,8 @@ static void on_found(const struct http_reply *reply, void *arg)
     link_found(lookup);
 }
 
-/* False when what Redis keeps cannot be read any more: a defect, or a later version's. */
-static bool read_doubt(struct lookup *lookup, const struct calls_settled *item)
+/* False when the stored request cannot be read: a defect, or written by a later version. */
+static bool read_doubt(struct call_lookup *lookup, const struct calls_settled *item)
 {
     const struct channel *channel = lookup->channel;
     struct err err = ERR_INIT;
@@ -186,7 +187,7 @@ static bool read_doubt(struct lookup *lookup, const struct calls_settled *item)
 
 /* ---- both ---- */
 
-static struct lookup *free_slot(struct reconciler *reconciler)
+static struct call_lookup *free_slot(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < RECONCILE_MAX; i++)
         if (reconciler->slots[i].channel == NULL)
@@ -194,8 +195,8 @@ static struct lookup *free_slot(struct reconciler *reconciler)
     return NULL;
 }
 
-/* Builds the question; false when there is none to ask. */
-static bool ask(struct lookup *lookup, const struct calls_settled *item, struct http_request *http)
+/* Builds the request to the provider. False when there is none to send. */
+static bool ask(struct call_lookup *lookup, const struct calls_settled *item, struct http_request *http)
 {
     const struct channel *channel = lookup->channel;
     struct err err = ERR_INIT;
@@ -217,7 +218,7 @@ void reconcile_start(struct reconciler *reconciler, const struct calls_settled *
 {
     struct dispatch *d = reconciler->dispatch;
     struct channel *channel = worker_channel(d->worker, item->channel, SPAN_NONE);
-    struct lookup *lookup = free_slot(reconciler);
+    struct call_lookup *lookup = free_slot(reconciler);
     if (lookup == NULL || channel == NULL || !can_be_asked(channel, item))
         return;
     struct http_slot *slot = http_slot_take(d->http);

@@ -20,50 +20,50 @@ struct resumed {
 };
 
 /* By shard. */
-struct part {
-    struct sweep *owner;
+struct sweep_shard {
+    struct sweeper *owner;
     unsigned shard;
     bool sweeping, hanging_up; /* asked, no answer yet */
 };
 
-struct sweep {
+struct sweeper {
     struct dispatch *dispatch;
     struct hangups *hangups;
     struct loop_timer *timer;
-    struct part *parts;
+    struct sweep_shard *parts;
     struct resumed *resumed; /* a handful of channels: a list is enough */
 };
 
 /* What is ended makes events, which Kafka has to take. */
-static bool quiet(const struct sweep *sweep)
+static bool quiet(const struct sweeper *sweeper)
 {
-    const struct dispatch *d = sweep->dispatch;
+    const struct dispatch *d = sweeper->dispatch;
     return d->draining || d->away || !redis_up(d->worker->redis) || kafka_producer_full(d->worker->producer);
 }
 
 /* ---- channels that were resumed ---- */
 
-static struct resumed *resumed_of(struct sweep *sweep, struct span channel)
+static struct resumed *resumed_of(struct sweeper *sweeper, struct span channel)
 {
-    for (struct resumed *resumed = sweep->resumed; resumed != NULL; resumed = resumed->next)
+    for (struct resumed *resumed = sweeper->resumed; resumed != NULL; resumed = resumed->next)
         if (span_is(channel, resumed->channel))
             return resumed;
     struct resumed *resumed = mem_calloc(1, sizeof(*resumed));
     resumed->channel = mem_strndup(channel.p, channel.n);
-    resumed->next = sweep->resumed;
-    sweep->resumed = resumed;
+    resumed->next = sweeper->resumed;
+    sweeper->resumed = resumed;
     return resumed;
 }
 
-static void take_resumed(struct sweep *sweep, const struct control_resumed *items, size_t n)
+static void take_resumed(struct sweeper *sweeper, const struct control_resumed *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct resumed *resumed = resumed_of(sweep, items[i].channel);
+        struct resumed *resumed = resumed_of(sweeper, items[i].channel);
         assert(resumed != NULL);
         if (items[i].when.n == 0 || items[i].when.n >= WHEN_MAX || span_is(items[i].when, resumed->when))
             continue;
         snprintf(resumed->when, sizeof(resumed->when), "%.*s", SPAN_ARG(items[i].when));
-        struct channel_queue *queue = channel_queues_find(sweep->dispatch->queues, items[i].channel);
+        struct channel_queue *queue = channel_queues_find(sweeper->dispatch->queues, items[i].channel);
         if (queue != NULL)
             channel_queue_resumed(queue, strtoll(resumed->when, NULL, 10));
     }
@@ -71,89 +71,90 @@ static void take_resumed(struct sweep *sweep, const struct control_resumed *item
 
 /* ---- rounds ---- */
 
-static void ask(struct part *part);
+static void ask(struct sweep_shard *at);
 
 /* Every shard has the same channels: the first one's are enough. */
 static void on_swept(enum store_status status, bool more, const struct control_resumed *resumed, size_t n,
                      void *arg)
 {
-    struct part *part = arg;
-    part->sweeping = false;
-    if (status == STORE_OK && part->shard == 0)
-        take_resumed(part->owner, resumed, n);
-    if (status == STORE_OK && more && !quiet(part->owner))
-        ask(part);
+    struct sweep_shard *at = arg;
+    at->sweeping = false;
+    if (status == STORE_OK && at->shard == 0)
+        take_resumed(at->owner, resumed, n);
+    if (status == STORE_OK && more && !quiet(at->owner))
+        ask(at);
 }
 
-static void ask(struct part *part)
+static void ask(struct sweep_shard *at)
 {
-    part->sweeping = true;
-    control_sweep(part->owner->dispatch->worker->store, part->shard, on_swept, part);
+    at->sweeping = true;
+    control_sweep(at->owner->dispatch->worker->store, at->shard, on_swept, at);
 }
 
 static void on_hangups(enum store_status status, const struct control_hangup *items, size_t n, void *arg)
 {
-    struct part *part = arg;
-    part->hanging_up = false;
+    struct sweep_shard *at = arg;
+    at->hanging_up = false;
     for (size_t i = 0; status == STORE_OK && i < n; i++)
-        hangup_start(part->owner->hangups, &items[i]);
+        hangup_start(at->owner->hangups, &items[i]);
 }
 
-static void ask_hangups(struct part *part)
+static void ask_hangups(struct sweep_shard *at)
 {
-    unsigned room = hangups_room(part->owner->hangups);
+    unsigned room = hangups_room(at->owner->hangups);
     if (room == 0)
         return;
-    part->hanging_up = true;
-    control_hangups(part->owner->dispatch->worker->store, part->shard, room, on_hangups, part);
+    at->hanging_up = true;
+    control_hangups(at->owner->dispatch->worker->store, at->shard, room, on_hangups, at);
 }
 
 static void sweep_round(void *arg)
 {
-    struct sweep *sweep = arg;
-    unsigned shards = store_shards(sweep->dispatch->worker->store), first;
-    if (quiet(sweep))
+    struct sweeper *sweeper = arg;
+    unsigned shards = store_shards(sweeper->dispatch->worker->store), first;
+    if (quiet(sweeper))
         return;
     crypto_random(&first, sizeof(first)); /* no shard is always first when there is little room */
     for (unsigned i = 0; i < shards; i++) {
-        struct part *part = &sweep->parts[(first % shards + i) % shards];
-        if (!part->sweeping)
-            ask(part);
-        if (!part->hanging_up)
-            ask_hangups(part);
+        struct sweep_shard *at = &sweeper->parts[(first % shards + i) % shards];
+        if (!at->sweeping)
+            ask(at);
+        if (!at->hanging_up)
+            ask_hangups(at);
     }
 }
 
-struct sweep *sweep_new(struct dispatch *dispatch)
+struct sweeper *sweeper_new(struct dispatch *dispatch)
 {
-    struct sweep *sweep = mem_calloc(1, sizeof(*sweep));
+    struct sweeper *sweeper = mem_calloc(1, sizeof(*sweeper));
     unsigned shards = store_shards(dispatch->worker->store);
     uint16_t phase;
     crypto_random(&phase, sizeof(phase)); /* replicas do not ask in step */
-    sweep->dispatch = dispatch;
-    sweep->hangups = hangups_new(dispatch);
-    sweep->parts = mem_calloc(shards, sizeof(*sweep->parts));
+    sweeper->dispatch = dispatch;
+    sweeper->hangups = hangups_new(dispatch);
+    sweeper->parts = mem_calloc(shards, sizeof(*sweeper->parts));
     for (unsigned shard = 0; shard < shards; shard++)
-        sweep->parts[shard] = (struct part){.owner = sweep, .shard = shard};
-    sweep->timer = loop_timer_start(dispatch->worker->loop, phase % ROUND_MS, ROUND_MS, sweep_round, sweep);
-    return sweep;
+        sweeper->parts[shard] = (struct sweep_shard){.owner = sweeper, .shard = shard};
+    sweeper->timer =
+        loop_timer_start(dispatch->worker->loop, phase % ROUND_MS, ROUND_MS, sweep_round, sweeper);
+    return sweeper;
 }
 
-void sweep_stop(struct sweep *sweep)
+void sweeper_stop(struct sweeper *sweeper)
 {
-    loop_timer_stop(&sweep->timer);
+    loop_timer_stop(&sweeper->timer);
 }
 
-void sweep_free(struct sweep **sweep)
+void sweeper_free(struct sweeper **sweeper)
 {
-    while ((*sweep)->resumed != NULL) {
-        struct resumed *resumed = (*sweep)->resumed;
-        (*sweep)->resumed = resumed->next;
+    while ((*sweeper)->resumed != NULL) {
+        struct resumed *resumed = (*sweeper)->resumed;
+        (*sweeper)->resumed = resumed->next;
         free(resumed->channel);
         free(resumed);
     }
-    hangups_free(&(*sweep)->hangups);
-    free((*sweep)->parts);
-    free(*sweep);
-    *sweep = NULL;
+    hangups_free(&(*sweeper)->hangups);
+    free((*sweeper)->parts);
+    free(*sweeper);
+    *sweeper = NULL;
 }

@@ -8,7 +8,7 @@
 
 enum { ROUND_MS = 5000, MAX_CHANNELS = 256, KEY_MAX = 200 };
 
-struct waiting {
+struct waiting_gauge {
     struct store *store;
     struct loop_timer *timer;
     unsigned out; /* shards that have not answered in this round */
@@ -21,7 +21,7 @@ struct waiting {
     } channels[MAX_CHANNELS];
 };
 
-static void add(struct waiting *waiting, struct span channel, struct span count)
+static void add(struct waiting_gauge *waiting, struct span channel, struct span count)
 {
     char text[24];
     size_t i = 0;
@@ -41,7 +41,7 @@ static void add(struct waiting *waiting, struct span channel, struct span count)
 
 static void on_shard(const struct redis_result *result, void *arg)
 {
-    struct waiting *waiting = arg;
+    struct waiting_gauge *waiting = arg;
     waiting->incomplete = waiting->incomplete || result->status != REDIS_OK;
     for (long i = 0; result->status == REDIS_OK && i + 1 < redis_reply_len(result->reply); i += 2) {
         struct span channel = SPAN_NONE, count = SPAN_NONE;
@@ -57,7 +57,7 @@ static void on_shard(const struct redis_result *result, void *arg)
 
 static void start_round(void *arg)
 {
-    struct waiting *waiting = arg;
+    struct waiting_gauge *waiting = arg;
     if (waiting->out > 0 || !redis_up(store_redis(waiting->store)))
         return;
     waiting->incomplete = false;
@@ -74,20 +74,20 @@ static void start_round(void *arg)
     }
 }
 
-struct waiting *waiting_new(struct loop *loop, struct store *store)
+struct waiting_gauge *waiting_gauge_new(struct loop *loop, struct store *store)
 {
-    struct waiting *waiting = mem_calloc(1, sizeof(*waiting));
+    struct waiting_gauge *waiting = mem_calloc(1, sizeof(*waiting));
     waiting->store = store;
     waiting->timer = loop_timer_start(loop, 0, ROUND_MS, start_round, waiting);
     return waiting;
 }
 
-void waiting_stop(struct waiting *waiting)
+void waiting_gauge_stop(struct waiting_gauge *waiting)
 {
     loop_timer_stop(&waiting->timer);
 }
 
-void waiting_free(struct waiting **waiting)
+void waiting_gauge_free(struct waiting_gauge **waiting)
 {
     for (size_t i = 0; i < (*waiting)->n; i++)
         free((*waiting)->channels[i].name);

@@ -8,11 +8,11 @@
 #include "common/run/loop.h"
 #include "workers/store/store.h"
 
-struct waiting;
+struct waiting_gauge;
 
-struct waiting *waiting_new(struct loop *loop, struct store *store);
-/* No further rounds; a round that is out is still answered. */
-void waiting_stop(struct waiting *waiting);
-void waiting_free(struct waiting **waiting);
+struct waiting_gauge *waiting_gauge_new(struct loop *loop, struct store *store);
+/* No further rounds. Requests that are on their way are still answered. */
+void waiting_gauge_stop(struct waiting_gauge *waiting);
+void waiting_gauge_free(struct waiting_gauge **waiting);
 
 #endif

@@ -14,7 +14,7 @@ enum { CHANNEL_MAX = 64, NUMBER_MAX = 24 };
 /* One attempt's, on its way: up to two questions at once. */
 struct giving {
     struct store *store;
-    char ref[CALLS_MAX_REF + 1]; /* "tenant/call_id/claim" */
+    char ref[CALLS_MAX_REF + 1]; /* "tenant/call_id/claim_no" */
     char channel[CHANNEL_MAX + 1];
     char number[NUMBER_MAX];
     unsigned out;

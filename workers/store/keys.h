@@ -15,7 +15,7 @@
 
 enum {
     KEY_SHARD_MAX = 160,                  /* of "{PREFIX:07}" with its NUL */
-    CALLS_MAX_REF = 64 + 1 + 64 + 1 + 10, /* of "tenant/call_id/claim" */
+    CALLS_MAX_REF = 64 + 1 + 64 + 1 + 10, /* of "tenant/call_id/claim_no" */
 };
 
 enum key {

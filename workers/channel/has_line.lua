@@ -1,7 +1,7 @@
--- Whether attempts have a line of their channel, as the truth has it.
+-- Whether claims have a line of their channel, as their shard has it: the shard is the truth.
 -- Reads only.
 --
--- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each: {"CHANNEL|tenant/call_id/claim"}
+-- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each: {"CHANNEL|tenant/call_id/claim_no"}
 -- Returns {'', '', results}; a result is 1 or 0.
 return function(keys, args)
   local results = {}
