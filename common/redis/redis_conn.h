@@ -27,6 +27,7 @@
 struct redis_conn;
 
 enum redis_conn_kind {
+    CONN_NOTHING,
     CONN_PRIMARY,  /* a server that must be a primary */
     CONN_NODE,     /* of a cluster: a replica redirects by itself, and can tell the map */
     CONN_SENTINEL, /* user and password are for when it asks for them */

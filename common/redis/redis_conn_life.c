@@ -538,6 +538,7 @@ struct redis_conn *redis_conn_new(const struct redis_conn_options *options)
     struct redis_conn *conn = mem_calloc(1, sizeof(*conn));
     int64_t tick_ms = options->timeout_ms / 4;
 
+    assert(options->kind != CONN_NOTHING && options->address->kind != REDIS_NOWHERE);
     conn->options = *options;
     conn->loading = (struct redis_loading){.library = options->library,
                                            .of_cluster = options->kind == CONN_NODE,

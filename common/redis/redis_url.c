@@ -268,7 +268,7 @@ static int parse_scheme(struct redis_address *address, const char *url, struct e
 
 int redis_address_parse(struct redis_address *address, const char *url, const char *password, struct err *err)
 {
-    *address = (struct redis_address){0};
+    *address = (struct redis_address){.kind = REDIS_SINGLE};
     if (has_stray_at(url))
         return err_set(err, ERR_CONFIG,
                        "the Redis URL has an \"@\" behind its hosts: in a password \"/\" is written %%2F, "
@@ -307,7 +307,7 @@ void redis_address_server(struct redis_address *server, const struct redis_addre
     struct buf shown;
     size_t n;
 
-    *server = (struct redis_address){.port = port, .tls = like->tls};
+    *server = (struct redis_address){.kind = REDIS_SINGLE, .port = port, .tls = like->tls};
     server->host = mem_strndup(host.p, host.n);
     server->user = copy_of(like->user);
     server->password = copy_of(like->password);

@@ -19,7 +19,7 @@
 #include "common/base/err.h"
 #include "common/base/span.h"
 
-enum redis_kind { REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
+enum redis_kind { REDIS_NOWHERE, REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
 
 struct redis_endpoint {
     char *host;

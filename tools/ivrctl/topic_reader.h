@@ -16,7 +16,7 @@
 #include "common/base/span.h"
 #include "common/run/settings.h"
 
-enum reader_start { READ_ALL, READ_NEW };
+enum reader_start { READ_NOTHING, READ_ALL, READ_NEW };
 
 struct topic_reader;
 

@@ -2,9 +2,9 @@
 #include "workers/calls/due.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "common/base/buf.h"
+#include "common/base/number.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
 #include "workers/store/verbs.h"
@@ -32,20 +32,18 @@ static void deliver_due(enum store_status status, const msgpack_object *results,
 
 void calls_due(struct store *store, const struct calls_due_query *query, calls_due_fn fn, void *arg)
 {
-    char most[16], lease[24], lost[24];
+    char most[NUMBER_LEN], lease[NUMBER_LEN], lost[NUMBER_LEN];
     struct buf suspended;
     msgpack_packer p;
-    snprintf(most, sizeof(most), "%u", query->limit < STORE_BATCH ? query->limit : STORE_BATCH);
-    snprintf(lease, sizeof(lease), "%lld", (long long)query->lease_ms);
-    snprintf(lost, sizeof(lost), "%lld", (long long)query->lost_ms);
     buf_init(&suspended, SUSPENDED_MAX);
     pack_init(&p, &suspended);
     msgpack_pack_array(&p, query->suspended_n);
     for (size_t i = 0; i < query->suspended_n; i++)
         pack_span(&p, query->suspended[i]);
     assert(buf_ok(&suspended));
-    const struct span args[] = {span_str(most), span_str(lease), buf_span(&suspended),
-                                query->lost_ms >= 0 ? span_str(lost) : SPAN_NONE};
+    const struct span args[] = {number_write(most, query->limit < STORE_BATCH ? query->limit : STORE_BATCH),
+                                number_write(lease, query->lease_ms), buf_span(&suspended),
+                                query->lost_ms >= 0 ? number_write(lost, query->lost_ms) : SPAN_NONE};
     store_run(store, &script_due, query->shard, args, 4, deliver_due, (void (*)(void))fn, arg);
     buf_done(&suspended);
 }

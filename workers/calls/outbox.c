@@ -1,13 +1,13 @@
 #include "workers/calls/outbox.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/json/json.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
@@ -263,12 +263,11 @@ static void on_found(const struct redis_result *result, void *arg)
 static bool sweep_shard(unsigned shard, void *arg)
 {
     struct outbox *outbox = arg;
-    char age[16], most[16];
+    char age[NUMBER_LEN], most[NUMBER_LEN];
     struct outbox_sweep *sweep = mem_alloc(sizeof(*sweep));
     *sweep = (struct outbox_sweep){outbox, shard};
-    snprintf(age, sizeof(age), "%d", outbox->suspect[shard] ? SUSPECT_AGE_MS : LEFT_BEHIND_MS);
-    snprintf(most, sizeof(most), "%d", SWEEP_LIMIT);
-    const struct span args[] = {span_str(age), span_str(most)};
+    const struct span args[] = {number_write(age, outbox->suspect[shard] ? SUSPECT_AGE_MS : LEFT_BEHIND_MS),
+                                number_write(most, SWEEP_LIMIT)};
     outbox->suspect[shard] = false;
     store_eval(outbox->store, &script_outbox, shard, args, 2, on_found, sweep);
     return true;

@@ -1,11 +1,11 @@
 /* Early callbacks: park.lua, parked.lua, unpark.lua. */
 #include "workers/calls/parking.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "scripts.h"
 #include "workers/store/verbs.h"
 
@@ -37,12 +37,6 @@ static struct parking_command command_end(void *arg)
     free(arg);
     store_command_ended(command.store);
     return command;
-}
-
-static struct span number(char out[24], int64_t value)
-{
-    snprintf(out, 24, "%lld", (long long)value);
-    return span_str(out);
 }
 
 /* {field, value, field, value, ...} */
@@ -98,18 +92,18 @@ static int64_t part_of(const struct store *store, int64_t in_all)
 void calls_park(struct store *store, const struct calls_call *call, const struct calls_parked *callback,
                 calls_park_fn fn, void *arg)
 {
-    char keep[24], most[6][24];
+    char keep[NUMBER_LEN], most[6][NUMBER_LEN];
     const struct span args[] = {call->provider_id,
                                 callback->field,
                                 callback->value,
-                                number(keep, store_unknown_keep_ms(store)),
+                                number_write(keep, store_unknown_keep_ms(store)),
                                 call->channel,
-                                number(most[0], CALLS_PARK_ID_N),
-                                number(most[1], CALLS_PARK_ID_BYTES),
-                                number(most[2], part_of(store, CALLS_PARK_CHANNEL_N)),
-                                number(most[3], part_of(store, CALLS_PARK_CHANNEL_BYTES)),
-                                number(most[4], part_of(store, CALLS_PARK_N)),
-                                number(most[5], part_of(store, CALLS_PARK_BYTES))};
+                                number_write(most[0], CALLS_PARK_ID_N),
+                                number_write(most[1], CALLS_PARK_ID_BYTES),
+                                number_write(most[2], part_of(store, CALLS_PARK_CHANNEL_N)),
+                                number_write(most[3], part_of(store, CALLS_PARK_CHANNEL_BYTES)),
+                                number_write(most[4], part_of(store, CALLS_PARK_N)),
+                                number_write(most[5], part_of(store, CALLS_PARK_BYTES))};
     ask(store, &script_park, shard_of_parked(store, call->provider_id), args, sizeof(args) / sizeof(args[0]),
         on_park, (void (*)(void))fn, arg);
 }
@@ -139,10 +133,10 @@ static void on_overdue(const struct redis_result *result, void *arg)
 
 void calls_overdue(struct store *store, unsigned shard, calls_overdue_fn fn, void *arg)
 {
-    char most[24], lease[24], longest[24], page[24], bytes[24];
-    const struct span args[] = {number(most, MAX_OVERDUE), number(lease, OVERDUE_LEASE_MS),
-                                number(longest, store_unknown_keep_ms(store)), number(page, MAX_PARKED),
-                                number(bytes, OVERDUE_BYTES)};
+    char most[NUMBER_LEN], lease[NUMBER_LEN], longest[NUMBER_LEN], page[NUMBER_LEN], bytes[NUMBER_LEN];
+    const struct span args[] = {number_write(most, MAX_OVERDUE), number_write(lease, OVERDUE_LEASE_MS),
+                                number_write(longest, store_unknown_keep_ms(store)),
+                                number_write(page, MAX_PARKED), number_write(bytes, OVERDUE_BYTES)};
     ask(store, &script_parked, shard, args, 5, on_overdue, (void (*)(void))fn, arg);
 }
 

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/base/pii.h"
 #include "common/json/json.h"
 #include "layout.h"
 #include "workers/store/pack.h"
 #include "workers/store/verbs.h"
 
-enum { KEY_MAX = 360, REQUEST_JSON_MAX = 256 * 1024 };
+enum { KEY_MAX = 360, REQUEST_JSON_MAX = 256 * 1024, ATTEMPT_NUMBER_MAX = 9999999 };
 
 /* ---- reading ---- */
 
@@ -81,14 +82,10 @@ static void read_attempt(struct record_attempt *att, const msgpack_object *a)
 /* The number in "a12"; 0 for any other field. */
 static int attempt_number(struct span field)
 {
-    int number = 0;
-    if (field.n < 2 || field.n > 8 || field.p[0] != 'a')
+    int number;
+    if (field.n < 2 || field.p[0] != 'a' ||
+        !number_read_int(span_of(field.p + 1, field.n - 1), 0, ATTEMPT_NUMBER_MAX, &number))
         return 0;
-    for (size_t i = 1; i < field.n; i++) {
-        if (field.p[i] < '0' || field.p[i] > '9')
-            return 0;
-        number = number * 10 + (field.p[i] - '0');
-    }
     return number;
 }
 

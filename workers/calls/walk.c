@@ -1,10 +1,10 @@
 #include "workers/calls/walk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
 #include "workers/store/verbs.h"
@@ -44,13 +44,12 @@ static void on_right(const struct redis_result *result, void *arg)
 void walk_right(struct store *store, enum walk_right what, int64_t ms, walk_right_fn fn, void *arg)
 {
     struct buf key;
-    char px[24];
+    char px[NUMBER_LEN];
     buf_init(&key, KEY_MAX);
     key_add(&key, store_shard_key(store, 0), KEY_WALK, SPAN_NONE);
-    snprintf(px, sizeof(px), "%lld", (long long)ms);
     const struct span argv[] = {SPAN_LIT("SET"), buf_span(&key),
                                 SPAN_LIT("1"),   what == WALK_BEGIN ? SPAN_LIT("NX") : SPAN_LIT("XX"),
-                                SPAN_LIT("PX"),  span_str(px)};
+                                SPAN_LIT("PX"),  number_write(px, ms)};
     store_command(store, argv, 6, on_right, walk_question_new(store, (void (*)(void))fn, arg));
     buf_done(&key);
 }
@@ -90,12 +89,12 @@ void walk_page(struct store *store, size_t server, struct span cursor, walk_page
 {
     struct walk_question *q = walk_question_new(store, (void (*)(void))fn, arg);
     struct buf pattern;
-    char count[16];
+    char count[NUMBER_LEN];
     buf_init(&pattern, KEY_MAX);
     key_add_all_calls(&pattern, store_shard_key(store, 0));
-    snprintf(count, sizeof(count), "%d", WALK_PAGE);
-    const struct span argv[] = {SPAN_LIT("SCAN"),  cursor,         SPAN_LIT("MATCH"), buf_span(&pattern),
-                                SPAN_LIT("COUNT"), span_str(count)};
+    const struct span argv[] = {SPAN_LIT("SCAN"),  cursor,
+                                SPAN_LIT("MATCH"), buf_span(&pattern),
+                                SPAN_LIT("COUNT"), number_write(count, WALK_PAGE)};
     store_command_of(store, server, argv, 6, on_page, q);
     buf_done(&pattern);
 }

@@ -13,7 +13,7 @@ enum { WALK_PAGE = 256, WALK_CURSOR_MAX = 24 };
 
 /* One walker at a time, and a pause between two walks: the right to walk for `ms`, kept in Redis. WALK_BEGIN
  * has it where nobody has (nor has paused), WALK_KEEP has it for longer, from now. `granted` with STORE_OK. */
-enum walk_right { WALK_BEGIN, WALK_KEEP };
+enum walk_right { WALK_NOTHING, WALK_BEGIN, WALK_KEEP };
 typedef void (*walk_right_fn)(enum store_status status, bool granted, void *arg);
 void walk_right(struct store *store, enum walk_right what, int64_t ms, walk_right_fn fn, void *arg);
 

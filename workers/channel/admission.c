@@ -1,10 +1,12 @@
 #include "workers/channel/admission.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
 #include "workers/store/verbs.h"
@@ -104,14 +106,11 @@ static bool read_ticket(const msgpack_object *list, size_t i, struct ticket_name
 {
     struct span text = pack_get_span(list, i);
     const char *cut = text.n > 0 ? memrchr(text.p, '/', text.n) : NULL;
-    char digits[12];
-    size_t n = cut != NULL ? (size_t)(text.p + text.n - cut - 1) : 0;
-    if (n == 0 || n >= sizeof(digits))
+    if (cut == NULL)
         return false;
-    memcpy(digits, cut + 1, n);
-    digits[n] = '\0';
-    *ticket = (struct ticket_name){span_of(text.p, (size_t)(cut - text.p)), (int)strtol(digits, NULL, 10)};
-    return true;
+    ticket->id = span_of(text.p, (size_t)(cut - text.p));
+    return number_read_int(span_of(cut + 1, (size_t)(text.p + text.n - cut - 1)), 0, INT_MAX,
+                           &ticket->claim_no);
 }
 
 static enum channel_state read_state(struct span word)

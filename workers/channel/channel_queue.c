@@ -24,9 +24,9 @@ struct channel_queue {
     int64_t send_time_from_mono_ms; /* when a send time may be had */
     bool more;                      /* there were as many tickets as were asked for */
     /* in hand */
-    struct ticket_fifo ready; /* they wait for a send time */
-    size_t looking;           /* their calls are being looked at */
-    size_t useless;           /* of the last tickets, those whose calls may not be dialled */
+    struct fifo ready; /* they wait for a send time */
+    size_t looking;    /* their calls are being looked at */
+    size_t useless;    /* of the last tickets, those whose calls may not be dialled */
     /* the request */
     struct channel_updates next; /* for the next request */
     struct channel_updates sent; /* those of the request that is out, or was not answered */
@@ -183,13 +183,13 @@ static void give_up_waiting(struct channel_queue *queue)
     if (n > 0)
         room_of(queue, &room);
     while (n-- > 0) {
-        struct ticket *ticket = ticket_fifo_take(&queue->ready);
+        struct ticket *ticket = FIFO_TAKE(&queue->ready, struct ticket, link);
         bool claimed = ticket->claimed_mono_ms > 0;
         int64_t since = claimed ? ticket->claimed_mono_ms : ticket->taken_mono_ms;
         if (room.stopped || now - since > (claimed ? CLAIMED_MS : IN_HAND_MS))
             queue->shared->events->no_send_time(ticket);
         else
-            ticket_fifo_add(&queue->ready, ticket);
+            fifo_add(&queue->ready, &ticket->link);
     }
 }
 
@@ -219,7 +219,7 @@ static size_t take_send_times(struct channel_queue *queue, const struct admissio
     n = n < answer->send_times_n ? n : answer->send_times_n;
     n = n < queue->ready.n ? n : queue->ready.n;
     for (size_t i = 0; i < n; i++) {
-        struct ticket *ticket = ticket_fifo_take(&queue->ready);
+        struct ticket *ticket = FIFO_TAKE(&queue->ready, struct ticket, link);
         give_send_time(queue, ticket, answer, i);
         go_at_send_time(ticket);
     }
@@ -248,12 +248,12 @@ static void take_tickets(struct channel_queue *queue, const struct admission_ans
 
 static void take_answer(struct channel_queue *queue, const struct admission_answer *answer)
 {
-    struct ticket_fifo queueing = queue->sent.queueing;
+    struct fifo queueing = queue->sent.queueing;
     channel_updates_clear(&queue->sent);
     queue->unanswered = 0;
     take_standing(queue, answer);
-    while (queueing.n > 0)
-        queue->shared->events->queued(ticket_fifo_take(&queueing));
+    for (struct ticket *ticket; (ticket = FIFO_TAKE(&queueing, struct ticket, link)) != NULL;)
+        queue->shared->events->queued(ticket);
     queue->useless = 0;
     take_tickets(queue, answer, take_send_times(queue, answer));
 }
@@ -360,7 +360,7 @@ bool channel_queue_busy(const struct channel_queue *queue)
 void channel_queue_add(struct channel_queue *queue, struct ticket *ticket)
 {
     ticket_list_add_with(&queue->next.queue, ticket_name(ticket), ticket->priority);
-    ticket_fifo_add(&queue->next.queueing, ticket);
+    fifo_add(&queue->next.queueing, &ticket->link);
     hurry(queue);
 }
 
@@ -372,7 +372,7 @@ void channel_queue_seen(struct ticket *ticket, bool usable)
         return;
     queue->useless++;
     if (ticket->send_mono_ms > 0 && queue->ready.n > 0) {
-        struct ticket *other = ticket_fifo_take(&queue->ready);
+        struct ticket *other = FIFO_TAKE(&queue->ready, struct ticket, link);
         hand_on_send_time(ticket, other);
         go_at_send_time(other);
     } else {
@@ -386,7 +386,7 @@ void channel_queue_ready(struct ticket *ticket)
         go_at_send_time(ticket);
         return;
     }
-    ticket_fifo_add(&ticket->queue->ready, ticket);
+    fifo_add(&ticket->queue->ready, &ticket->link);
     plan(ticket->queue);
 }
 
@@ -396,7 +396,7 @@ void channel_queue_ready_again(struct channel_queue *queue, struct ticket *ticke
     ticket->queue = queue;
     ticket->send_mono_ms = 0;
     channel_queue_end_trial(ticket);
-    ticket_fifo_add_first(&queue->ready, ticket);
+    fifo_add_first(&queue->ready, &ticket->link);
     if (queue->send_time_from_mono_ms <= mono_ms(queue))
         hurry(queue);
     else

@@ -20,7 +20,7 @@ void channel_updates_clear(struct channel_updates *updates)
     ticket_list_clear(&updates->done);
     ticket_list_clear(&updates->dropped);
     ticket_list_clear(&updates->back);
-    updates->queueing = (struct ticket_fifo){NULL, NULL, 0};
+    updates->queueing = (struct fifo){0};
     updates->results = (struct admission_results){.epoch = 0};
     updates->late = updates->trials_ended = 0;
     updates->accepted = false;

@@ -13,7 +13,7 @@ enum { CHANNEL_WHY_MAX = 320 };
 
 struct channel_updates {
     struct ticket_list queue, done, dropped, back; /* struct admission_request */
-    struct ticket_fifo queueing;                   /* the tickets that are in `queue` */
+    struct fifo queueing;                          /* the tickets that are in `queue` */
     struct admission_results results;
     char why[CHANNEL_WHY_MAX]; /* of `results` */
     unsigned late;             /* placements that left long after their send time */

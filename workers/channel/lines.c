@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/run/log.h"
 #include "scripts.h"
 #include "workers/store/pack.h"
@@ -32,9 +33,8 @@ static void deliver_known(enum store_status status, const msgpack_object *result
 
 void lines_known(struct store *store, unsigned shard, struct span cursor, lines_known_fn fn, void *arg)
 {
-    char page[16];
-    snprintf(page, sizeof(page), "%d", LINES_PAGE);
-    const struct span args[] = {cursor, span_str(page)};
+    char page[NUMBER_LEN];
+    const struct span args[] = {cursor, number_write(page, LINES_PAGE)};
     store_run(store, &script_lines, shard, args, 2, deliver_known, (void (*)(void))fn, arg);
 }
 
@@ -50,9 +50,8 @@ static void on_done(const struct redis_result *result, void *arg)
 
 void lines_restore(struct store *store, const struct line *line)
 {
-    char deadline[24];
-    snprintf(deadline, sizeof(deadline), "%lld", (long long)line->deadline_ms);
-    const struct span args[] = {line->ref, span_str(deadline)};
+    char deadline[NUMBER_LEN];
+    const struct span args[] = {line->ref, number_write(deadline, line->deadline_ms)};
     store_eval_channel(store, &script_restore, line->channel, args, 2, on_done, store);
 }
 
@@ -79,10 +78,9 @@ static void on_held(const struct redis_result *result, void *arg)
 void lines_held(struct store *store, struct span channel, struct span cursor, lines_held_fn fn, void *arg)
 {
     struct holding *holding = mem_alloc(sizeof(*holding));
-    char page[16];
+    char page[NUMBER_LEN];
     *holding = (struct holding){store, fn, arg};
-    snprintf(page, sizeof(page), "%d", LINES_PAGE);
-    const struct span args[] = {cursor, span_str(page)};
+    const struct span args[] = {cursor, number_write(page, LINES_PAGE)};
     store_eval_channel(store, &script_held, channel, args, 2, on_held, holding);
 }
 

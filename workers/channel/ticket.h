@@ -1,13 +1,12 @@
 /*
- * A call's place in a channel's queue, as this process holds it, and lists of them. Whatever goes through the queue embeds
- * one: channel_queue.[ch] knows nothing else of it.
+ * A call's place in a channel's queue, as this process holds it. Whatever goes through the queue embeds one:
+ * channel_queue.[ch] knows nothing else of it.
  */
 #ifndef IVR_CHANNEL_TICKET_H
 #define IVR_CHANNEL_TICKET_H
 
-#include <assert.h>
-
 #include "common/base/buf.h"
+#include "common/base/fifo.h"
 #include "common/run/loop.h"
 #include "workers/channel/ticket_list.h"
 
@@ -30,7 +29,7 @@ struct ticket {
     int64_t send_mono_ms; /* its send time; 0: none */
     bool in_hand;         /* handed out to this process, which has not said yet what became of it */
     /* The channel queue's own: */
-    struct ticket *next; /* in one list at a time */
+    struct fifo_link link; /* in one list at a time */
     struct channel_queue *queue;
     int64_t taken_mono_ms; /* when it was handed out */
     struct ticket_trial trial;
@@ -40,44 +39,6 @@ struct ticket {
 static inline struct ticket_name ticket_name(const struct ticket *ticket)
 {
     return (struct ticket_name){buf_span(&ticket->id), ticket->claim_no};
-}
-
-/* ---- first in, first out ---- */
-
-struct ticket_fifo {
-    struct ticket *first, *last;
-    size_t n;
-};
-
-static inline void ticket_fifo_add(struct ticket_fifo *fifo, struct ticket *ticket)
-{
-    ticket->next = NULL;
-    if (fifo->last != NULL)
-        fifo->last->next = ticket;
-    else
-        fifo->first = ticket;
-    fifo->last = ticket;
-    fifo->n++;
-}
-
-static inline void ticket_fifo_add_first(struct ticket_fifo *fifo, struct ticket *ticket)
-{
-    ticket->next = fifo->first;
-    fifo->first = ticket;
-    if (fifo->last == NULL)
-        fifo->last = ticket;
-    fifo->n++;
-}
-
-static inline struct ticket *ticket_fifo_take(struct ticket_fifo *fifo)
-{
-    struct ticket *ticket = fifo->first;
-    assert(ticket != NULL);
-    fifo->first = ticket->next;
-    if (fifo->first == NULL)
-        fifo->last = NULL;
-    fifo->n--;
-    return ticket;
 }
 
 #endif

@@ -1,9 +1,9 @@
 #include "workers/dispatch/waiting.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/run/metrics.h"
 
 enum { ROUND_MS = 5000, MAX_CHANNELS = 256, KEY_MAX = 200 };
@@ -21,22 +21,19 @@ struct waiting_gauge {
     } channels[MAX_CHANNELS];
 };
 
-static void add(struct waiting_gauge *waiting, struct span channel, struct span count)
+static void add(struct waiting_gauge *waiting, struct span channel, int64_t count)
 {
-    char text[24];
     size_t i = 0;
     while (i < waiting->n && !span_is(channel, waiting->channels[i].name))
         i++;
-    if (i == MAX_CHANNELS || count.n >= sizeof(text))
+    if (i == MAX_CHANNELS)
         return;
     if (i == waiting->n) {
         waiting->channels[i].name = mem_strndup(channel.p, channel.n);
         waiting->channels[i].gauge = metric_series(M_WAITING, waiting->channels[i].name, NULL);
         waiting->n++;
     }
-    memcpy(text, count.p, count.n);
-    text[count.n] = '\0';
-    waiting->channels[i].sum += strtoll(text, NULL, 10);
+    waiting->channels[i].sum += count;
 }
 
 static void on_shard(const struct redis_result *result, void *arg)
@@ -44,9 +41,11 @@ static void on_shard(const struct redis_result *result, void *arg)
     struct waiting_gauge *waiting = arg;
     waiting->incomplete = waiting->incomplete || result->status != REDIS_OK;
     for (long i = 0; result->status == REDIS_OK && i + 1 < redis_reply_len(result->reply); i += 2) {
-        struct span channel = SPAN_NONE, count = SPAN_NONE;
+        struct span channel = SPAN_NONE, text = SPAN_NONE;
+        int64_t count;
         if (redis_reply_span(redis_reply_at(result->reply, (size_t)i), &channel) &&
-            redis_reply_span(redis_reply_at(result->reply, (size_t)i + 1), &count))
+            redis_reply_span(redis_reply_at(result->reply, (size_t)i + 1), &text) &&
+            number_read(text, 0, INT64_MAX, &count))
             add(waiting, channel, count);
     }
     if (--waiting->out > 0 || waiting->incomplete)

@@ -3,20 +3,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/fifo.h"
 #include "common/base/mem.h"
 
 enum { AGAIN_MS = 1000 };
 
 struct bad_event {
     struct dead_letters *letters;
-    struct bad_event *next;
+    struct fifo_link link; /* in `again` */
     struct kafka_record *record;
     char detail[sizeof(((struct err *)NULL)->text)];
 };
 
 struct dead_letters {
     struct worker *worker;
-    struct bad_event *again; /* refused by the brokers, sent anew when the timer comes */
+    struct fifo again; /* events whose dead letter the brokers refused: sent once more when the timer comes */
     struct loop_timer *timer;
     bool stopped;
 };
@@ -33,8 +34,7 @@ static void on_ack(const char *error, void *arg)
         free(event);
         return;
     }
-    event->next = letters->again;
-    letters->again = event;
+    fifo_add(&letters->again, &event->link);
     if (letters->timer == NULL)
         letters->timer = loop_timer_start(letters->worker->loop, AGAIN_MS, 0, on_again, letters);
 }
@@ -49,11 +49,10 @@ static void on_again(void *arg)
 {
     struct dead_letters *letters = arg;
     loop_timer_stop(&letters->timer);
-    while (letters->again != NULL) {
-        struct bad_event *event = letters->again;
-        letters->again = event->next;
+    struct fifo again = {0};
+    fifo_move(&again, &letters->again);
+    for (struct bad_event *event; (event = FIFO_TAKE(&again, struct bad_event, link)) != NULL;)
         send_bad_event(event);
-    }
 }
 
 void dead_letters_add(struct dead_letters *letters, struct kafka_record *record, const struct err *err)
@@ -83,10 +82,9 @@ void dead_letters_free(struct dead_letters **pointer)
 {
     struct dead_letters *letters = *pointer;
     *pointer = NULL;
-    while (letters != NULL && letters->again != NULL) {
-        struct bad_event *event = letters->again;
-        letters->again = event->next;
+    if (letters == NULL)
+        return;
+    for (struct bad_event *event; (event = FIFO_TAKE(&letters->again, struct bad_event, link)) != NULL;)
         free(event);
-    }
     free(letters);
 }

@@ -1,11 +1,11 @@
 #include "workers/report/removal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/run/log.h"
 #include "scripts.h"
 #include "workers/calls/summary.h"
@@ -52,9 +52,8 @@ static int64_t removed_before_ms(const struct removal *removal)
 static void remove_everywhere(struct removal *removal, struct span name)
 {
     struct store *store = removal->worker->store;
-    char before[24];
-    snprintf(before, sizeof(before), "%lld", (long long)removed_before_ms(removal));
-    const struct span args[] = {name, span_str(before)};
+    char before[NUMBER_LEN];
+    const struct span args[] = {name, number_write(before, removed_before_ms(removal))};
     for (unsigned shard = 0; shard < store_shards(store); shard++)
         store_eval(store, &script_forget, shard, args, 2, on_removed, removal);
     LOG_INFO("counters of an old campaign removed", LOG_SPAN("campaign", name));
@@ -113,12 +112,11 @@ static void forget_windows(struct removal *removal, unsigned shard)
 {
     struct store *store = removal->worker->store;
     struct buf key;
-    char before[24];
+    char before[NUMBER_LEN];
     buf_init(&key, KEY_MAX);
     key_add(&key, store_shard_key(store, shard), KEY_WINDOWS, SPAN_NONE);
-    snprintf(before, sizeof(before), "%lld", (long long)(clock_wall_ms() - WINDOWS_KEEP_MS));
     const struct span argv[] = {SPAN_LIT("ZREMRANGEBYSCORE"), buf_span(&key), SPAN_LIT("-inf"),
-                                span_str(before)};
+                                number_write(before, clock_wall_ms() - WINDOWS_KEEP_MS)};
     store_command(store, argv, 4, on_removed, removal);
     buf_done(&key);
 }
@@ -128,13 +126,16 @@ static bool ask_names(unsigned shard, void *arg)
     struct removal *removal = arg;
     struct store *store = removal->worker->store;
     struct buf key;
-    char before[24], most[24];
+    char before[NUMBER_LEN], most[NUMBER_LEN];
     buf_init(&key, KEY_MAX);
     key_add(&key, store_shard_key(store, shard), KEY_CAMPAIGNS, SPAN_NONE);
-    snprintf(before, sizeof(before), "%lld", (long long)removed_before_ms(removal));
-    snprintf(most, sizeof(most), "%d", NAMES_MAX);
-    const struct span argv[] = {SPAN_LIT("ZRANGEBYSCORE"), buf_span(&key), SPAN_LIT("-inf"), span_str(before),
-                                SPAN_LIT("LIMIT"),         SPAN_LIT("0"),  span_str(most)};
+    const struct span argv[] = {SPAN_LIT("ZRANGEBYSCORE"),
+                                buf_span(&key),
+                                SPAN_LIT("-inf"),
+                                number_write(before, removed_before_ms(removal)),
+                                SPAN_LIT("LIMIT"),
+                                SPAN_LIT("0"),
+                                number_write(most, NAMES_MAX)};
     removal->shard = shard;
     forget_windows(removal, shard);
     store_command(store, argv, 7, on_names, removal);

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/run/log.h"
 #include "workers/report/due.h"
 #include "workers/store/verbs.h"
@@ -154,13 +155,13 @@ static void ask_names(struct republish *republish, unsigned shard, bool windows,
 
 static void ask_all_names(struct republish *republish)
 {
-    char since[24];
+    char room[NUMBER_LEN];
     int64_t forgotten_ms = clock_wall_ms() - FORGOTTEN_MS;
     int64_t since_ms = republish->since_ms - BEFORE_MARK_MS;
-    snprintf(since, sizeof(since), "%lld", (long long)(since_ms > forgotten_ms ? since_ms : forgotten_ms));
+    struct span since = number_write(room, since_ms > forgotten_ms ? since_ms : forgotten_ms);
     for (unsigned shard = 0; shard < store_shards(republish->worker->store); shard++) {
-        ask_names(republish, shard, false, span_str(since));
-        ask_names(republish, shard, true, span_str(since));
+        ask_names(republish, shard, false, since);
+        ask_names(republish, shard, true, since);
     }
 }
 
@@ -187,9 +188,8 @@ static void on_mark(const struct redis_result *result, void *arg)
         return;
     if (result->status != REDIS_OK)
         republish->failed = true;
-    else if (redis_reply_span(result->reply, &text))
-        for (size_t i = 0; i < text.n && i < 15 && text.p[i] >= '0' && text.p[i] <= '9'; i++)
-            mark_ms = mark_ms * 10 + (text.p[i] - '0');
+    else if (!redis_reply_span(result->reply, &text) || !number_read(text, 0, INT64_MAX, &mark_ms))
+        mark_ms = 0; /* no mark */
     if (mark_ms < republish->since_ms)
         republish->since_ms = mark_ms;
     if (republish->out > 0)
@@ -221,16 +221,14 @@ static void on_written(const struct redis_result *result, void *arg)
 static void write_mark(int32_t partition_id, void *arg)
 {
     struct republish *republish = arg;
-    char now[24], keep[24];
+    char now[NUMBER_LEN], keep[NUMBER_LEN];
     struct buf key;
     if (partitions_has(&republish->gained, partition_id) || partitions_has(&republish->reading, partition_id))
         return; /* what its last owner left is not even known yet */
     buf_init(&key, 256);
     add_mark_key(republish, &key, partition_id);
-    snprintf(now, sizeof(now), "%lld", (long long)clock_wall_ms());
-    snprintf(keep, sizeof(keep), "%d", FORGOTTEN_MS);
-    const struct span argv[] = {SPAN_LIT("SET"), buf_span(&key), span_str(now), SPAN_LIT("PX"),
-                                span_str(keep)};
+    const struct span argv[] = {SPAN_LIT("SET"), buf_span(&key), number_write(now, clock_wall_ms()),
+                                SPAN_LIT("PX"), number_write(keep, FORGOTTEN_MS)};
     store_command(republish->worker->store, argv, 5, on_written, republish);
     buf_done(&key);
 }
