@@ -49,7 +49,8 @@ function tests.an_event_stands_where_its_layout_says()
   local expected = {TYPE = 'status', ID = 't/c1', SEQ = 7, IDENTITY = c.identity, CAMPAIGN = 't/camp', ATTEMPT = 1,
     CHANNEL = 'ch', PROVIDER = 'twilio', PROVIDER_CALL_ID = 'CA1', PLACED_AT = NOW - 9, STATUS = STATUS.COMPLETED,
     PREVIOUS = STATUS.PENDING, HOP = HOP.CONNECTED, CODE = 'code', DETAIL = 'detail', FINAL = 1, NEXT_AT = 11,
-    OCCURRED = NOW - 1, RECORDED = NOW + 5, RING = 4, TALK = 5, COST = 6, CURRENCY = 'KES', DROP = 'd', TRACE = 'trace', IN_DOUBT = 0}
+    OCCURRED = NOW - 1, RECORDED = NOW + 5, RING = 4, TALK = 5, COST = 6, CURRENCY = 'KES', DROP = 'd', TRACE = 'trace',
+    IN_DOUBT = 0}
   for name, position in pairs(EVENT) do
     equal(run.events[1][position], expected[name], name)
   end

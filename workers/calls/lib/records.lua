@@ -1,6 +1,6 @@
 -- The record of a call, its row on ivr.call-records. A change of a call that is final, or was, marks it (":records",
--- layout.lua); take_records.lua makes the row when it is sent, of what the call is by then, so that changes which follow
--- each other make one.
+-- layout.lua); take_records.lua makes the row when it is sent, of what the call is by then, so that changes which
+-- follow each other make one.
 local layout = require('layout')
 local attempts = require('attempts')
 local reading = require('reading')
@@ -110,7 +110,8 @@ local function row(c)
   return {c.id, s[S.SEQ], c.identity, s[S.STATUS], s[S.DROP], a and attempts.in_doubt(a) and 1 or 0,
     a and a[A.CODE] or '', a and a[A.DETAIL] or '', a and a[A.CHANNEL] or s[S.CHANNEL], a and a[A.PROVIDER] or '',
     a and a[A.ID] or '', s[S.ATTEMPT], reading.policy(c)[P.PRIORITY] or -1, s[S.CREATED],
-    first and first[A.PLACED] or 0, s[S.ATTEMPT] > 0 and c.a and c.a[A.PLACED] or 0, a and answered_at(a) or 0, a and ended_at(a) or 0,
+    first and first[A.PLACED] or 0, s[S.ATTEMPT] > 0 and c.a and c.a[A.PLACED] or 0,
+    a and answered_at(a) or 0, a and ended_at(a) or 0,
     tonumber(kept[1] or 0), s[S.UPDATED], ring, talk, costs, kept[2] or ''}
 end
 
