@@ -65,16 +65,16 @@ static void ask_one(void *arg)
         }
     }
     unsigned shard = walk->next;
-    walk->next = (shard + 1) % walk->shards;
+    walk->next = shard + 1 < walk->shards ? shard + 1 : 0;
     ask(walk, shard);
 }
 
 struct shard_walk *shard_walk_new(struct loop *loop, unsigned shards, const struct shard_walk_rules *rules)
 {
     struct shard_walk *walk = mem_calloc(1, sizeof(*walk));
-    int64_t step_ms = rules->together ? rules->round_ms : rules->round_ms / shards;
     uint32_t phase;
     assert(shards > 0 && rules->ask != NULL);
+    int64_t step_ms = rules->together ? rules->round_ms : rules->round_ms / shards;
     walk->rules = *rules;
     walk->shards = shards;
     walk->asking = mem_calloc(shards, sizeof(bool));
