@@ -84,7 +84,8 @@ def services(broker, redis_server):
 def with_password(broker, user, **changes):
     """The variables of SASL over TLS."""
     secret = broker.certificates.directory / f"{user}.password"
-    secret.write_text(PASSWORDS.get(user, "of nobody") + "\n", encoding="ascii")
+    if not secret.exists():  # a worker that was started a moment ago may be reading it
+        secret.write_text(PASSWORDS.get(user, "of nobody") + "\n", encoding="ascii")
     variables = {
         "IVR_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{broker.sasl_port}",
         "IVR_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",

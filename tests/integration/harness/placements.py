@@ -10,7 +10,7 @@ class Placed:
     def __init__(self, line):
         self.at = line["at_mono_us"] / 1e6
         self.ended = line["ended_mono_us"] and line["ended_mono_us"] / 1e6  # None: not yet
-        self.to, self.sender, self.ref, self.sid = line["to"], line["from"], line["attempt_ref"], line["sid"]
+        self.to, self.sender, self.ref, self.sid = line["to"], line["from"], line["attempt_ref"], line.get("sid")
         self.tenant, self.call_id, attempt = self.ref.split("/")
         self.attempt = int(attempt)
         self.dialled = line["dialled"]
