@@ -252,7 +252,7 @@ schemas-test: programs $(TESTBIN)/schemas/decode ## the schemas, their examples,
 hours-test: $(TESTBIN)/hours/ask ## calling hours against Python's zoneinfo, in every zone and around every change of a clock
 	@TEST_ASK=$(abspath $<) $(PYTEST) -q tests/hours
 
-# The tests wait more than they work: two processes, each with a Kafka and a Redis of its own, take turns at the files.
+# The tests wait more than they work: JOBS processes, each with a Kafka and a Redis of its own, take turns at the files.
 JOBS ?= 3
 WHOLE_SYSTEM = TEST_BIN=$(abspath $(BIN)) TEST_SIMULATOR=$(abspath $(TESTBIN)/ivr-simulator) \
   $(PYTEST) -q -c tests/integration/pytest.ini $(if $(SANITIZER),-m 'not memory') $(if $(P),,-n $(JOBS) --dist loadfile --no-loadscope-reorder)

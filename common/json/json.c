@@ -152,6 +152,22 @@ void json_kraw(struct buf *b, const char *key, struct span json)
     buf_addspan(b, json);
 }
 
+void json_ktext(struct buf *b, const char *key, struct span text)
+{
+    if (text.n > 0)
+        json_kstr(b, key, text);
+    else
+        json_knull(b, key);
+}
+
+void json_kcount(struct buf *b, const char *key, int64_t count)
+{
+    if (count >= 0)
+        json_kint(b, key, count);
+    else
+        json_knull(b, key);
+}
+
 void json_kmicros(struct buf *b, const char *key, int64_t micros)
 {
     json_key(b, key);
@@ -174,6 +190,19 @@ void json_micros(struct buf *b, int64_t micros)
     buf_addint(b, (int64_t)(size / 1000000));
     buf_add(b, fraction, digits ? digits + 1 : 0);
     buf_addc(b, '"');
+}
+
+void json_kcost(struct buf *b, const char *key, int64_t micros, struct span currency)
+{
+    if (micros < 0) {
+        json_knull(b, key);
+        return;
+    }
+    json_key(b, key);
+    buf_addc(b, '{');
+    json_kmicros(b, "amount", micros);
+    json_kstr(b, "currency", currency);
+    buf_addc(b, '}');
 }
 
 /* ---- values ---- */

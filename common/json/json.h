@@ -25,6 +25,10 @@ void json_str(struct buf *b, struct span text);
 
 void json_kstr(struct buf *b, const char *key, struct span text);
 void json_kstrz(struct buf *b, const char *key, const char *text); /* NULL writes null */
+void json_ktext(struct buf *b, const char *key,
+                struct span text); /* a text that is empty where unknown: null then */
+void json_kcount(struct buf *b, const char *key,
+                 int64_t count); /* a number that is negative where unknown: null then */
 void json_kint(struct buf *b, const char *key, int64_t value);
 void json_kbool(struct buf *b, const char *key, bool value);
 void json_knull(struct buf *b, const char *key);
@@ -33,6 +37,8 @@ void json_kraw(struct buf *b, const char *key, struct span json); /* already JSO
 /* Millionths of a unit as a decimal string without trailing zeros: 6500 -> "0.0065", 0 -> "0". */
 void json_kmicros(struct buf *b, const char *key, int64_t micros);
 void json_micros(struct buf *b, int64_t micros);
+/* {"amount": "0.0065", "currency": "USD"}; null where `micros` is negative: not known. */
+void json_kcost(struct buf *b, const char *key, int64_t micros, struct span currency);
 
 /*
  * How strictly a text is read. A number of any size is read in all three: see json_big_number().

@@ -116,6 +116,9 @@ void kafka_produce(struct kafka_producer *producer, const char *topic, struct sp
                    void *arg);
 /* The partition that `key` maps to (murmur2, as Java's default), for a topic of that many partitions. */
 int32_t kafka_key_partition(struct span key, int32_t partitions);
+/* Records of the topic are given up after so long, or after message.timeout.ms where that is less. Before anything else is
+ * said of the topic. */
+void kafka_producer_topic_timeout(struct kafka_producer *producer, const char *topic, int64_t timeout_ms);
 size_t kafka_producer_pending(const struct kafka_producer *producer);
 /* How long a record may wait for the brokers before it is given up (message.timeout.ms). */
 int64_t kafka_producer_timeout_ms(const struct kafka_producer *producer);

@@ -1,10 +1,12 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/fifo.h"
 #include "common/base/mem.h"
+#include "common/base/number.h"
 #include "common/kafka/kafka.h"
 #include "common/kafka/kafka_conf.h"
 #include "common/kafka/kafka_health.h"
@@ -192,18 +194,39 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 /* ---- producing ---- */
 
+/* `conf` becomes librdkafka's; NULL: as all topics. */
+static rd_kafka_topic_t *open_topic(struct kafka_producer *producer, const char *name,
+                                    rd_kafka_topic_conf_t *conf)
+{
+    rd_kafka_topic_t *topic =
+        producer->topic_n < TOPICS_MAX ? rd_kafka_topic_new(producer->rk, name, conf) : NULL;
+    if (topic != NULL)
+        producer->topics[producer->topic_n++] = topic;
+    else if (conf != NULL)
+        rd_kafka_topic_conf_destroy(conf);
+    return topic;
+}
+
 static rd_kafka_topic_t *topic_of(struct kafka_producer *producer, const char *name)
 {
     for (size_t i = 0; i < producer->topic_n; i++) {
         if (strcmp(rd_kafka_topic_name(producer->topics[i]), name) == 0)
             return producer->topics[i];
     }
-    if (producer->topic_n == TOPICS_MAX)
-        return NULL;
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer->rk, name, NULL);
-    if (topic != NULL)
-        producer->topics[producer->topic_n++] = topic;
-    return topic;
+    return open_topic(producer, name, NULL);
+}
+
+void kafka_producer_topic_timeout(struct kafka_producer *producer, const char *topic, int64_t timeout_ms)
+{
+    char text[NUMBER_LEN + 1], why[256];
+    int64_t general_ms = kafka_producer_timeout_ms(producer);
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->rk);
+    /* librdkafka's 0 is for ever. */
+    snprintf(text, sizeof(text), "%lld",
+             (long long)(general_ms > 0 && general_ms < timeout_ms ? general_ms : timeout_ms));
+    if (rd_kafka_topic_conf_set(conf, "message.timeout.ms", text, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+        LOG_WARN("a topic's time-out cannot be set", LOG_STR("topic", topic), LOG_STR("error", why));
+    (void)open_topic(producer, topic, conf);
 }
 
 static rd_kafka_headers_t *headers_of(const struct kafka_header *headers, size_t n)

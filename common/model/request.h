@@ -67,7 +67,7 @@ struct request {
     size_t delays_n;
     bool redial_in_doubt;
     int priority;         /* 0..9 */
-    struct span metadata; /* JSON object in the canonical form of metadata.h; SPAN_NONE when absent or {} */
+    struct span metadata; /* compact JSON object, its keys sorted; SPAN_NONE when absent or {} */
     uint8_t fingerprint[REQUEST_FINGERPRINT_LEN];
     struct span unknown[REQUEST_MAX_UNKNOWN]; /* names of fields that we do not know */
     size_t unknown_n;

@@ -5,7 +5,7 @@ METRIC(M_BUILD_INFO, "ivr_build_info", GAUGE, "version,program", "Always 1; whic
 METRIC(M_REQUESTS, "ivr_requests_total", COUNTER, "result",
        "Call requests taken from the topic, by what became of them: stored, duplicate, conflict, invalid, dropped, too_old.")
 METRIC(M_PLACEMENTS, "ivr_placements_total", COUNTER, "channel,outcome",
-       "Placement requests by outcome: accepted, refused, in_doubt, unreached, not_now, suspended, given_back.")
+       "Claims by outcome: accepted, refused, in_doubt, unreached, not_now, suspended; given_back, do_not_call, busy were not sent.")
 METRIC(M_PLACEMENT_SECONDS, "ivr_placement_seconds", HISTOGRAM, "channel",
        "Time from sending a placement request to the end of its response.")
 METRIC(M_IN_FLIGHT, "ivr_in_flight", GAUGE, "", "Messages being worked on in this process.")
@@ -19,7 +19,7 @@ METRIC(M_CALLBACK_LAG, "ivr_callback_lag_seconds", HISTOGRAM, "",
 METRIC(M_CONSUMER_LAG, "ivr_consumer_lag", GAUGE, "topic,partition",
        "Records behind the end of the partition, for partitions that this process owns.")
 METRIC(M_DEAD_LETTERS, "ivr_dead_letters_total", COUNTER, "reason", "Records sent to the dead-letter topic.")
-METRIC(M_CHANNEL_OPEN, "ivr_channel_open", GAUGE, "channel", "1 while the channel is suspended or its circuit is open.")
+METRIC(M_CHANNEL_OPEN, "ivr_channel_open", GAUGE, "channel", "1 while the channel takes no calls: it is suspended, or its circuit is open.")
 METRIC(M_CHANNEL_SHUT, "ivr_channel_shut", GAUGE, "channel,reason",
        "1 while the channel takes no calls but probes, by what the provider said: the reason's code.")
 METRIC(M_CHANNEL_UNPROVED, "ivr_channel_unproved", GAUGE, "channel",

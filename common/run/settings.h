@@ -1,6 +1,6 @@
 /*
  * Configuration from the environment: one table, everything else is derived from it (parsing, --help,
- * --check, the README's table, which a test compares).
+ * --check, the table of deploy/CONFIGURATION.md, which a test compares).
  *
  * All problems are reported at once, each naming its variable. A variable marked `secret` also reads from
  * NAME_FILE (its trailing newline dropped) and is never printed. An empty variable counts as unset. An
@@ -86,7 +86,7 @@ struct span settings_hash_key(const struct settings *s);
 
 /* The table for --help: name, default, meaning, wrapped at 100 columns. */
 void settings_add_help(struct buf *out);
-/* The same as Markdown table rows, for the README and the test that compares. */
+/* The same as Markdown table rows, for deploy/CONFIGURATION.md and the test that compares. */
 void settings_add_markdown(struct buf *out);
 /* The effective values, one "NAME=value" a row, secrets as "(set)": what --check prints with --verbose, what
  * debug logs. */

@@ -92,3 +92,17 @@ def test_while_kafka_is_away_nothing_is_dialled_and_work_goes_on_within_5_s(pipe
     wait_until(lambda: pipeline.provider.dials(waiting["to"]) == 1, "the due call to be dialled", BACK_S)
     fresh = pipeline.request()
     wait_until(lambda: pipeline.provider.dials(fresh["to"]) == 1, "a new request to be dialled", 15)
+
+
+def test_a_pause_while_kafka_is_away_holds_and_is_told_once_it_is_back(pipeline, own_services):
+    own_services.broker.stop()
+    wait_not_ready(pipeline, "kafka", ("dispatch", "status"))
+    assert pipeline.cli("pause", "tenant", "elsewhere", "--reason", "in the dark").code == 0
+    time.sleep(2)
+    own_services.broker.start()
+
+    def said():
+        return [record.json for record in pipeline.tap.records(pipeline.topics["AUDIT"])]
+
+    wait_until(lambda: any(record["reason"] == "in the dark" for record in said()), "the audit record", 60)
+    assert {record["result"] for record in said() if record["reason"] == "in the dark"} == {"done"}

@@ -25,7 +25,7 @@ class Outbox:
         key = f"{self.store.shard}:records"
         for call, at in self.store.redis.zrange(key, 0, -1, withscores=True):
             if int(at) not in self.leases:
-                self.store.redis.zadd(key, {call: 0})
+                self.store.redis.zadd(key, {call: 0.25})
 
     def take(self, lease=60000):
         self.wait()
@@ -175,6 +175,39 @@ def test_a_sender_that_comes_late_has_the_present_row_sent_behind_its_own(store,
     assert outbox.last()["talk"] == 4
 
 
+def test_two_senders_that_confirm_in_either_order_have_the_present_row_sent_behind_both(store, outbox):
+    store.placed()
+    store.evidence("t/c1", completed())
+    late = outbox.take(lease=1)
+    time.sleep(0.003)
+    store.evidence("t/c1", evidence(COMPLETED, 1, hops=[TERMINATE], at=9000, talk=4))
+    other = outbox.take()
+    outbox.send(other)
+    outbox.send(late)
+    outbox.confirm(late)
+    outbox.confirm(other)
+    outbox.send_all()
+    assert outbox.last()["talk"] == 4
+
+
+@pytest.mark.parametrize("by_then", ["in hand", "sent by another", "in another's hand"])
+def test_a_row_of_which_nobody_knows_whether_it_came_is_sent_again(store, outbox, by_then):
+    store.placed()
+    store.evidence("t/c1", completed())
+    lost = outbox.take(lease=60000 if by_then == "in hand" else 1)
+    time.sleep(0.003)
+    other = outbox.take() if by_then != "in hand" else []
+    outbox.send(other)
+    if by_then == "sent by another":
+        outbox.confirm(other)
+    store.sent_records(*[("unsure", row["id"], until) for until, row in lost])
+    if by_then == "in another's hand":
+        outbox.confirm(other)
+    before = len(outbox.topic)
+    outbox.send_all()
+    assert len(outbox.topic) == before + 1
+
+
 def test_what_a_dead_sender_had_in_hand_is_taken_by_others(store, outbox):
     store.placed()
     store.evidence("t/c1", completed())
@@ -218,21 +251,24 @@ def test_in_any_order_of_changes_and_senders_the_last_row_is_the_newest(store):
                 outbox.send(hands[who])
                 outbox.confirm(hands[who])
                 hands[who] = []
-            elif does < 0.5 and all(until > store.now() for until, _ in hands[who]):
+            elif does < 0.45 and hands[who]:  # nobody knows whether they came
+                if rng.random() < 0.5:
+                    outbox.send(hands[who])
+                store.sent_records(*[("unsure", row["id"], until) for until, row in hands[who]])
+                hands[who] = []
+            elif does < 0.5 and all(until > store.now() + 1000 for until, _ in hands[who]):
                 if rng.random() < 0.5:
                     outbox.send(hands[who])
                 for _, row in hands[who]:  # killed: its lease runs out
-                    store.redis.zadd(f"{store.shard}:records", {row["id"]: 1})
+                    store.redis.zadd(f"{store.shard}:records", {row["id"]: 1.5})
                 hands[who] = []
             if rng.random() < 0.3:
                 time.sleep(0.002)
         for hand in hands:
             outbox.send(hand)
             outbox.confirm(hand)
-        for call in calls:
-            store.evidence(call, evidence(COMPLETED, 1, hops=[CONNECTED, TERMINATE], at=5000))
         outbox.send_all()
-        for call in calls:
+        for call in [call for call in calls if store.state(call)[FINAL]]:
             last, state = outbox.last(call), store.state(call)
             assert (last["seq"], last["status"], last["updated"]) == (state[SEQ], state[STATUS], state[UPDATED])
             assert last["seq"] == max(row["seq"] for row in outbox.topic if row["id"] == call)

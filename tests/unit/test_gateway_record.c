@@ -198,7 +198,7 @@ static void each_record_has_an_id_of_its_own(void **state)
     (void)state;
     receive(&f, "/callbacks/fake/ke-main", "POST", "id=7");
     callback_record_init(&f.record, &f.r);
-    cloudevent_init(&first, "ivr.callback", 0);
+    cloudevent_init(&first, SPAN_LIT("ivr/ivr-gateway"), SPAN_NONE, SPAN_LIT("ivr.callback"), 0);
     assert_int_equal(strlen(first.id), CLOUDEVENT_ID_LEN);
     assert_string_not_equal(first.id, f.record.event.id);
     callback_record_done(&f.record);

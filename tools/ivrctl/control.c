@@ -89,7 +89,7 @@ static const char *done(const struct control *control, enum control_state state)
 static int print(const struct ivrctl *ctl, const struct control *control, const struct control_result *result)
 {
     enum control_state state = result->state;
-    long long affected = control_affected(control->what, result);
+    long long affected = control->affected;
     struct buf b;
     buf_init(&b, TEXT_MAX);
     if (ctl->json) {
@@ -145,7 +145,7 @@ static void add_audit(struct buf *text, const struct ivrctl *ctl, const struct a
 static bool asks_first(const struct args *args, const struct control *control)
 {
     return control->what == CONTROL_CANCEL && control->kind != CONTROL_CALL && !args_has(args, "--yes") &&
-           isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+           isatty(STDIN_FILENO);
 }
 
 /* Whether the person at the terminal wants it, having seen how much it is. */
@@ -153,7 +153,8 @@ static bool wants_it(const struct saying *saying)
 {
     char answer[ANSWER_MAX] = "";
     const struct control *control = &saying->control;
-    fprintf(stderr, "This ends %lld calls of %s %.*s that wait", (long long)saying->result.waiting,
+    long long waiting = saying->result.waiting;
+    fprintf(stderr, "This ends %lld waiting call%s of %s %.*s", waiting, waiting == 1 ? "" : "s",
             control_kind_name(control->kind), SPAN_ARG(control->name));
     if (control->kind != CONTROL_CHANNEL)
         fprintf(stderr, ", and hangs up %lld that may be ringing", (long long)saying->result.placed);
@@ -176,7 +177,10 @@ static int say(struct ivrctl *ctl, const struct args *args, enum control_what wh
         ctl_say("channel %s is unknown: it is not in %s", args->words[1], ctl->settings.channels_path);
         return EXIT_FATAL;
     }
-    if (asks_first(args, control)) {
+    bool asks = asks_first(args, control);
+    if (asks && !isatty(STDERR_FILENO))
+        return ctl_usage(word, "it would ask on stderr, which is no terminal: --yes says that it is wanted");
+    if (asks) {
         if (ask_redis(&ctl->settings, look, &saying, &err) != 0)
             return ctl_fail(&err);
         if (!wants_it(&saying)) {

@@ -127,9 +127,13 @@ struct change {
     struct span audit; /* what ivr.audit is to say, with the first number */
     struct span rest;  /* numbers of this chunk and behind it */
     bool first;        /* this is the first chunk */
+    struct span chunk; /* of it, what is not asked for yet */
+    struct store *store;
     size_t out, changed;
     enum store_status status;
 };
+
+static void edit_rest(struct change *change);
 
 static void on_edit(enum store_status status, bool changed, void *arg)
 {
@@ -137,7 +141,11 @@ static void on_edit(enum store_status status, bool changed, void *arg)
     if (status != STORE_OK)
         change->status = status;
     change->changed += changed;
-    if (--change->out == 0)
+    if (--change->out > 0)
+        return;
+    if (change->status == STORE_OK && change->chunk.n > 0)
+        edit_rest(change);
+    else
         ask_answered(change->ask, change->status);
 }
 
@@ -149,18 +157,41 @@ static struct span next_number(struct span *rest)
     return number;
 }
 
-/* Asked again after a lost answer it counts what changed then only. */
+static void edit_one(struct change *change, struct span audit)
+{
+    struct span number = next_number(&change->chunk);
+    change->out++;
+    (change->add ? dnc_add : dnc_remove)(change->store, change->tenant, number, audit, on_edit, change);
+}
+
+static void edit_rest(struct change *change)
+{
+    while (change->chunk.n > 0)
+        edit_one(change, SPAN_NONE);
+}
+
+/* The first numbers of what is left. */
+static struct span chunk_of(struct span rest)
+{
+    const char *begin = rest.p;
+    for (size_t i = 0; i < CHUNK && rest.n > 0; i++)
+        next_number(&rest);
+    return span_of(begin, (size_t)(rest.p - begin));
+}
+
+/* The number whose shard notes who did it comes first: nothing is changed unrecorded. Asked again after a lost answer it
+ * counts what changed then only. */
 static void edit_chunk(struct store *store, struct ask *ask, void *arg)
 {
     struct change *change = arg;
-    struct span rest = change->rest;
+    change->store = store;
     change->ask = ask;
     change->status = STORE_OK;
-    for (change->out = 0; change->out < CHUNK && rest.n > 0; change->out++) {
-        struct span number = next_number(&rest);
-        struct span audit = change->first && change->out == 0 ? change->audit : SPAN_NONE;
-        (change->add ? dnc_add : dnc_remove)(store, change->tenant, number, audit, on_edit, change);
-    }
+    change->chunk = chunk_of(change->rest);
+    if (change->first)
+        edit_one(change, change->audit);
+    else
+        edit_rest(change);
 }
 
 static int edit_all(const struct ivrctl *ctl, struct change *change, size_t n, struct err *err)
@@ -169,9 +200,9 @@ static int edit_all(const struct ivrctl *ctl, struct change *change, size_t n, s
     for (size_t done = 0; done < n && !*ctl->stopped; done += CHUNK) {
         if (ask_redis(&ctl->settings, edit_chunk, change, err) != 0)
             return err->code;
+        struct span chunk = chunk_of(change->rest);
         change->first = false;
-        for (size_t i = 0; i < CHUNK && change->rest.n > 0; i++)
-            next_number(&change->rest);
+        change->rest = span_of(chunk.p + chunk.n, change->rest.n - chunk.n);
         if (progress)
             fprintf(stderr, "\r%zu of %zu", done + CHUNK < n ? done + CHUNK : n, n);
     }
@@ -190,8 +221,10 @@ static void add_audit(struct buf *text, const struct ivrctl *ctl, const struct a
     buf_init(&target, AUDIT_MAX);
     buf_adds(&target, "dnc:");
     buf_addspan(&target, change->tenant);
-    if (n == 1)
-        buf_addf(&target, "/%.*s", SPAN_ARG(number));
+    if (n == 1) {
+        buf_addc(&target, '/');
+        phone_add_shown(&target, number, PHONE_MASK, SPAN_NONE);
+    }
     audit_begin(text, &(struct audit){.actor_kind = "user",
                                       .actor = span_str(ctl->settings.actor),
                                       .from = "ivrctl",

@@ -217,7 +217,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         ctl_say_lines(buf_span(&notes));
         ctl.json = args_has(&args, "--json");
         if (args_has(&args, "--plain"))
-            pii_setup(PHONE_PLAIN, SPAN_NONE);
+            pii_setup(PHONE_PLAIN, settings_hash_key(&ctl.settings));
         rc = bad_settings != 0 ? bad_settings : command->run(&ctl, &args);
     }
     buf_done(&notes);

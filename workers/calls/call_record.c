@@ -58,22 +58,6 @@ void call_record_add_id(struct buf *b, const struct call_record *record)
     buf_addint(b, record->seq);
 }
 
-static void add_text(struct buf *b, const char *key, struct span text)
-{
-    if (text.n > 0)
-        json_kstr(b, key, text);
-    else
-        json_knull(b, key);
-}
-
-static void add_number(struct buf *b, const char *key, int64_t number)
-{
-    if (number >= 0)
-        json_kint(b, key, number);
-    else
-        json_knull(b, key);
-}
-
 /* Amounts of one currency stand flat, as a warehouse wants them; of several only side by side. */
 static void add_costs(struct buf *b, const msgpack_object *costs)
 {
@@ -106,15 +90,15 @@ void call_record_add_json(struct buf *b, const struct call_record *record)
     identity_add_json(b, record->identity);
     json_kint(b, "seq", record->seq);
     json_kstrz(b, "status", status_name(record->status));
-    add_text(b, "drop_reason", record->drop_reason);
+    json_ktext(b, "drop_reason", record->drop_reason);
     json_kbool(b, "in_doubt", record->in_doubt);
-    add_text(b, "reason_code", record->reason_code);
-    add_text(b, "reason_detail", record->reason_detail);
-    add_text(b, "channel", record->channel);
-    add_text(b, "provider", record->provider);
-    add_text(b, "provider_call_id", record->provider_call_id);
+    json_ktext(b, "reason_code", record->reason_code);
+    json_ktext(b, "reason_detail", record->reason_detail);
+    json_ktext(b, "channel", record->channel);
+    json_ktext(b, "provider", record->provider);
+    json_ktext(b, "provider_call_id", record->provider_call_id);
     json_kint(b, "attempts", record->attempts);
-    add_number(b, "priority", record->priority);
+    json_kcount(b, "priority", record->priority);
     json_knull(b, "answered_by");
     json_ktime(b, "created_at", record->created_ms);
     json_ktime(b, "first_attempt_at", record->first_attempt_ms);
@@ -122,8 +106,8 @@ void call_record_add_json(struct buf *b, const struct call_record *record)
     json_ktime(b, "answered_at", record->answered_ms);
     json_ktime(b, "ended_at", record->ended_ms);
     json_ktime(b, "final_at", record->final_ms);
-    add_number(b, "ring_seconds", record->ring_seconds);
-    add_number(b, "talk_seconds", record->talk_seconds);
+    json_kcount(b, "ring_seconds", record->ring_seconds);
+    json_kcount(b, "talk_seconds", record->talk_seconds);
     add_costs(b, record->costs);
     json_knull(b, "answers");
     json_kbool(b, "erased", false);

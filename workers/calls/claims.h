@@ -43,7 +43,7 @@ struct calls_claim {
     struct span provider;
     struct span trace;
     struct span contact; /* as of a request */
-    bool line;           /* it holds a line of its channel (queue.h) */
+    bool line;           /* it holds a line of its channel (lib/layout.lua, :lined) */
     int64_t hold_ms;     /* both, at most */
 };
 /* With CLAIM_NO `claimed.claim_no` is that of the claim that has a line of the channel, 0 without. */

@@ -94,7 +94,7 @@ static bool is_done(enum control_what what, enum control_state state)
 
 /* Who waits for what became of a call. */
 struct asking_call {
-    enum control_what what;
+    struct control *control;
     control_fn fn;
     void *arg;
 };
@@ -105,30 +105,29 @@ static void deliver_call(enum store_status status, const msgpack_object *results
     struct control_result result = {.state = results != NULL ? state_of(results) : CONTROL_UNKNOWN};
     (void)fn;
     free(arg);
-    result.waiting = status == STORE_OK && is_done(asking.what, result.state);
+    result.waiting = status == STORE_OK && is_done(asking.control->what, result.state);
+    asking.control->affected = result.waiting;
     asking.fn(status, &result, asking.arg);
 }
 
-static void set_call(struct store *store, const struct control *control, control_fn fn, void *arg)
+static void set_call(struct store *store, struct control *control, control_fn fn, void *arg)
 {
     struct asking_call *asking = mem_alloc(sizeof(*asking));
-    *asking = (struct asking_call){control->what, fn, arg};
+    *asking = (struct asking_call){control, fn, arg};
     const struct span args[] = {control->name, span_str(whats[control->what]), control->audit};
     store_run(store, &script_control, store_shard_of(store, control->name), args, 3, deliver_call, NULL,
               asking);
 }
 
-int64_t control_affected(enum control_what what, const struct control_result *result)
-{
-    return result->waiting + (what == CONTROL_CANCEL ? result->placed : 0);
-}
-
 /* ---- a campaign, a tenant, a channel: every shard is asked ---- */
+
+/* What is said is said to the shard first that notes who said it: it holds nowhere unrecorded. */
+enum asking_step { ASKING_LOOKS, ASKING_FIRST, ASKING_REST };
 
 struct asking_all {
     struct store *store;
-    enum control_what what; /* CONTROL_SAYS_NOTHING: it is only looked at */
-    bool looking;           /* the first round, which counts */
+    struct control *control; /* NULL: it is only looked at */
+    enum asking_step step;
     unsigned out;
     enum store_status status;     /* the worst so far */
     struct control_result result; /* the weightiest state so far */
@@ -140,14 +139,33 @@ struct asking_all {
 
 static void ask_shards(struct asking_all *asking);
 
+/* After a look, where there is something to say, and somebody to say it of. */
+static void count_affected(struct asking_all *asking)
+{
+    struct control *control = asking->control;
+    if (!control->counted)
+        control->affected =
+            asking->result.waiting + (control->what == CONTROL_CANCEL ? asking->result.placed : 0);
+    control->counted = true;
+    if (asking->audit.n > 0)
+        audit_add_affected(&asking->audit, control->affected);
+}
+
+static bool goes_on(struct asking_all *asking, bool known)
+{
+    if (asking->status != STORE_OK || asking->control == NULL || !known || asking->step == ASKING_REST)
+        return false;
+    if (asking->step == ASKING_LOOKS)
+        count_affected(asking);
+    asking->known = true;
+    asking->step++;
+    return asking->step != ASKING_REST || store_shards(asking->store) > 1;
+}
+
 static void all_answered(struct asking_all *asking)
 {
     bool known = asking->known || asking->result.state != CONTROL_RUNNING;
-    if (asking->status == STORE_OK && asking->looking && asking->what != CONTROL_SAYS_NOTHING && known) {
-        asking->looking = false;
-        asking->known = true;
-        if (asking->audit.n > 0)
-            audit_add_affected(&asking->audit, control_affected(asking->what, &asking->result));
+    if (goes_on(asking, known)) {
         ask_shards(asking);
         return;
     }
@@ -169,8 +187,6 @@ static void on_answer(enum store_status status, const msgpack_object *results, v
         enum control_state state = state_of(results);
         asking->result.state = state > asking->result.state ? state : asking->result.state;
         asking->known = asking->known || pack_get_int(results, 1) != 0;
-    }
-    if (results != NULL && asking->looking) {
         asking->result.waiting += pack_get_int(results, 2);
         asking->result.placed += pack_get_int(results, 3);
     }
@@ -178,18 +194,20 @@ static void on_answer(enum store_status status, const msgpack_object *results, v
         all_answered(asking);
 }
 
-/* One shard notes who it was. */
 static void ask_shards(struct asking_all *asking)
 {
-    struct span args[] = {span_str(asking->looking ? "look" : whats[asking->what]), buf_span(&asking->key),
-                          asking->looking ? SPAN_NONE : buf_span(&asking->audit)};
+    bool looks = asking->step == ASKING_LOOKS;
+    unsigned from = asking->step == ASKING_REST ? 1 : 0;
+    unsigned to = asking->step == ASKING_FIRST ? 1 : store_shards(asking->store);
+    const struct span args[] = {span_str(looks ? "look" : whats[asking->control->what]),
+                                buf_span(&asking->key),
+                                asking->step == ASKING_FIRST ? buf_span(&asking->audit) : SPAN_NONE};
+    if (asking->step != ASKING_REST)
+        asking->result.state = CONTROL_RUNNING;
     asking->status = STORE_OK;
-    asking->result.state = CONTROL_RUNNING;
-    asking->out = store_shards(asking->store);
-    for (unsigned shard = 0; shard < store_shards(asking->store); shard++) {
+    asking->out = to - from;
+    for (unsigned shard = from; shard < to; shard++)
         store_run(asking->store, &script_controls, shard, args, 3, on_answer, NULL, asking);
-        args[2] = SPAN_NONE;
-    }
 }
 
 static struct asking_all *asking_new(struct store *store, enum control_kind kind, struct span name,
@@ -197,7 +215,6 @@ static struct asking_all *asking_new(struct store *store, enum control_kind kind
 {
     struct asking_all *asking = mem_calloc(1, sizeof(*asking));
     asking->store = store;
-    asking->looking = true;
     asking->known = kind != CONTROL_CAMPAIGN;
     asking->fn = fn;
     asking->arg = arg;
@@ -208,7 +225,7 @@ static struct asking_all *asking_new(struct store *store, enum control_kind kind
 }
 
 /* First every shard is looked at: whether anybody knows the campaign, and how many calls it is about. */
-void control_set(struct store *store, const struct control *control, control_fn fn, void *arg)
+void control_set(struct store *store, struct control *control, control_fn fn, void *arg)
 {
     if (control->kind == CONTROL_CALL) {
         set_call(store, control, fn, arg);
@@ -216,7 +233,7 @@ void control_set(struct store *store, const struct control *control, control_fn 
     }
     struct asking_all *asking = asking_new(store, control->kind, control->name, fn, arg);
     asking->known = asking->known || control->ahead;
-    asking->what = control->what;
+    asking->control = control;
     buf_addspan(&asking->audit, control->audit);
     ask_shards(asking);
 }

@@ -43,6 +43,10 @@ struct control {
     bool ahead; /* also of a campaign that nobody knows yet */
     /* What ivr.audit is to say of it, as audit_begin() made it; SPAN_NONE: nothing. Borrowed like the name. */
     struct span audit;
+    /* Set here, begins as 0. How many calls it concerns: pause and resume those that wait, cancel also those at their
+     * provider. As first counted, so that whoever says it again says the same. */
+    bool counted;
+    int64_t affected;
 };
 
 /* "pause" and the like; false where it is none. */
@@ -61,12 +65,10 @@ struct control_result {
      * their provider without an end; of a call 1 and 0 where it was done. */
     int64_t waiting, placed;
 };
-/* How many calls it concerns: pause and resume those that wait, cancel also those at their provider. */
-int64_t control_affected(enum control_what what, const struct control_result *result);
-
 /* Unless the status is STORE_OK it may hold in some shards only: ask again with the same. */
 typedef void (*control_fn)(enum store_status status, const struct control_result *result, void *arg);
-void control_set(struct store *store, const struct control *control, control_fn fn, void *arg);
+/* `control` lives until the answer. */
+void control_set(struct store *store, struct control *control, control_fn fn, void *arg);
 /* What holds for a campaign, tenant or channel now. */
 void control_read(struct store *store, enum control_kind kind, struct span name, control_fn fn, void *arg);
 

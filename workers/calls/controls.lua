@@ -6,7 +6,7 @@
 -- all shards but the first).
 -- Returns {'', '', results}; the results are {what holds now: 'running', 'paused' or 'cancelled', 1 when the shard has
 -- counters of that campaign else 0, how many of its calls wait, how many are at their provider and have no end yet (not
--- counted of a channel)}.
+-- counted of a channel); both 0 but for 'look'}.
 --
 -- Promises: from the answer on no call of the shard that it concerns is claimed; twice is once; a cancelled campaign or
 -- tenant stays so until resume. A channel's cancel ends what was there when it was said: what comes later is placed.
@@ -80,5 +80,8 @@ return function(keys, args)
   end
   local campaign = string.match(key, '^campaign:(.*)')
   local known = campaign and redis.call('EXISTS', shard .. ':n:' .. campaign) or 0
+  if what ~= 'look' then
+    return {'', '', cmsgpack.pack({state, known, 0, 0})}
+  end
   return {'', '', cmsgpack.pack({state, known, calls_concerned(shard, key)})}
 end

@@ -45,22 +45,6 @@ void event_add_id(struct buf *b, const struct event *event)
     buf_addint(b, event->seq);
 }
 
-static void text_or_null(struct buf *b, const char *key, struct span text)
-{
-    if (text.n > 0)
-        json_kstr(b, key, text);
-    else
-        json_knull(b, key);
-}
-
-static void int_or_null(struct buf *b, const char *key, int64_t value, bool present)
-{
-    if (present)
-        json_kint(b, key, value);
-    else
-        json_knull(b, key);
-}
-
 static void add_reason(struct buf *b, const struct event *event)
 {
     json_key(b, "reason");
@@ -74,20 +58,7 @@ static void add_reason(struct buf *b, const struct event *event)
     buf_addc(b, '}');
 }
 
-static void add_cost(struct buf *b, const struct event *event)
-{
-    json_key(b, "cost");
-    if (event->cost_micros < 0) {
-        buf_adds(b, "null");
-        return;
-    }
-    buf_addc(b, '{');
-    json_kmicros(b, "amount", event->cost_micros);
-    json_kstr(b, "currency", event->currency);
-    buf_addc(b, '}');
-}
-
-/* The fields in the contract's order; the identity fragment holds tenant, campaign, call_id, to and metadata.
+/* The fields in the contract's order; the identity (identity.h) holds tenant to metadata.
  */
 void event_add_json(struct buf *b, const struct event *event)
 {
@@ -99,10 +70,10 @@ void event_add_json(struct buf *b, const struct event *event)
     buf_addspan(b, event->type);
     buf_adds(b, "\",");
     identity_add_json(b, event->identity);
-    int_or_null(b, "attempt", event->attempt, event->attempt > 0);
-    text_or_null(b, "channel", event->channel);
-    text_or_null(b, "provider", event->provider);
-    text_or_null(b, "provider_call_id", event->provider_call_id);
+    json_kcount(b, "attempt", event->attempt > 0 ? event->attempt : -1);
+    json_ktext(b, "channel", event->channel);
+    json_ktext(b, "provider", event->provider);
+    json_ktext(b, "provider_call_id", event->provider_call_id);
     json_ktime(b, "placed_at", event->placed_at_ms);
     json_kstrz(b, "status", status_name(event->status));
     json_kstrz(b, "previous_status", status_name(event->previous));
@@ -112,9 +83,9 @@ void event_add_json(struct buf *b, const struct event *event)
     json_ktime(b, "next_attempt_at", event->next_attempt_at_ms);
     json_ktime(b, "occurred_at", event->occurred_at_ms);
     json_ktime(b, "recorded_at", event->recorded_at_ms);
-    int_or_null(b, "ring_seconds", event->ring_seconds, event->ring_seconds >= 0);
-    int_or_null(b, "talk_seconds", event->talk_seconds, event->talk_seconds >= 0);
-    add_cost(b, event);
+    json_kcount(b, "ring_seconds", event->ring_seconds);
+    json_kcount(b, "talk_seconds", event->talk_seconds);
+    json_kcost(b, "cost", event->cost_micros, event->currency);
     json_kbool(b, "in_doubt", event->in_doubt);
     json_knull(b, "answered_by");
     bool ends = span_is(event->type, "dropped") || span_is(event->type, "final");

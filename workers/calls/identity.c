@@ -9,11 +9,11 @@ enum { HASH_MAX = 64 };
 
 static const char METADATA[] = "\"metadata\":", TO_HASH[] = "\"to_hash\":";
 
-static void add_hash(struct buf *b, struct span number)
+void identity_add_hash(struct buf *b, struct span number)
 {
     struct buf hash;
     buf_init(&hash, HASH_MAX);
-    if (pii_hash(number, &hash))
+    if (number.n > 0 && pii_hash(number, &hash))
         json_str(b, buf_span(&hash));
     else
         buf_adds(b, "null");
@@ -31,7 +31,7 @@ void identity_add(struct buf *b, const struct request *request)
     buf_adds(b, ",\"to\":\"");
     pii_add_number(b, request->to);
     buf_adds(b, "\",\"to_hash\":");
-    add_hash(b, request->to);
+    identity_add_hash(b, request->to);
     buf_adds(b, ",\"metadata\":");
     request_add_shown_metadata(b, request);
 }

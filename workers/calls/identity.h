@@ -15,6 +15,9 @@
  * keeps; the others are "***". */
 void identity_add(struct buf *b, const struct request *request);
 
+/* What a search by number goes by, as a JSON value: null without IVR_PII_KEY, or without a number. */
+void identity_add_hash(struct buf *b, struct span number);
+
 /* Adds one that Redis kept; of a call that version 0.1 stored, whose hash is not known, with "to_hash":null. */
 void identity_add_json(struct buf *b, struct span identity);
 

@@ -14,11 +14,6 @@ local run = require('run')
 local A, P, PHASE, S = layout.A, layout.P, layout.PHASE, layout.S
 local call = redis.call
 
--- The longest request_timeout that a channel may have (5 minutes), and 10 s.
-local CLAIM_LONGEST_MS = 310 * 1000
--- How often a doubtful call is asked for (settle.lua), once a pending_check_ms.
-local FIND_TIMES = 4
-
 local function stands_in(index, id)
   return call('ZSCORE', run.shard .. index, id)
 end
@@ -41,12 +36,12 @@ end
 local function open_at(c)
   local s, a = c.s, c.a
   if s[S.PHASE] == PHASE.PLACING then
-    return run.now + CLAIM_LONGEST_MS - attempts.CLAIMS_FIRST_MS
+    return run.now + attempts.CLAIM_LONGEST_MS - attempts.CLAIMS_FIRST_MS
   elseif s[S.PHASE] == PHASE.PLACED then
     return a[A.PLACED] + math.min(run.pending_check_ms, run.pending_limit_ms)
   elseif c.talking and run.now < a[A.PLACED] + run.pending_limit_ms then
     return math.min(run.now + run.pending_check_ms, a[A.PLACED] + run.pending_limit_ms)
-  elseif c.doubtful and run.now < a[A.PLACED] + FIND_TIMES * run.pending_check_ms then
+  elseif c.doubtful and run.now < a[A.PLACED] + attempts.FIND_CHECKS * run.pending_check_ms then
     return run.now + run.pending_check_ms
   end
 end

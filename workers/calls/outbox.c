@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/number.h"
 #include "common/json/json.h"
+#include "common/kafka/cloudevent.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "scripts.h"
@@ -23,7 +24,6 @@ enum {
     SWEEP_LIMIT = 50,
     ENTRY_ID_MAX = 48,
     KEY_MAX = 200,
-    MAX_HEADERS = 8,
     EVENT_TYPES = 6,
 };
 
@@ -121,9 +121,7 @@ static void on_ack(const char *error, void *arg)
 
 static void produce(struct outbox *outbox, const struct event *event, struct entry *entry)
 {
-    char time[CLOCK_RFC3339_LEN + 1];
-    struct kafka_header headers[MAX_HEADERS];
-    size_t n = 0;
+    struct cloudevent headers;
     buf_clear(&outbox->json);
     buf_clear(&outbox->id);
     buf_clear(&outbox->type);
@@ -131,19 +129,12 @@ static void produce(struct outbox *outbox, const struct event *event, struct ent
     event_add_id(&outbox->id, event);
     buf_adds(&outbox->type, "ivr.call.");
     buf_addspan(&outbox->type, event->type);
-    clock_rfc3339(event->recorded_at_ms, time);
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_specversion"), SPAN_LIT("1.0")};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_id"), buf_span(&outbox->id)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_source"), span_str(outbox->source)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_type"), buf_span(&outbox->type)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("content-type"), SPAN_LIT("application/json")};
-    if (event->traceparent.n > 0)
-        headers[n++] = (struct kafka_header){SPAN_LIT("traceparent"), event->traceparent};
-    if (event->tracestate.n > 0)
-        headers[n++] = (struct kafka_header){SPAN_LIT("tracestate"), event->tracestate};
-    kafka_produce(outbox->producer, outbox->topic, event->campaign, buf_span(&outbox->json), headers, n, 0,
-                  on_ack, entry);
+    cloudevent_init(&headers, span_str(outbox->source), buf_span(&outbox->id), buf_span(&outbox->type),
+                    event->recorded_at_ms);
+    cloudevent_add(&headers, "content-type", SPAN_LIT("application/json"));
+    cloudevent_add_trace(&headers, event->traceparent, event->tracestate);
+    kafka_produce(outbox->producer, outbox->topic, event->campaign, buf_span(&outbox->json), headers.headers,
+                  headers.n, 0, on_ack, entry);
 }
 
 static void on_given_back(enum store_status status, void *arg)

@@ -214,22 +214,6 @@ static const char *phase_name(enum call_phase phase)
     return phase >= PHASE_WAITING && phase <= PHASE_DROPPED ? names[phase] : NULL;
 }
 
-static void add_text_or_null(struct buf *b, const char *key, struct span text)
-{
-    if (text.n > 0)
-        json_kstr(b, key, text);
-    else
-        json_knull(b, key);
-}
-
-static void add_seconds(struct buf *b, const char *key, int64_t seconds)
-{
-    if (seconds >= 0)
-        json_kint(b, key, seconds);
-    else
-        json_knull(b, key);
-}
-
 /* The provider's words may quote the number that was called. */
 static void add_masked(struct buf *b, const char *key, struct span text)
 {
@@ -250,19 +234,6 @@ static void add_reason(struct buf *b, const struct record_attempt *att)
     buf_addc(b, '{');
     add_masked(b, "code", att->reason_code);
     add_masked(b, "detail", att->reason_detail);
-    buf_addc(b, '}');
-}
-
-static void add_cost(struct buf *b, const struct record_attempt *att)
-{
-    if (att->cost_micros < 0) {
-        json_knull(b, "cost");
-        return;
-    }
-    json_key(b, "cost");
-    buf_addc(b, '{');
-    json_kmicros(b, "amount", att->cost_micros);
-    json_kstr(b, "currency", att->currency);
     buf_addc(b, '}');
 }
 
@@ -293,15 +264,15 @@ static void add_attempt(struct buf *b, const struct record_attempt *att)
     json_sep(b);
     buf_addc(b, '{');
     json_kint(b, "attempt", att->number);
-    add_text_or_null(b, "channel", att->channel);
-    add_text_or_null(b, "provider", att->provider);
-    add_text_or_null(b, "provider_call_id", att->provider_call_id);
+    json_ktext(b, "channel", att->channel);
+    json_ktext(b, "provider", att->provider);
+    json_ktext(b, "provider_call_id", att->provider_call_id);
     json_kstrz(b, "status", status_name(att->status));
     add_reason(b, att);
     json_ktime(b, "placed_at", att->placed_at_ms);
-    add_seconds(b, "ring_seconds", att->ring_seconds);
-    add_seconds(b, "talk_seconds", att->talk_seconds);
-    add_cost(b, att);
+    json_kcount(b, "ring_seconds", att->ring_seconds);
+    json_kcount(b, "talk_seconds", att->talk_seconds);
+    json_kcost(b, "cost", att->cost_micros, att->currency);
     add_hops(b, att);
     buf_addc(b, '}');
 }
@@ -337,8 +308,8 @@ void record_add_json(struct buf *b, const struct record *record)
     json_kstrz(b, "phase", phase_name(record->phase));
     json_kstrz(b, "status", status_name(record->status));
     json_kbool(b, "final", record->final);
-    add_text_or_null(b, "drop_reason", record->drop_reason);
-    add_text_or_null(b, "paused_by", record->paused_by);
+    json_ktext(b, "drop_reason", record->drop_reason);
+    json_ktext(b, "paused_by", record->paused_by);
     json_kbool(b, "cancelled", record->cancelled);
     json_kint(b, "seq", record->seq);
     json_ktime(b, "next_attempt_at", record->next_attempt_at_ms);

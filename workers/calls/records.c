@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/fifo.h"
 #include "common/base/mem.h"
 #include "common/base/number.h"
-#include "common/json/json.h"
+#include "common/kafka/cloudevent.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 #include "scripts.h"
+#include "workers/calls/audit.h"
 #include "workers/calls/call_record.h"
 #include "workers/store/pack.h"
 #include "workers/store/shard_walk.h"
@@ -20,18 +20,22 @@ enum {
     ROUND_MS = 1000,
     IDLE_ROUNDS = 5, /* a shard of which nothing is known is asked once in so many rounds */
     DUE_ROUNDS = 3,  /* one of which something is known in the next ones: a row waits for a second */
+    SEND_MS = RECORDS_LEASE_MS / 3 * 2, /* the producer gives up well before the lease ends */
     TAKE_MAX = 64,
     BACKLOG_MAX = 5000, /* records that the producer holds: more would only be sent twice */
-    MAX_HEADERS = 8,
+    WHAT_SHOWN = 200,   /* bytes of it in the log */
     CONFIRM_MAX = 1024,
 };
+
+/* What becomes of something in hand, as sent_records.lua is told. */
+enum sent_kind { SENT_NOTHING, SENT_RECORD, SENT_UNSURE, SENT_AUDIT };
 
 /* A row, or what somebody did, on its way to its topic. */
 struct sent {
     struct fifo_link link;
     struct records *records;
     unsigned shard;
-    bool is_record;
+    enum sent_kind kind;
     int64_t lease_ms;
     size_t what_n;
     char what[]; /* the call's id; of audit the whole text, by which Redis knows it */
@@ -39,10 +43,12 @@ struct sent {
 
 struct records_shard {
     int due_rounds, idle_rounds;
-    struct fifo acked; /* in this turn */
+    struct fifo acked;             /* to be confirmed */
+    int64_t confirm_again_mono_ms; /* not before that: Redis did not answer */
 };
 
 struct records {
+    struct loop *loop;
     struct store *store;
     struct kafka_producer *producer;
     struct shard_walk *walk;
@@ -61,30 +67,58 @@ static void sent_end(struct sent *sent)
 
 /* ---- confirming ---- */
 
+/* Asked of Redis until it answers: a row whose sender is not known to be done may be older than another's. */
+struct confirmation {
+    struct records *records;
+    unsigned shard;
+    struct fifo items;
+};
+
 static void on_confirmed(enum store_status status, const msgpack_object *result, void (*fn)(void), void *arg)
 {
-    (void)status, (void)result, (void)fn, (void)arg; /* lost: the lease ends, and it is sent once more */
+    struct confirmation *confirmation = arg;
+    struct records *records = confirmation->records;
+    struct records_shard *shard = &records->shards[confirmation->shard];
+    (void)result, (void)fn;
+    if (status == STORE_OK || status == STORE_UNACKED) {
+        for (struct sent *sent; (sent = FIFO_TAKE(&confirmation->items, struct sent, link)) != NULL;)
+            sent_end(sent);
+    } else {
+        fifo_move(&shard->acked, &confirmation->items);
+        shard->confirm_again_mono_ms = loop_mono_ms(records->loop) + ROUND_MS;
+    }
+    free(confirmation);
+}
+
+static void pack_sent(struct buf *b, const struct sent *sent)
+{
+    static const char *const words[] = {
+        [SENT_RECORD] = "record", [SENT_UNSURE] = "unsure", [SENT_AUDIT] = "audit"};
+    msgpack_packer p;
+    pack_init(&p, b);
+    msgpack_pack_array(&p, sent->kind == SENT_AUDIT ? 2 : 3);
+    pack_str(&p, words[sent->kind]);
+    pack_span(&p, span_of(sent->what, sent->what_n));
+    if (sent->kind != SENT_AUDIT)
+        msgpack_pack_int64(&p, sent->lease_ms);
 }
 
 static void confirm(struct records *records, unsigned shard)
 {
     struct buf bufs[TAKE_MAX];
     struct span args[TAKE_MAX];
+    struct confirmation *confirmation = mem_calloc(1, sizeof(*confirmation));
     size_t n = 0;
+    confirmation->records = records;
+    confirmation->shard = shard;
     for (struct sent *sent;
          n < TAKE_MAX && (sent = FIFO_TAKE(&records->shards[shard].acked, struct sent, link)) != NULL; n++) {
-        msgpack_packer p;
         buf_init(&bufs[n], CONFIRM_MAX + sent->what_n);
-        pack_init(&p, &bufs[n]);
-        msgpack_pack_array(&p, sent->is_record ? 3 : 2);
-        pack_str(&p, sent->is_record ? "record" : "audit");
-        pack_span(&p, span_of(sent->what, sent->what_n));
-        if (sent->is_record)
-            msgpack_pack_int64(&p, sent->lease_ms);
+        pack_sent(&bufs[n], sent);
         args[n] = buf_span(&bufs[n]);
-        sent_end(sent);
+        fifo_add(&confirmation->items, &sent->link);
     }
-    store_run(records->store, &script_sent_records, shard, args, n, on_confirmed, NULL, NULL);
+    store_run(records->store, &script_sent_records, shard, args, n, on_confirmed, NULL, confirmation);
     for (size_t i = 0; i < n; i++)
         buf_done(&bufs[i]);
 }
@@ -92,9 +126,11 @@ static void confirm(struct records *records, unsigned shard)
 static bool confirm_acked(void *arg)
 {
     struct records *records = arg;
+    int64_t now_mono_ms = loop_mono_ms(records->loop);
     bool did = false;
     for (unsigned shard = 0; shard < store_shards(records->store); shard++) {
-        while (records->shards[shard].acked.n > 0) {
+        struct records_shard *s = &records->shards[shard];
+        while (s->acked.n > 0 && now_mono_ms >= s->confirm_again_mono_ms) {
             confirm(records, shard);
             did = true;
         }
@@ -102,29 +138,40 @@ static bool confirm_acked(void *arg)
     return did;
 }
 
+/* Where the brokers are silent a row may have come all the same, or come yet: then it is sent again behind it. What
+ * somebody did bears an id, and is sent again after its lease. One that no broker takes is not asked for again. */
 static void on_ack(const char *error, void *arg)
 {
     struct sent *sent = arg;
     struct records *records = sent->records;
-    if (error != NULL) {
+    bool too_large = error == KAFKA_TOO_LARGE;
+    if (too_large)
+        LOG_ERROR(
+            "a record is too large for its topic, and left out",
+            LOG_SPAN("what", span_of(sent->what, sent->what_n < WHAT_SHOWN ? sent->what_n : WHAT_SHOWN)));
+    else if (error != NULL)
         LOG_LIMITED(LOG_LEVEL_WARN, "a record was not acknowledged, it is sent again later",
                     LOG_STR("error", error));
+    else
+        metric_add(sent->kind == SENT_RECORD ? records->sent_records : records->sent_audits, 1);
+    if (error != NULL && !too_large && sent->kind == SENT_AUDIT) {
         sent_end(sent);
         return;
     }
-    metric_add(sent->is_record ? records->sent_records : records->sent_audits, 1);
+    if (error != NULL && !too_large)
+        sent->kind = SENT_UNSURE;
     fifo_add(&records->shards[sent->shard].acked, &sent->link);
 }
 
 /* ---- sending ---- */
 
-static struct sent *sent_new(struct records *records, unsigned shard, bool is_record, int64_t lease_ms,
+static struct sent *sent_new(struct records *records, unsigned shard, enum sent_kind kind, int64_t lease_ms,
                              struct span what)
 {
     struct sent *sent = mem_calloc(1, sizeof(*sent) + what.n + 1);
     sent->records = records;
     sent->shard = shard;
-    sent->is_record = is_record;
+    sent->kind = kind;
     sent->lease_ms = lease_ms;
     sent->what_n = what.n;
     memcpy(sent->what, what.p, what.n);
@@ -132,26 +179,12 @@ static struct sent *sent_new(struct records *records, unsigned shard, bool is_re
     return sent;
 }
 
-static size_t add_headers(const struct records *records, struct kafka_header *headers, struct span id,
-                          struct span type, const char time[CLOCK_RFC3339_LEN + 1])
-{
-    size_t n = 0;
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_specversion"), SPAN_LIT("1.0")};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_id"), id};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_source"), span_str(records->source)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_type"), type};
-    headers[n++] = (struct kafka_header){SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)};
-    headers[n++] = (struct kafka_header){SPAN_LIT("content-type"), SPAN_LIT("application/json")};
-    return n;
-}
-
 static void send_record(struct records *records, unsigned shard, int64_t lease_ms,
                         const msgpack_object *packed)
 {
     struct call_record record;
-    struct kafka_header headers[MAX_HEADERS];
-    char time[CLOCK_RFC3339_LEN + 1];
-    if (!call_record_read(&record, packed)) {
+    struct cloudevent headers;
+    if (packed == NULL || !call_record_read(&record, packed)) {
         LOG_LIMITED(LOG_LEVEL_ERROR, "a record from Redis has a form that this version does not know");
         return;
     }
@@ -159,35 +192,24 @@ static void send_record(struct records *records, unsigned shard, int64_t lease_m
     buf_clear(&records->id);
     call_record_add_json(&records->json, &record);
     call_record_add_id(&records->id, &record);
-    clock_rfc3339(record.updated_ms, time);
-    size_t n = add_headers(records, headers, buf_span(&records->id), SPAN_LIT("ivr.call-record"), time);
-    if (record.traceparent.n > 0)
-        headers[n++] = (struct kafka_header){SPAN_LIT("traceparent"), record.traceparent};
-    if (record.tracestate.n > 0)
-        headers[n++] = (struct kafka_header){SPAN_LIT("tracestate"), record.tracestate};
-    kafka_produce(records->producer, records->records_topic, record.id, buf_span(&records->json), headers, n,
-                  0, on_ack, sent_new(records, shard, true, lease_ms, record.id));
+    cloudevent_init(&headers, span_str(records->source), buf_span(&records->id), SPAN_LIT("ivr.call-record"),
+                    record.updated_ms);
+    cloudevent_add(&headers, "content-type", SPAN_LIT("application/json"));
+    cloudevent_add_trace(&headers, record.traceparent, record.tracestate);
+    kafka_produce(records->producer, records->records_topic, record.id, buf_span(&records->json),
+                  headers.headers, headers.n, 0, on_ack,
+                  sent_new(records, shard, SENT_RECORD, lease_ms, record.id));
 }
 
-/* "KEY\nJSON", and the JSON names its id and its time (audit.h). */
 static void send_audit(struct records *records, unsigned shard, int64_t lease_ms, struct span text)
 {
-    struct kafka_header headers[MAX_HEADERS];
-    char time[CLOCK_RFC3339_LEN + 1];
-    const char *cut = memchr(text.p, '\n', text.n);
-    size_t key_n = cut != NULL ? (size_t)(cut - text.p) : 0;
-    struct span value = cut != NULL ? span_of(cut + 1, text.n - key_n - 1) : text;
-    static const char begin[] = "{\"v\":1,\"id\":\"";
-    buf_clear(&records->id);
-    if (value.n > sizeof(begin) && memcmp(value.p, begin, sizeof(begin) - 1) == 0) {
-        const char *id = value.p + sizeof(begin) - 1;
-        const char *end = memchr(id, '"', value.n - sizeof(begin) + 1);
-        buf_addspan(&records->id, span_of(id, end != NULL ? (size_t)(end - id) : 0));
-    }
-    clock_rfc3339(clock_wall_ms(), time);
-    size_t n = add_headers(records, headers, buf_span(&records->id), SPAN_LIT("ivr.audit"), time);
-    kafka_produce(records->producer, records->audit_topic, span_of(text.p, key_n), value, headers, n, 0,
-                  on_ack, sent_new(records, shard, false, lease_ms, text));
+    struct cloudevent headers;
+    struct audit_text audit;
+    audit_read(&audit, text);
+    cloudevent_init(&headers, span_str(records->source), audit.id, SPAN_LIT("ivr.audit"), audit.at_ms);
+    cloudevent_add(&headers, "content-type", SPAN_LIT("application/json"));
+    kafka_produce(records->producer, records->audit_topic, audit.key, audit.json, headers.headers, headers.n,
+                  0, on_ack, sent_new(records, shard, SENT_AUDIT, lease_ms, text));
 }
 
 /* ---- taking ---- */
@@ -256,7 +278,8 @@ static bool take(unsigned shard, void *arg)
 static bool may_take(void *arg)
 {
     const struct records *records = arg;
-    return kafka_producer_pending(records->producer) < BACKLOG_MAX && redis_up(store_redis(records->store));
+    return kafka_producer_pending(records->producer) < BACKLOG_MAX &&
+           !kafka_producer_away(records->producer) && redis_up(store_redis(records->store));
 }
 
 void records_due(struct records *records, unsigned shard)
@@ -270,6 +293,7 @@ struct records *records_new(const struct records_with *with)
     const struct shard_walk_rules rules = {
         .round_ms = ROUND_MS, .together = true, .may = may_take, .ask = take, .arg = records};
     size_t n;
+    records->loop = with->loop;
     records->store = with->store;
     records->producer = with->producer;
     records->records_topic = mem_strdup(with->records_topic);
@@ -282,11 +306,18 @@ struct records *records_new(const struct records_with *with)
     records->shards = mem_calloc(store_shards(with->store), sizeof(struct records_shard));
     records->sent_records = metric_series(M_CALL_RECORDS, NULL, NULL);
     records->sent_audits = metric_series(M_AUDIT_RECORDS, NULL, NULL);
+    kafka_producer_topic_timeout(with->producer, with->records_topic, SEND_MS);
+    kafka_producer_topic_timeout(with->producer, with->audit_topic, SEND_MS);
     kafka_producer_needs_topic(with->producer, with->records_topic);
     kafka_producer_needs_topic(with->producer, with->audit_topic);
     loop_at_turn_end(with->loop, confirm_acked, records);
     records->walk = shard_walk_new(with->loop, store_shards(with->store), &rules);
     return records;
+}
+
+void records_stop(struct records *records)
+{
+    shard_walk_stop(records->walk);
 }
 
 size_t records_pending(const struct records *records)

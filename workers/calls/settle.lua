@@ -29,12 +29,6 @@ local SILENT = {STATUS.FAILED, 1, 0, 0, 0, -1, -1, -1, '', 0, 'no_report',
   'the provider sent no closing report in time', '', '', 0}
 local QUIET = {0, 1, 0, 0, 0, -1, -1, -1, '', 0, '', '', '', '', 0}
 
--- The longest request_timeout that a channel may have (5 minutes), and 10 s.
-local CLAIM_LONGEST_MS = 310 * 1000
-
--- How often an attempt in doubt is offered: what the provider does not show by then, it will not show.
-local FIND_TIMES = 3
-
 -- What one call works with: set anew by each.
 local results, most, look_ups
 
@@ -83,7 +77,7 @@ end
 
 local function may_be_found(c)
   return c and c.a and c.s[S.PHASE] == PHASE.DONE and attempts.in_doubt(c.a) and
-    run.now < c.a[A.PLACED] + (FIND_TIMES + 1) * run.pending_check_ms
+    run.now < c.a[A.PLACED] + attempts.FIND_CHECKS * run.pending_check_ms
 end
 
 local function settle(id)
@@ -125,7 +119,7 @@ return function(keys, args)
   run.begin(keys, args)
   results, most, look_ups = {}, tonumber(args[2]), tonumber(args[3])
   call('ZREMRANGEBYSCORE', run.shard .. ':lined', '-inf', counters.text_of(run.now))
-  clamp(run.now + CLAIM_LONGEST_MS - attempts.CLAIMS_FIRST_MS, '(0')
+  clamp(run.now + attempts.CLAIM_LONGEST_MS - attempts.CLAIMS_FIRST_MS, '(0')
   clamp(run.now + math.min(run.pending_check_ms, run.pending_limit_ms), '+inf')
   settle_all('-inf', run.now - attempts.CLAIMS_FIRST_MS)
   settle_all(0, run.now)

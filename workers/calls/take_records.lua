@@ -2,7 +2,7 @@
 -- what ivr.audit is to say.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2] most of either; ARGV[3] lease ms, longer than a producer goes on
--- trying.
+-- trying (workers/calls/records.h).
 -- Returns {'', '', results}; the results are {records, audits}: records are {lease, row (layout.RECORD)}, audits
 -- {lease, text} ("KEY\nJSON", lib/audit.lua). sent_records.lua says that they are on their topics.
 --
@@ -20,9 +20,9 @@ local call, pack = redis.call, cmsgpack.pack
 local UNREADABLE_MS = 600000
 
 -- The times behind `latest` are of a clock that was ahead (a failover).
-local function clamp(key, latest)
-  for _, id in ipairs(call('ZRANGEBYSCORE', key, '(' .. string.format('%.0f', latest), '+inf', 'LIMIT', 0, 64)) do
-    call('ZADD', key, run.now, id)
+local function clamp(key, latest, wait)
+  for _, member in ipairs(call('ZRANGEBYSCORE', key, '(' .. string.format('%.0f', latest), '+inf', 'LIMIT', 0, 64)) do
+    wait(member)
   end
 end
 
@@ -32,14 +32,17 @@ end
 
 local function record_of(id)
   local c = reading.load(id)
-  return c and (c.s[S.ATTEMPT] == 0 or c.a) and records.row(c) or nil
+  if c and c.s[S.ATTEMPT] > 0 and not c.a then
+    reading.cannot(c.key, 'its field a' .. c.n .. ' is missing')
+  end
+  return c and records.row(c)
 end
 
 return function(keys, args)
   run.begin(keys, args)
   local most, lease = tonumber(args[2]), run.now + tonumber(args[3])
   local found, said = {}, {}
-  clamp(run.shard .. ':records', math.max(lease, run.now + UNREADABLE_MS) + 1)
+  clamp(run.shard .. ':records', math.max(lease, run.now + UNREADABLE_MS) + 1, records.wait)
   for _, id in ipairs(due(run.shard .. ':records', most)) do
     local row = batch.one(record_of, id)
     if not row then
@@ -51,7 +54,9 @@ return function(keys, args)
       found[#found + 1] = {lease, row}
     end
   end
-  clamp(run.shard .. ':audit', lease)
+  clamp(run.shard .. ':audit', lease, function(text)
+    audit.take(run.shard, text, run.now)
+  end)
   for _, text in ipairs(due(run.shard .. ':audit', most)) do
     audit.take(run.shard, text, lease)
     said[#said + 1] = {lease, text}

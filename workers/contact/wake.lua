@@ -1,4 +1,4 @@
--- Makes calls due that wait for a line to their contact (contact.lua): it is free.
+-- Makes calls due that wait for a contact lock (contact.lua): it is free.
 --
 -- KEYS[1] the shard; ARGV[1] see lib/run.lua; ARGV[2..] one cmsgpack array each: {id}
 -- Returns {'', '', results}; a result is 1 where it was woken, else 0.

@@ -12,7 +12,7 @@
 
 enum {
     /* Owners of claims ask again first, once Redis is back: what they sent is not in doubt. Longer than their
-     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn.c). */
+     * longest wait between two questions (attempt.c) and Redis' (common/redis/redis_conn_life.c). */
     AFTER_AWAY_MS = 5000,
     /* Short, because a crowd of silent calls gets its look-ups RECONCILE_MAX at a time, round by round. */
     ROUND_MS = 250,

@@ -98,7 +98,8 @@ void callback_record_init(struct callback_record *record, const struct received 
     buf_init(&record->key, ID_MAX + 64);
     buf_init(&record->ref, ID_MAX);
     record->value = callback.body;
-    cloudevent_init(&record->event, "ivr.callback", callback.received_ms);
+    cloudevent_init(&record->event, SPAN_LIT("ivr/ivr-gateway"), SPAN_NONE, SPAN_LIT("ivr.callback"),
+                    callback.received_ms);
     cloudevent_add_trace(&record->event, callback.header(&callback, "traceparent"),
                          callback.header(&callback, "tracestate"));
     add_headers(&record->event, r);

@@ -5,7 +5,7 @@
 #ifndef IVR_GATEWAY_CALLBACK_RECORD_H
 #define IVR_GATEWAY_CALLBACK_RECORD_H
 
-#include "workers/gateway/cloudevent.h"
+#include "common/kafka/cloudevent.h"
 #include "workers/gateway/received.h"
 
 /* Whom the key names. */

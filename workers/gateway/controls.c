@@ -71,7 +71,7 @@ static void give_state(const struct control_request *request, const struct contr
     json_kstrz(&json, "kind", control_kind_name(control->kind));
     json_kstr(&json, "name", control->name);
     json_kstrz(&json, "state", control_state_name(result->state));
-    json_kint(&json, "affected", control_affected(control->what, result));
+    json_kint(&json, "affected", control->affected);
     buf_addc(&json, '}');
     respond_json(request->deferred.g, request->deferred.req, 200, buf_span(&json));
     buf_done(&json);
@@ -243,7 +243,8 @@ static void audit_edit(struct control_request *request, bool add)
     bool all = span_is(request->tenant, DNC_ALL);
     struct buf target;
     buf_init(&target, AUDIT_MAX);
-    buf_addf(&target, "dnc:%.*s/%.*s", SPAN_ARG(request->tenant), SPAN_ARG(request->number));
+    buf_addf(&target, "dnc:%.*s/", SPAN_ARG(request->tenant));
+    phone_add_shown(&target, request->number, PHONE_MASK, SPAN_NONE);
     add_audit(request, add ? "dnc.add" : "dnc.remove", all ? SPAN_NONE : request->tenant, buf_span(&target),
               request->number);
     audit_add_affected(&request->audit, 1);

@@ -6,9 +6,9 @@
 #include "common/base/pii.h"
 #include "common/json/json.h"
 #include "common/json/json_array.h"
+#include "common/kafka/cloudevent.h"
 #include "common/model/request.h"
 #include "common/run/log.h"
-#include "workers/gateway/cloudevent.h"
 #include "workers/gateway/respond.h"
 
 enum {
@@ -213,7 +213,8 @@ static void produce_one(const struct submitted_calls *calls, const struct piece 
 {
     struct cloudevent event;
     const struct worker *w = &calls->g->worker;
-    cloudevent_init(&event, "ivr.call-request", httpd_received_wall_ms(calls->req));
+    cloudevent_init(&event, SPAN_LIT("ivr/ivr-gateway"), SPAN_NONE, SPAN_LIT("ivr.call-request"),
+                    httpd_received_wall_ms(calls->req));
     cloudevent_add_trace(&event, httpd_header(calls->req, "traceparent"),
                          httpd_header(calls->req, "tracestate"));
     cloudevent_add(&event, "content-type", SPAN_LIT("application/json"));

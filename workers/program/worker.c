@@ -258,6 +258,8 @@ static void on_stop(void *arg)
         loop_quit(w->loop);
         return;
     }
+    if (w->records != NULL)
+        records_stop(w->records);
     if (w->drain->quiesce != NULL)
         w->drain->quiesce(w->drain->arg);
     w->drain_until_mono_ms = loop_mono_ms(w->loop) + w->settings->drain_timeout_ms;
@@ -270,8 +272,8 @@ void worker_run(struct worker *w, const struct worker_drain *drain)
     loop_run(w->loop);
 }
 
-/* Producer before Redis: its last acknowledgements still remove their outbox entries; what cannot be removed
- * any more is found by others. */
+/* The loop has ended: whatever the brokers acknowledge now is not confirmed to Redis any more, and sent once more by
+ * others. */
 void worker_disconnect(struct worker *w)
 {
     if (w->drain_timer != NULL)

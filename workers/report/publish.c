@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/kafka/cloudevent.h"
 #include "common/run/log.h"
 #include "common/run/metrics.h"
 
@@ -14,7 +15,6 @@ enum {
        before a broker that was stopped: it would come after the next revision and stay the last. */
     LATE_MS = 1000,
     VALUE_MAX = 4 * 1024 * 1024,
-    HEADERS = 6,
 };
 
 struct publisher {
@@ -89,7 +89,7 @@ static void produce(struct publication *publication, const struct summary *summa
     struct publisher *publisher = publication->publisher;
     const struct summary_key *key = dirty_key(publication->entry);
     publication->revision = revision;
-    char time[CLOCK_RFC3339_LEN + 1];
+    struct cloudevent headers;
     buf_clear(&publisher->key);
     buf_clear(&publisher->id);
     buf_clear(&publisher->value);
@@ -98,18 +98,12 @@ static void produce(struct publication *publication, const struct summary *summa
     buf_addc(&publisher->id, '#');
     buf_addint(&publisher->id, revision);
     summary_add_json(&publisher->value, key, summary, revision, as_of_ms);
-    clock_rfc3339(as_of_ms, time);
-    const struct kafka_header headers[HEADERS] = {
-        {SPAN_LIT("ce_specversion"), SPAN_LIT("1.0")},
-        {SPAN_LIT("ce_id"), buf_span(&publisher->id)},
-        {SPAN_LIT("ce_source"), SPAN_LIT("ivr/ivr-report")},
-        {SPAN_LIT("ce_type"), SPAN_LIT("ivr.delivery-summary")},
-        {SPAN_LIT("ce_time"), span_of(time, CLOCK_RFC3339_LEN)},
-        {SPAN_LIT("content-type"), SPAN_LIT("application/json")},
-    };
+    cloudevent_init(&headers, SPAN_LIT("ivr/ivr-report"), buf_span(&publisher->id),
+                    SPAN_LIT("ivr.delivery-summary"), as_of_ms);
+    cloudevent_add(&headers, "content-type", SPAN_LIT("application/json"));
     publication->sent_mono_ms = loop_mono_ms(publisher->worker->loop);
     kafka_produce(publisher->worker->producer, publisher->topic, buf_span(&publisher->key),
-                  buf_span(&publisher->value), headers, HEADERS, 0, on_ack, publication);
+                  buf_span(&publisher->value), headers.headers, headers.n, 0, on_ack, publication);
 }
 
 static void on_revised(enum store_status status, const struct summary *summary, int64_t revision,

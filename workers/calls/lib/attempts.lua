@@ -7,6 +7,13 @@ local call = redis.call
 -- Claims stand in :open before all other calls, however long those have waited.
 local CLAIMS_FIRST_MS = 2 ^ 43
 
+-- The longest request_timeout that a channel may have (5 minutes), and 10 s.
+local CLAIM_LONGEST_MS = 310 * 1000
+
+-- How long an attempt in doubt is asked for at its provider, in pending_check_ms: once in each, and not in the first.
+-- What the provider does not show by then, it will not show.
+local FIND_CHECKS = 4
+
 -- The fields behind those that every attempt has: an array must not have holes.
 local function with_tail(a)
   a[A.CLAIM_NO], a[A.REFINED] = a[A.CLAIM_NO] or 0, a[A.REFINED] or 0
@@ -75,5 +82,5 @@ end
 return {
   new = new, claim_no_of = claim_no_of, begin = begin, release = release, with_tail = with_tail, in_doubt = in_doubt,
   is_doubtful = is_doubtful, is_talking = is_talking, claim_until = claim_until,
-  CLAIMS_FIRST_MS = CLAIMS_FIRST_MS,
+  CLAIMS_FIRST_MS = CLAIMS_FIRST_MS, CLAIM_LONGEST_MS = CLAIM_LONGEST_MS, FIND_CHECKS = FIND_CHECKS,
 }

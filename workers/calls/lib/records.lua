@@ -11,32 +11,54 @@ local call = redis.call
 -- How long a row waits for a further change of its call.
 local DELAY_MS = 1000
 
--- A row is to be sent. Whoever has it in hand has the mark's time, a whole number of ms (take). Half a ms more says
--- that the call has changed since, so that it has to be sent again (sent).
+-- A mark's score is when the row is next to be looked at, in ms, and its fraction says how it stands: so whoever comes
+-- with a lease that is over mistakes no later mark for its own.
+--   .00  in hand: the lease of whoever sends it
+--   .25  it waits for somebody
+--   .50  in hand, and to be sent again behind that: the call has changed, or another row of it may be on its way
+local WAITS, AGAIN = 0.25, 0.5
+
+local function score(id)
+  return tonumber(call('ZSCORE', run.shard .. ':records', id) or nil)
+end
+
+local function set(id, at)
+  call('ZADD', run.shard .. ':records', string.format('%.2f', at), id)
+end
+
+-- A row is to be sent.
 local function mark(id)
-  local key = run.shard .. ':records'
-  local at = tonumber(call('ZSCORE', key, id) or nil)
+  local at = score(id)
   if not at then
-    call('ZADD', key, run.now + DELAY_MS, id)
+    set(id, run.now + DELAY_MS + WAITS)
   elseif at % 1 == 0 then
-    call('ZADD', key, at + 0.5, id)
+    set(id, at + AGAIN)
   end
 end
 
 -- Takes a call in hand until `lease`, when it is anybody's again.
 local function take(id, lease)
-  call('ZADD', run.shard .. ':records', lease, id)
+  set(id, lease)
 end
 
--- What was taken until `lease` is on the topic. Where the call changed meanwhile, or somebody else had it in hand too
--- (the lease was over: which of the two rows came last nobody knows), it is sent again.
-local function sent(id, lease)
-  local key = run.shard .. ':records'
-  local at = tonumber(call('ZSCORE', key, id) or nil)
-  if at == lease then
-    call('ZREM', key, id)
-  elseif not at or at == lease + 0.5 then
-    call('ZADD', key, run.now, id)
+-- Whoever comes by next has it.
+local function wait(id)
+  set(id, run.now + WAITS)
+end
+
+-- What was taken until `lease` is on the topic (`sure`), or may be, or may come yet. Where the call changed meanwhile,
+-- or somebody else has it in hand or had it (the lease was over: which of the two rows comes last nobody knows), it is
+-- sent again, behind both.
+local function sent(id, lease, sure)
+  local at = score(id)
+  if at == lease and sure then
+    call('ZREM', run.shard .. ':records', id)
+  elseif at == lease then
+    set(id, run.now + DELAY_MS + WAITS)
+  elseif not at or at == lease + AGAIN then
+    wait(id)
+  elseif at % 1 == 0 then
+    set(id, at + AGAIN)
   end
 end
 
@@ -115,4 +137,4 @@ local function row(c)
     tonumber(kept[1] or 0), s[S.UPDATED], ring, talk, costs, kept[2] or ''}
 end
 
-return {mark = mark, take = take, sent = sent, row = row}
+return {mark = mark, take = take, wait = wait, sent = sent, row = row}

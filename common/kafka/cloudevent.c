@@ -1,4 +1,4 @@
-#include "workers/gateway/cloudevent.h"
+#include "common/kafka/cloudevent.h"
 
 #include <assert.h>
 
@@ -23,7 +23,7 @@ void cloudevent_add_trace(struct cloudevent *event, struct span traceparent, str
         cloudevent_add(event, "tracestate", tracestate);
 }
 
-static void make_id(char out[CLOUDEVENT_ID_LEN + 1])
+void cloudevent_make_id(char out[CLOUDEVENT_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t bytes[CLOUDEVENT_ID_LEN / 2];
@@ -33,14 +33,18 @@ static void make_id(char out[CLOUDEVENT_ID_LEN + 1])
     out[CLOUDEVENT_ID_LEN] = '\0';
 }
 
-void cloudevent_init(struct cloudevent *event, const char *type, int64_t time_wall_ms)
+void cloudevent_init(struct cloudevent *event, struct span source, struct span id, struct span type,
+                     int64_t time_wall_ms)
 {
     event->n = 0;
-    make_id(event->id);
+    if (id.p == NULL) {
+        cloudevent_make_id(event->id);
+        id = span_of(event->id, CLOUDEVENT_ID_LEN);
+    }
     clock_rfc3339(time_wall_ms, event->time);
     cloudevent_add(event, "ce_specversion", SPAN_LIT("1.0"));
-    cloudevent_add(event, "ce_id", span_of(event->id, CLOUDEVENT_ID_LEN));
-    cloudevent_add(event, "ce_source", SPAN_LIT("ivr/ivr-gateway"));
-    cloudevent_add(event, "ce_type", span_str(type));
+    cloudevent_add(event, "ce_id", id);
+    cloudevent_add(event, "ce_source", source);
+    cloudevent_add(event, "ce_type", type);
     cloudevent_add(event, "ce_time", span_of(event->time, CLOCK_RFC3339_LEN));
 }
