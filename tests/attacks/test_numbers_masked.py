@@ -95,7 +95,7 @@ def assert_follows(pii, text, number, what):
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_reason_s_code_and_words_follow_the_setting(pipeline, pii, failed, spelling):
     request = failed[spelling]
-    reason = pipeline.events(request)[-1]["reason"]
+    reason = pipeline.all_events(request)[-1]["reason"]
     assert reason["code"].startswith("REJECTED_") and reason["detail"].endswith(": gone")
     assert_follows(pii, reason["code"], request["to"], "the event's code")
     assert_follows(pii, reason["detail"], request["to"], "the event's detail")
@@ -111,7 +111,7 @@ def test_ivrctl_shows_them_the_same_way(pipeline, pii, failed):
 def test_the_counters_of_a_campaign_have_the_codes_as_the_events_have_them(pipeline, pii, failed):
     any_call = next(iter(failed.values()))
     summary = pipeline.wait_summary(any_call, lambda s: s["complete"] and s["calls"] == len(failed), "all of them")
-    codes = {pipeline.events(request)[-1]["reason"]["code"] for request in failed.values()}
+    codes = {pipeline.all_events(request)[-1]["reason"]["code"] for request in failed.values()}
     assert set(summary["by_reason"]) == codes
     shown = pipeline.cli("campaign", "acme/spelled", "--json")
     assert set(shown.json()["by_reason"]) == codes
@@ -120,7 +120,7 @@ def test_the_counters_of_a_campaign_have_the_codes_as_the_events_have_them(pipel
 @pytest.mark.parametrize("pii", ["hash"], indirect=True, scope="module")
 def test_under_a_hash_every_spelling_with_its_country_is_the_number_s_own(pipeline, pii, failed):
     for spelling in ("e164", "blanks", "brackets", "double zero", "zero width", "Arabic-Indic", "percent"):
-        event = pipeline.events(failed[spelling])[-1]
+        event = pipeline.all_events(failed[spelling])[-1]
         assert event["to"] in event["reason"]["detail"], spelling
 
 

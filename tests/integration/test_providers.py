@@ -215,7 +215,7 @@ def test_a_late_answer_corrects_earlier_failures(pipeline, provider):
     tell(pipeline, placement, busy)
     pipeline.wait_committed("ivr-status", "CALLBACKS")
     assert pipeline.call(request)["status"] == "Completed"
-    finals = [event["status"] for event in pipeline.events(request) if event["type"] == "call.final"]
+    finals = [event["status"] for event in pipeline.all_events(request) if event["type"] == "call.final"]
     assert finals == ["Gateway_unavailable", "User_busy", "Completed"]
     assert pipeline.provider.dials(request["to"]) == 1
 

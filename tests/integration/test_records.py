@@ -37,7 +37,7 @@ def test_a_final_call_has_a_row_that_is_the_call(pipeline):
     pipeline.report(request, "completed", CallDuration=4)
     pipeline.wait_final(request, "Completed")
     row = wait_row(pipeline, request, lambda row: row["talk_seconds"] == 4)
-    call, events = pipeline.call(request), pipeline.events(request)
+    call, events = pipeline.call(request), pipeline.all_events(request)
     assert (row["tenant"], row["campaign"], row["seq"]) == (request["tenant"], request["campaign"], events[-1]["seq"])
     assert row["to"] == events[0]["to"] and row["to_hash"] == events[0]["to_hash"] and row["to_hash"].startswith("h:")
     assert row["metadata"] == events[0]["metadata"] == {"order": 7, "name": "***"}

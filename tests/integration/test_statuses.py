@@ -154,7 +154,7 @@ def test_an_event_carries_what_the_contract_promises(pipeline):
     assert {"reason", "ring_seconds", "talk_seconds", "cost"} <= set(event)
     assert event["talk_seconds"] == 31
 
-    accepted = pipeline.events(request)[0]
+    accepted = pipeline.all_events(request)[0]
     assert accepted["attempt"] is None and accepted["status"] is None and accepted["metadata"] == event["metadata"]
     record = next(r for r in pipeline.tap.records(pipeline.topics["CALL_EVENTS"]) if r.json["id"] == accepted["id"])
     assert record.headers["ce_specversion"] == "1.0"

@@ -287,7 +287,7 @@ class Pipeline:
         )
 
     def events(self, request):
-        """The call's events so far, by seq, each once."""
+        """Those that have left so far, by seq, each once; what is known in Redis may follow (all_events)."""
         records = self.tap.records(self.topics["CALL_EVENTS"], _is_about(request))
         return invariants.check_events(records).get((request["tenant"], request["call_id"]), [])
 
@@ -311,6 +311,10 @@ class Pipeline:
             timeout,
         )
         return self.events(request)
+
+    def all_events(self, request, timeout=15.0):
+        """Once all are there that Redis has counted: an event follows its change, a status is read before it leaves."""
+        return self.wait_events(request, self.call(request)["seq"], timeout)
 
     def dead_letters(self, matches=lambda record: True):
         return self.tap.records(self.topics["DEAD_LETTERS"], matches)
