@@ -109,6 +109,9 @@ class RedisCluster:
     def has_slots(self, node, seen_by):
         return any(port == node.port for _, _, port in self._ranges(seen_by))
 
+    def _serves(self, node, slot, seen_by):
+        return any(port == node.port and first <= slot <= last for first, last, port in self._ranges(seen_by))
+
     def owner(self, slot, seen_by=None):
         return self._at(next(port for first, last, port in self._ranges(seen_by) if first <= slot <= last))
 
@@ -149,10 +152,15 @@ class RedisCluster:
             moved += len(keys)
         return moved
 
-    @staticmethod
-    def end_move(slot, source, target):
-        for node in (target, source):
+    def end_move(self, slot, source, target):
+        """Until every node has heard of it. One that takes the next slot before it knows the newest epoch takes it with
+        an older one, is told that it is not the owner, and the slot is nobody's."""
+        for node in dict.fromkeys((target, source, *self.primaries())):
             node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+        wait_until(
+            lambda: all(self._serves(target, slot, node) for node in self.living()),
+            f"every node to know that slot {slot} is at {target.name}",
+        )
 
     def move(self, slot, target):
         source = self.begin_move(slot, target)
