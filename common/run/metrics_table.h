@@ -1,4 +1,4 @@
-/* METRIC(id, name, type, labels separated by commas, help). Names are the contract's: change nothing, add
+/* METRIC(id, name, type, labels separated by commas, help). Dashboards and alerts use the names: change nothing, add
  * below. A sentence stays in one piece, so that it can be searched for. */
 /* clang-format off */
 METRIC(M_BUILD_INFO, "ivr_build_info", GAUGE, "version,program", "Always 1; which build runs.")

@@ -1,5 +1,5 @@
 /*
- * A file of requests, NDJSON or CSV, checked line by line. What fits the contract in every field, with the
+ * A file of requests, NDJSON or CSV, checked line by line. What fits schemas/call-request.schema.json, with the
  * defaults and ids filled in, is handed on: the same file with the same options gives the same requests
  * again.
  */

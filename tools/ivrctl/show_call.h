@@ -1,4 +1,4 @@
-/* A call, in the contract's JSON, laid out for a person at three in the morning. Pure: text from a value. */
+/* A call (schemas/call.schema.json), laid out for a person at three in the morning. Pure: text from a value. */
 #ifndef IVR_TOOLS_SHOW_CALL_H
 #define IVR_TOOLS_SHOW_CALL_H
 

@@ -1,4 +1,4 @@
-/* A campaign's summary, in the contract's JSON, laid out for a person. Pure. */
+/* A campaign's summary (schemas/delivery-summary.schema.json), laid out for a person. Pure. */
 #ifndef IVR_TOOLS_SHOW_SUMMARY_H
 #define IVR_TOOLS_SHOW_SUMMARY_H
 

@@ -36,7 +36,7 @@ struct call_record {
 bool call_record_read(struct call_record *record, const msgpack_object *packed);
 /* "acme/0192f1c4/7" */
 void call_record_add_id(struct buf *b, const struct call_record *record);
-/* Every field of the contract, null where it is unknown. */
+/* Every field of schemas/call-record.schema.json, null where it is unknown. */
 void call_record_add_json(struct buf *b, const struct call_record *record);
 
 #endif

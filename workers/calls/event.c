@@ -58,8 +58,7 @@ static void add_reason(struct buf *b, const struct event *event)
     buf_addc(b, '}');
 }
 
-/* The fields in the contract's order; the identity (identity.h) holds tenant to metadata.
- */
+/* The fields in the order of schemas/call-event.schema.json; the identity (identity.h) holds tenant to metadata. */
 void event_add_json(struct buf *b, const struct event *event)
 {
     buf_adds(b, "{\"v\":1,\"id\":\"");

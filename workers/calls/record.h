@@ -59,7 +59,7 @@ struct record {
 typedef void (*record_fn)(enum store_status status, const struct record *record, void *arg);
 void record_read(struct store *store, struct span id, record_fn fn, void *arg);
 
-/* The JSON of the contract ("A call as JSON, here and over HTTP"). */
+/* As GET /v1/calls and `ivrctl call --json` show it: schemas/call.schema.json. */
 void record_add_json(struct buf *b, const struct record *record);
 
 #endif

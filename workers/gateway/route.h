@@ -22,7 +22,7 @@ enum route_kind {
 
 enum { ROUTE_MAX_TEXT = 1024, ROUTE_MAX_SEGMENTS = 6 };
 
-/* The segments are decoded, and ids among them fit the contract. */
+/* The segments are decoded, and ids among them are such as a request may have. */
 struct route {
     enum route_kind kind;
     struct span path; /* borrowed, undecoded, without the path of IVR_PUBLIC_URL */
