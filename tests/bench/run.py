@@ -59,7 +59,7 @@ class Bench:
         self.redis.stop()
         self.broker.stop()
 
-    def fresh(self, latency_ms):
+    def fresh(self, latency_ms, channels=("main",)):
         """New topics, an empty Redis, a simulator: a run's surroundings."""
         self.runs += 1
         self.redis.client.flushall()
@@ -67,13 +67,13 @@ class Bench:
         (self.folder / f"run{self.runs}").mkdir()
         self.broker.create_topics({name: PARTITIONS for name in self.topics.values()})
         self.simulator = Simulator(self.folder / f"sim{self.runs}", "--callbacks", "off", "--latency-ms", str(latency_ms))
-        channels = self.folder / "channels.json"
+        path = self.folder / "channels.json"
         credentials = {"account_sid": twilio.ACCOUNT_SID, "auth_token": twilio.AUTH_TOKEN}
         channel = {"provider": "twilio", "from": "+254711082000", "credentials": credentials,
                    "base_url": self.simulator.base_url}
-        channels.write_text(json.dumps({"channels": {"main": channel}, "default_channel": "main"}))
+        path.write_text(json.dumps({"channels": dict.fromkeys(channels, channel), "default_channel": channels[0]}))
         self.env = {"PATH": os.environ["PATH"], "IVR_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
-                    "IVR_REDIS_URL": self.redis.url, "IVR_CHANNELS": str(channels), "IVR_ADMIN_LISTEN": "127.0.0.1:0",
+                    "IVR_REDIS_URL": self.redis.url, "IVR_CHANNELS": str(path), "IVR_ADMIN_LISTEN": "127.0.0.1:0",
                     "IVR_PUBLIC_URL": "https://ivr.example.org", "IVR_LOG_FORMAT": "json"}
         self.env |= {f"IVR_TOPIC_{kind}": name for kind, name in self.topics.items()}
 
