@@ -57,7 +57,7 @@ static void room(void *arg, struct channel_room *room)
     const struct dispatch *d = arg;
     *room =
         (struct channel_room){.stopped = d->draining || d->away || kafka_producer_full(d->worker->producer),
-                              .free = d->due_free,
+                              .free = attempts_room_for_due(d),
                               .most = d->attempts_n / 4};
 }
 
