@@ -69,7 +69,7 @@ C_FILES     = $(SHARED_SRC) $(dispatch_SRC) $(status_SRC) $(report_SRC) $(gatewa
 H_FILES     = $(wildcard common/*/*.h workers/*/*.h workers/*/*/*.h tools/*/*.h tests/*/*.h)
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench bench-peer lint linted format install uninstall clean .FORCE
+.PHONY: all help deps deps-test deps-deploy deploy-static deploy-test image-test alerts sbom programs demo test test-busy test-next-year test-programs sanitized chaos chaos-short checker soak fuzz fuzz-short fuzz-programs unit corpus scripts scripts-servers schemas schemas-test hours-test computed integration attacks bench bench-peer bench-growth bench-report lint linted format install uninstall clean .FORCE
 
 all: programs compile_commands.json ## build every program into bin/
 
@@ -314,7 +314,19 @@ chaos-short: programs ## a minute of the same
 
 bench: deps-test ## measure dispatch and status beside a peer in Go and the machine's limits (CALLS=60000)
 	@$(MAKE) --no-print-directory programs bench-peer
-	@build/venv/bin/python tests/bench/run.py $(if $(CALLS),--calls $(CALLS))
+	@mkdir -p build/bench
+	@build/venv/bin/python tests/bench/run.py $(if $(CALLS),--calls $(CALLS)) --json build/bench/run.json
+
+bench-growth: deps-test programs ## what growth costs a call, and what a second replica adds (CALLS=1000000)
+	@mkdir -p build/bench
+	@build/venv/bin/python tests/bench/growth.py $(if $(CALLS),--calls $(CALLS)) --json build/bench/growth.json
+
+bench-report: build/bench/python ## write tests/bench/RESULTS.md and its charts from what these two left
+	@PYTHONPATH=$< build/venv/bin/python tests/bench/report.py build/bench
+
+build/bench/python: tests/bench/requirements.txt
+	@mkdir -p $(@D)
+	@build/venv/bin/pip install -q --disable-pip-version-check --upgrade --target $@ -r $< && touch $@
 
 # The peer is built where Go is there and has its modules, or can have them; without it the bench goes on alone.
 PEER_SRC := $(wildcard tests/bench/peer/*.go tests/bench/peer/go.*)
