@@ -32,8 +32,8 @@
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
 --   :resumed                hash, when a channel was resumed last (controls.lua); lives until every worker has read it
--- What is about an id or a number instead of a call stands where it is used: :ids: in link.lua, :park: in park.lua, :lock:
--- and :dnc: in contact.lua; what a channel has, in admit.lua; the rest is C's own (workers/store/keys.h).
+-- What is about an id or a number instead of a call stands where it is used: :ids: in link.lua, :park: in park.lua,
+-- :lock: and :dnc: in contact.lua; what a channel has, in admit.lua; the rest is C's own (workers/store/keys.h).
 --
 -- Promises of all that changes a call: a status is the maximum of its evidence, and every other field merges
 -- commutatively; counters, the event and the call move together; applying the same evidence again changes nothing and
