@@ -3,7 +3,6 @@
 import time
 from datetime import datetime, timedelta, timezone
 
-from harness.provider import accept, after
 from harness.wait import wait_until
 
 CALLS = 200
@@ -18,25 +17,6 @@ def test_calls_that_are_due_at_once_are_dialled_one_after_the_other_without_paus
     pipeline.send_all(requests)
     wait_until(lambda: len(pipeline.provider.placements()) == CALLS, "every call to be dialled", timeout=25)
     assert all(pipeline.provider.dials(request["to"]) == 1 for request in requests)
-
-
-def test_a_slow_provider_has_as_many_in_hand_as_are_allowed(make_pipeline):
-    """Also of calls that wait in the channel's queue: placements a second are the limit divided by the provider's time."""
-    pipeline = make_pipeline(env={"IVR_MAX_IN_FLIGHT": str(SILENT)})
-    in_hand, most = set(), []
-
-    def answer_late(placement):
-        in_hand.add(placement.to)
-        most.append(len(in_hand))
-        time.sleep(0.7)
-        in_hand.discard(placement.to)
-
-    requests = [pipeline.new_request() for _ in range(CALLS)]
-    for request in requests:
-        pipeline.provider.script(request["to"], after(answer_late, accept()))
-    pipeline.send_all(requests)
-    wait_until(lambda: len(pipeline.provider.placements()) == CALLS, "every call to be dialled", timeout=25)
-    assert SILENT <= max(most) <= SILENT * 3 // 2, f"at most {max(most)} of {SILENT} at once"
 
 
 def test_silent_calls_are_looked_up_soon_after_the_first_check_is_due(make_pipeline):

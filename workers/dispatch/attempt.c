@@ -32,36 +32,22 @@ void attempt_enter(struct attempt *a, enum attempt_state state)
 
 static void free_push(struct attempt *a)
 {
-    a->next = a->dispatch->free;
-    a->dispatch->free = a;
-}
-
-static size_t max_in_flight(const struct dispatch *d)
-{
-    return (size_t)d->worker->settings->max_in_flight;
-}
-
-/* What calls that waited may always have, so that a stream of records does not starve them. Beyond IVR_MAX_IN_FLIGHT: they
- * do not starve the records either. */
-static size_t own_of_due(const struct dispatch *d)
-{
-    return max_in_flight(d) / 2 > 8 ? max_in_flight(d) / 2 : 8;
-}
-
-size_t attempts_room_for_due(const struct dispatch *d)
-{
-    size_t own = own_of_due(d) > d->due_busy ? own_of_due(d) - d->due_busy : 0;
-    size_t shared = max_in_flight(d) > d->busy ? max_in_flight(d) - d->busy : 0;
-    return own > shared ? own : shared;
+    struct attempt **list = a->for_due ? &a->dispatch->free_for_due : &a->dispatch->free_for_records;
+    a->next = *list;
+    *list = a;
+    a->dispatch->due_free += a->for_due;
 }
 
 void attempts_init(struct dispatch *d)
 {
-    d->attempts_n = max_in_flight(d) + own_of_due(d);
+    size_t records = (size_t)d->worker->settings->max_in_flight;
+    size_t due = records / 2 > 8 ? records / 2 : 8;
+    d->attempts_n = records + due;
     d->attempts = mem_calloc(d->attempts_n, sizeof(*d->attempts));
     for (size_t i = d->attempts_n; i-- > 0;) {
         struct attempt *a = &d->attempts[i];
         a->dispatch = d;
+        a->for_due = i >= records;
         buf_init(&a->ticket.id, CALLS_MAX_REF + 1);
         buf_init(&a->trace, 2048);
         buf_init(&a->text, BUF_MAX);
@@ -99,15 +85,13 @@ static void ticket_reset(struct ticket *ticket)
 
 struct attempt *attempt_take(struct dispatch *d, bool for_due)
 {
-    struct attempt *a = d->free;
-    if (a == NULL || (for_due && attempts_room_for_due(d) == 0))
+    struct attempt **list = for_due ? &d->free_for_due : &d->free_for_records;
+    struct attempt *a = *list;
+    if (a == NULL)
         return NULL;
-    d->free = a->next;
-    a->for_due = for_due;
-    d->due_busy += for_due;
+    *list = a->next;
+    d->due_free -= for_due;
     d->busy++;
-    if (d->free == NULL)
-        kafka_pause(d->consumer, WHY_FULL);
     attempt_enter(a, ATTEMPT_PARSED);
     a->record = NULL;
     a->admitted = a->counts_as_storing = false;
@@ -135,10 +119,8 @@ void attempt_end(struct attempt *a)
     if (a->channel != NULL)
         channel_unref(&a->channel);
     a->dispatch->busy--;
-    a->dispatch->due_busy -= a->for_due;
     attempt_enter(a, ATTEMPT_FREE);
     free_push(a);
-    kafka_resume(a->dispatch->consumer, WHY_FULL);
     if (record != NULL)
         kafka_done(&record); /* last: the next record may come at once and wants the place */
 }

@@ -34,7 +34,7 @@ struct attempt {
     struct dispatch *dispatch;
     struct attempt *next; /* in a free list */
     enum attempt_state state;
-    bool for_due;                /* of a call that waited */
+    bool for_due;                /* which free list it belongs to */
     struct kafka_record *record; /* NULL for a call that was due */
     struct request request;
     struct channel *channel; /* a reference */
@@ -64,9 +64,7 @@ struct attempt {
 void attempts_init(struct dispatch *dispatch);
 void attempts_done(struct dispatch *dispatch);
 
-/* How many calls that waited may be taken up; those that requests on their way were promised, too. */
-size_t attempts_room_for_due(const struct dispatch *dispatch);
-/* A free one, or NULL where there is no room for the kind; its state is PARSED and its buffers are empty. */
+/* A free one of the kind, or NULL; its state is PARSED and its buffers are empty. */
 struct attempt *attempt_take(struct dispatch *dispatch, bool for_due);
 /* Nothing more to do: releases everything, marks the record done. A ticket that is still in hand is dropped. */
 void attempt_end(struct attempt *attempt);

@@ -38,7 +38,7 @@ struct attempt;
 struct channel_queues;
 
 /* Why the consumer is paused. */
-enum { WHY_REDIS = 1, WHY_PRODUCER = 2, WHY_STORING = 4, WHY_FULL = 8 };
+enum { WHY_REDIS = 1, WHY_PRODUCER = 2, WHY_STORING = 4 };
 
 struct dispatch {
     struct worker *worker;
@@ -49,13 +49,14 @@ struct dispatch {
     bool draining;
     bool redis_away;
     bool away; /* Kafka, or Redis with its replicas, is not fit: nothing is dialled meanwhile */
-    /* Attempts: half as many again as IVR_MAX_IN_FLIGHT. Records and calls that waited share that number; of the rest,
-     * calls that waited are sure however many records come, and records however many calls waited. */
+    /* Attempts: IVR_MAX_IN_FLIGHT for records and half of it for calls that waited, so that neither starves
+     * the other. */
     struct attempt *attempts;
-    struct attempt *free;
+    struct attempt *free_for_records;
+    struct attempt *free_for_due;
     size_t attempts_n;
     size_t busy;
-    size_t due_busy; /* of them, calls that waited */
+    size_t due_free; /* those that requests on their way were promised, too */
     size_t storing;  /* records of calls that will wait their turn, on their way into Redis */
     struct metric_series *in_flight;
 };

@@ -116,9 +116,9 @@ static bool ask_for_more(void *arg)
     bool did = false;
     if (due->more_n == 0 || due->stopped || rounds_stopped(d) || d->away)
         return false;
-    for (unsigned i = 0; i < shards && attempts_room_for_due(d) >= promised(due) + MORE_LEAST; i++) {
+    for (unsigned i = 0; i < shards && d->due_free >= promised(due) + MORE_LEAST; i++) {
         struct due_shard *shard = &due->shards[due->next_more++ % shards];
-        size_t room = attempts_room_for_due(d) - promised(due);
+        size_t room = d->due_free - promised(due);
         if (!shard->more || shard->out)
             continue;
         ask(shard, room < STORE_BATCH ? room : STORE_BATCH);
@@ -138,7 +138,7 @@ static void round_of_all(void *arg)
     for (unsigned i = 0; i < shards; i++) {
         struct due_shard *shard = &due->shards[(first + i) % shards];
         if (!shard->out)
-            ask(shard, rounds_share(d, attempts_room_for_due(d), promised(due)));
+            ask(shard, rounds_share(d, d->due_free, promised(due)));
     }
 }
 

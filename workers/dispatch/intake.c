@@ -58,7 +58,7 @@ static void unknown_channel(struct attempt *a)
 void intake_record(struct kafka_record *record, void *arg)
 {
     struct dispatch *d = arg;
-    struct attempt *a = attempt_take(d, false); /* there is one: the consumer pauses without */
+    struct attempt *a = attempt_take(d, false); /* as many as the consumer may have in flight */
     struct err err = ERR_INIT;
     char field[64];
     bool not_json = false;

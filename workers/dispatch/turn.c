@@ -57,7 +57,7 @@ static void room(void *arg, struct channel_room *room)
     const struct dispatch *d = arg;
     *room =
         (struct channel_room){.stopped = d->draining || d->away || kafka_producer_full(d->worker->producer),
-                              .free = attempts_room_for_due(d),
+                              .free = d->due_free,
                               .most = d->attempts_n / 4};
 }
 
