@@ -324,7 +324,7 @@ bench-growth: deps-test programs ## what growth costs a call, and what a second 
 bench-report: build/bench/python ## write tests/bench/RESULTS.md and its charts from what these two left
 	@PYTHONPATH=$< build/venv/bin/python tests/bench/report.py build/bench
 
-build/bench/python: tests/bench/requirements.txt
+build/bench/python: tests/bench/requirements.txt | deps-test
 	@mkdir -p $(@D)
 	@build/venv/bin/pip install -q --disable-pip-version-check --upgrade --target $@ -r $< && touch $@
 

@@ -1,8 +1,8 @@
 /*
  * A call request, parsed and validated: the value of ivr.call-requests and the body of POST /v1/calls.
  *
- * A request that request_parse() accepts fits schemas/call-request.schema.json in every field. Unknown fields are listed by name,
- * and their values are not checked. A known field that cannot be read (bytes that are no UTF-8, a key that is
+ * A request that request_parse() accepts fits schemas/call-request.schema.json in every field. Unknown fields are
+ * listed by name, and their values are not checked. A known field that cannot be read (bytes that are no UTF-8, a key that is
  * there twice with different values) is refused by its name. null counts as absent, for every field. Unknown
  * members of message, retry and calling_hours are unknown fields too ("retry.foo"), and so is a language
  * beside a recording to play.

@@ -162,12 +162,18 @@ def test_a_change_while_a_row_is_on_its_way_is_sent_after_it(store, outbox):
     assert [row["talk"] for row in outbox.topic] == [-1, 4]
 
 
-def test_a_sender_that_comes_late_has_the_present_row_sent_behind_its_own(store, outbox):
+@pytest.fixture
+def late(store, outbox):
+    """What a sender has in hand whose lease is over, and the call has changed since."""
     store.placed()
     store.evidence("t/c1", completed())
-    late = outbox.take(lease=1)
+    taken = outbox.take(lease=1)
     time.sleep(0.003)
     store.evidence("t/c1", evidence(COMPLETED, 1, hops=[TERMINATE], at=9000, talk=4))
+    return taken
+
+
+def test_a_sender_that_comes_late_has_the_present_row_sent_behind_its_own(outbox, late):
     outbox.send_all()
     outbox.send(late)
     outbox.confirm(late)
@@ -175,12 +181,7 @@ def test_a_sender_that_comes_late_has_the_present_row_sent_behind_its_own(store,
     assert outbox.last()["talk"] == 4
 
 
-def test_two_senders_that_confirm_in_either_order_have_the_present_row_sent_behind_both(store, outbox):
-    store.placed()
-    store.evidence("t/c1", completed())
-    late = outbox.take(lease=1)
-    time.sleep(0.003)
-    store.evidence("t/c1", evidence(COMPLETED, 1, hops=[TERMINATE], at=9000, talk=4))
+def test_two_senders_that_confirm_in_either_order_have_the_present_row_sent_behind_both(outbox, late):
     other = outbox.take()
     outbox.send(other)
     outbox.send(late)

@@ -31,7 +31,7 @@
 --   :n:TENANT/CAMPAIGN      hash of counters, fields CHANNEL|what
 --   :w:TENANT/CAMPAIGN|CHANNEL|MINUTE   hash of a one-minute window's counters, lives 48 h
 --   :campaigns, :windows    zsets of those two, by their last change
---   :resumed                hash, when a channel was resumed last (controls.lua); lives until every worker has read it
+--   :resumed                hash, when a channel was resumed last (controls.lua); lives for an hour
 -- What is about an id or a number instead of a call stands where it is used: :ids: in link.lua, :park: in park.lua,
 -- :lock: and :dnc: in contact.lua; what a channel has, in admit.lua; the rest is C's own (workers/store/keys.h).
 --
